@@ -1,0 +1,3 @@
+"""Wherry's shared library: the API's types, a client, and what every daemon needs."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,47 @@
+"""The types of the authorization group, v1. A name is imported when it is first asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wherry.api.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from wherry.api.authorization_v1.review import (
+        FieldSelectorAttributes as FieldSelectorAttributes,
+    )
+    from wherry.api.authorization_v1.review import (
+        LabelSelectorAttributes as LabelSelectorAttributes,
+    )
+    from wherry.api.authorization_v1.review import NonResourceAttributes as NonResourceAttributes
+    from wherry.api.authorization_v1.review import ResourceAttributes as ResourceAttributes
+    from wherry.api.authorization_v1.review import (
+        SelfSubjectAccessReview as SelfSubjectAccessReview,
+    )
+    from wherry.api.authorization_v1.review import (
+        SelfSubjectAccessReviewSpec as SelfSubjectAccessReviewSpec,
+    )
+    from wherry.api.authorization_v1.review import SubjectAccessReview as SubjectAccessReview
+    from wherry.api.authorization_v1.review import (
+        SubjectAccessReviewSpec as SubjectAccessReviewSpec,
+    )
+    from wherry.api.authorization_v1.review import (
+        SubjectAccessReviewStatus as SubjectAccessReviewStatus,
+    )
+
+__getattr__, __all__ = lazy_exports(
+    __name__,
+    {
+        "review": (
+            "FieldSelectorAttributes",
+            "LabelSelectorAttributes",
+            "NonResourceAttributes",
+            "ResourceAttributes",
+            "SelfSubjectAccessReview",
+            "SelfSubjectAccessReviewSpec",
+            "SubjectAccessReview",
+            "SubjectAccessReviewSpec",
+            "SubjectAccessReviewStatus",
+        ),
+    },
+)

@@ -1,0 +1,234 @@
+"""Volumes a kubelet makes from the cluster's own objects, and their mounts."""
+
+from __future__ import annotations
+
+from wherry.api.core_v1.env import ObjectFieldSelector, ResourceFieldSelector
+from wherry.api.core_v1.reference import TypedLocalObjectReference, TypedObjectReference
+from wherry.api.core_v1.volume_plugins import (
+    AWSElasticBlockStoreVolumeSource,
+    AzureDiskVolumeSource,
+    AzureFileVolumeSource,
+    CephFSVolumeSource,
+    CinderVolumeSource,
+    CSIVolumeSource,
+    FCVolumeSource,
+    FlexVolumeSource,
+    FlockerVolumeSource,
+    GCEPersistentDiskVolumeSource,
+    GitRepoVolumeSource,
+    GlusterfsVolumeSource,
+    ISCSIVolumeSource,
+    NFSVolumeSource,
+    PhotonPersistentDiskVolumeSource,
+    PortworxVolumeSource,
+    QuobyteVolumeSource,
+    RBDVolumeSource,
+    ScaleIOVolumeSource,
+    StorageOSVolumeSource,
+    VsphereVirtualDiskVolumeSource,
+)
+from wherry.api.meta_v1.meta import LabelSelector, ObjectMeta
+from wherry.api.model import Int32, Int64, Model, Quantity, wire
+
+
+class KeyToPath(Model):
+    key: str = wire("", required=True, zero="kept")
+    path: str = wire("", required=True, zero="kept")
+    mode: Int32 | None = None
+
+
+class HostPathVolumeSource(Model):
+    path: str = wire("", required=True, zero="kept")
+    type: str | None = wire(
+        None,
+        enum=(
+            "",
+            "BlockDevice",
+            "CharDevice",
+            "Directory",
+            "DirectoryOrCreate",
+            "File",
+            "FileOrCreate",
+            "Socket",
+        ),
+    )
+
+
+class EmptyDirVolumeSource(Model):
+    medium: str = ""
+    size_limit: Quantity | None = None
+
+
+class SecretVolumeSource(Model):
+    secret_name: str = ""
+    items: list[KeyToPath] = wire([], list_type="atomic")
+    default_mode: Int32 | None = None
+    optional: bool | None = None
+
+
+class ConfigMapVolumeSource(Model):
+    items: list[KeyToPath] = wire([], list_type="atomic")
+    default_mode: Int32 | None = None
+    optional: bool | None = None
+    name: str = ""
+
+
+class DownwardAPIVolumeFile(Model):
+    path: str = wire("", required=True, zero="kept")
+    field_ref: ObjectFieldSelector | None = None
+    resource_field_ref: ResourceFieldSelector | None = None
+    mode: Int32 | None = None
+
+
+class DownwardAPIVolumeSource(Model):
+    items: list[DownwardAPIVolumeFile] = wire([], list_type="atomic")
+    default_mode: Int32 | None = None
+
+
+class SecretProjection(Model):
+    items: list[KeyToPath] = wire([], list_type="atomic")
+    optional: bool | None = None
+    name: str = ""
+
+
+class ConfigMapProjection(Model):
+    items: list[KeyToPath] = wire([], list_type="atomic")
+    optional: bool | None = None
+    name: str = ""
+
+
+class DownwardAPIProjection(Model):
+    items: list[DownwardAPIVolumeFile] = wire([], list_type="atomic")
+
+
+class ServiceAccountTokenProjection(Model):
+    audience: str = ""
+    expiration_seconds: Int64 | None = None
+    path: str = wire("", required=True, zero="kept")
+
+
+class ClusterTrustBundleProjection(Model):
+    name: str | None = None
+    signer_name: str | None = None
+    label_selector: LabelSelector | None = None
+    path: str = wire("", required=True, zero="kept")
+    optional: bool | None = None
+
+
+class PodCertificateProjection(Model):
+    signer_name: str = wire("", required=True)
+    key_type: str = wire("", required=True)
+    max_expiration_seconds: Int32 | None = None
+    credential_bundle_path: str = ""
+    key_path: str = ""
+    certificate_chain_path: str = ""
+    user_annotations: dict[str, str] = {}
+
+
+class VolumeProjection(Model):
+    secret: SecretProjection | None = None
+    downward_api: DownwardAPIProjection | None = wire(None, alias="downwardAPI")
+    config_map: ConfigMapProjection | None = None
+    service_account_token: ServiceAccountTokenProjection | None = None
+    cluster_trust_bundle: ClusterTrustBundleProjection | None = None
+    pod_certificate: PodCertificateProjection | None = None
+
+
+class ProjectedVolumeSource(Model):
+    sources: list[VolumeProjection] = wire([], zero="kept", list_type="atomic")
+    default_mode: Int32 | None = None
+
+
+class VolumeResourceRequirements(Model):
+    limits: dict[str, Quantity] = {}
+    requests: dict[str, Quantity] = {}
+
+
+class PersistentVolumeClaimSpec(Model):
+    access_modes: list[str] = wire([], list_type="atomic")
+    resources: VolumeResourceRequirements = wire(struct=VolumeResourceRequirements)
+    volume_name: str = ""
+    selector: LabelSelector | None = None
+    storage_class_name: str | None = None
+    volume_mode: str | None = wire(None, enum=("Block", "Filesystem"))
+    data_source: TypedLocalObjectReference | None = None
+    data_source_ref: TypedObjectReference | None = None
+    volume_attributes_class_name: str | None = None
+
+
+class PersistentVolumeClaimTemplate(Model):
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
+    spec: PersistentVolumeClaimSpec = wire(
+        struct=PersistentVolumeClaimSpec, required=True, zero="kept"
+    )
+
+
+class PersistentVolumeClaimVolumeSource(Model):
+    claim_name: str = wire("", required=True, zero="kept")
+    read_only: bool = False
+
+
+class EphemeralVolumeSource(Model):
+    volume_claim_template: PersistentVolumeClaimTemplate | None = None
+
+
+class ImageVolumeSource(Model):
+    reference: str = ""
+    pull_policy: str = wire("", enum=("Always", "IfNotPresent", "Never"))
+
+
+class Volume(Model):
+    name: str = wire("", required=True, zero="kept")
+    aws_elastic_block_store: AWSElasticBlockStoreVolumeSource = wire(
+        struct=AWSElasticBlockStoreVolumeSource
+    )
+    azure_disk: AzureDiskVolumeSource = wire(struct=AzureDiskVolumeSource)
+    azure_file: AzureFileVolumeSource = wire(struct=AzureFileVolumeSource)
+    cephfs: CephFSVolumeSource = wire(struct=CephFSVolumeSource)
+    cinder: CinderVolumeSource = wire(struct=CinderVolumeSource)
+    config_map: ConfigMapVolumeSource = wire(struct=ConfigMapVolumeSource)
+    csi: CSIVolumeSource = wire(struct=CSIVolumeSource)
+    downward_api: DownwardAPIVolumeSource = wire(
+        struct=DownwardAPIVolumeSource, alias="downwardAPI"
+    )
+    empty_dir: EmptyDirVolumeSource = wire(struct=EmptyDirVolumeSource)
+    ephemeral: EphemeralVolumeSource = wire(struct=EphemeralVolumeSource)
+    fc: FCVolumeSource = wire(struct=FCVolumeSource)
+    flex_volume: FlexVolumeSource = wire(struct=FlexVolumeSource)
+    flocker: FlockerVolumeSource = wire(struct=FlockerVolumeSource)
+    gce_persistent_disk: GCEPersistentDiskVolumeSource = wire(struct=GCEPersistentDiskVolumeSource)
+    git_repo: GitRepoVolumeSource = wire(struct=GitRepoVolumeSource)
+    glusterfs: GlusterfsVolumeSource = wire(struct=GlusterfsVolumeSource)
+    host_path: HostPathVolumeSource = wire(struct=HostPathVolumeSource)
+    image: ImageVolumeSource = wire(struct=ImageVolumeSource)
+    iscsi: ISCSIVolumeSource = wire(struct=ISCSIVolumeSource)
+    nfs: NFSVolumeSource = wire(struct=NFSVolumeSource)
+    persistent_volume_claim: PersistentVolumeClaimVolumeSource = wire(
+        struct=PersistentVolumeClaimVolumeSource
+    )
+    photon_persistent_disk: PhotonPersistentDiskVolumeSource = wire(
+        struct=PhotonPersistentDiskVolumeSource
+    )
+    portworx_volume: PortworxVolumeSource = wire(struct=PortworxVolumeSource)
+    projected: ProjectedVolumeSource = wire(struct=ProjectedVolumeSource)
+    quobyte: QuobyteVolumeSource = wire(struct=QuobyteVolumeSource)
+    rbd: RBDVolumeSource = wire(struct=RBDVolumeSource)
+    scale_io: ScaleIOVolumeSource = wire(struct=ScaleIOVolumeSource)
+    secret: SecretVolumeSource = wire(struct=SecretVolumeSource)
+    storageos: StorageOSVolumeSource = wire(struct=StorageOSVolumeSource)
+    vsphere_volume: VsphereVirtualDiskVolumeSource = wire(struct=VsphereVirtualDiskVolumeSource)
+
+
+class VolumeMount(Model):
+    name: str = wire("", required=True, zero="kept")
+    read_only: bool = False
+    mount_path: str = wire("", required=True, zero="kept")
+    sub_path: str = ""
+    mount_propagation: str | None = wire(None, enum=("Bidirectional", "HostToContainer", "None"))
+    sub_path_expr: str = ""
+    recursive_read_only: str | None = None
+
+
+class VolumeDevice(Model):
+    name: str = wire("", required=True, zero="kept")
+    device_path: str = wire("", required=True, zero="kept")
