@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from types import MappingProxyType
 
 from wherry.api.model import GroupVersionKind, TypedModel
@@ -227,7 +227,7 @@ BY_PLURAL: Mapping[tuple[str, str, str], Resource] = MappingProxyType(
 BY_KIND: Mapping[GroupVersionKind, Resource] = MappingProxyType({r.gvk: r for r in RESOURCES})
 
 
-@lru_cache(maxsize=None)  # bounded by the number of model classes
+@cache  # bounded by the number of model classes
 def resource_of(model: type[TypedModel]) -> Resource:
     """The resource whose objects are of this class; KeyError when it is not served."""
     return BY_KIND[model.GVK]
