@@ -78,35 +78,35 @@ class Container(Model):
 
 
 class EphemeralContainer(Model):
-    target_container_name: str = ""
-    args: list[str] = wire([], list_type="atomic")
-    command: list[str] = wire([], list_type="atomic")
-    env: list[EnvVar] = wire([], list_type="map", keys=("name",), merge_key="name")
-    env_from: list[EnvFromSource] = wire([], list_type="atomic")
+    name: str = wire("", required=True, zero="kept")
     image: str = ""
-    image_pull_policy: str = wire("", enum=("Always", "IfNotPresent", "Never"))
-    lifecycle: Lifecycle = wire(struct=Lifecycle)
-    liveness_probe: Probe = wire(struct=Probe)
-    name: str = wire("", required=True)
+    command: list[str] = wire([], list_type="atomic")
+    args: list[str] = wire([], list_type="atomic")
+    working_dir: str = ""
     ports: list[ContainerPort] = wire(
         [], list_type="map", keys=("containerPort", "protocol"), merge_key="containerPort"
     )
-    readiness_probe: Probe = wire(struct=Probe)
-    resize_policy: list[ContainerResizePolicy] = wire([], list_type="atomic")
+    env: list[EnvVar] = wire([], list_type="map", keys=("name",), merge_key="name")
     resources: ResourceRequirements = wire(struct=ResourceRequirements)
-    restart_policy: str = ""
-    restart_policy_rules: list[ContainerRestartRule] = wire([], list_type="atomic")
-    security_context: SecurityContext = wire(struct=SecurityContext)
-    startup_probe: Probe = wire(struct=Probe)
-    stdin: bool = False
-    stdin_once: bool = False
-    termination_message_path: str = ""
-    termination_message_policy: str = wire("", enum=("FallbackToLogsOnError", "File"))
-    tty: bool = False
-    volume_devices: list[VolumeDevice] = wire(
-        [], list_type="map", keys=("devicePath",), merge_key="devicePath"
-    )
     volume_mounts: list[VolumeMount] = wire(
         [], list_type="map", keys=("mountPath",), merge_key="mountPath"
     )
-    working_dir: str = ""
+    liveness_probe: Probe | None = None
+    readiness_probe: Probe | None = None
+    lifecycle: Lifecycle | None = None
+    termination_message_path: str = ""
+    image_pull_policy: str = wire("", enum=("Always", "IfNotPresent", "Never"))
+    security_context: SecurityContext | None = None
+    stdin: bool = False
+    stdin_once: bool = False
+    tty: bool = False
+    env_from: list[EnvFromSource] = wire([], list_type="atomic")
+    termination_message_policy: str = wire("", enum=("FallbackToLogsOnError", "File"))
+    volume_devices: list[VolumeDevice] = wire(
+        [], list_type="map", keys=("devicePath",), merge_key="devicePath"
+    )
+    startup_probe: Probe | None = None
+    resize_policy: list[ContainerResizePolicy] = wire([], list_type="atomic")
+    restart_policy: str | None = None
+    restart_policy_rules: list[ContainerRestartRule] = wire([], list_type="atomic")
+    target_container_name: str = ""

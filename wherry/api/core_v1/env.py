@@ -17,15 +17,15 @@ class ResourceFieldSelector(Model):
 
 
 class ConfigMapKeySelector(Model):
+    name: str = ""
     key: str = wire("", required=True, zero="kept")
     optional: bool | None = None
-    name: str = ""
 
 
 class SecretKeySelector(Model):
+    name: str = ""
     key: str = wire("", required=True, zero="kept")
     optional: bool | None = None
-    name: str = ""
 
 
 class FileKeySelector(Model):
@@ -50,13 +50,13 @@ class EnvVar(Model):
 
 
 class ConfigMapEnvSource(Model):
-    optional: bool | None = None
     name: str = ""
+    optional: bool | None = None
 
 
 class SecretEnvSource(Model):
-    optional: bool | None = None
     name: str = ""
+    optional: bool | None = None
 
 
 class EnvFromSource(Model):

@@ -37,16 +37,16 @@ class SleepAction(Model):
 
 
 class Probe(Model):
+    exec: ExecAction | None = None
+    http_get: HTTPGetAction | None = None
+    tcp_socket: TCPSocketAction | None = None
+    grpc: GRPCAction | None = None
     initial_delay_seconds: Int32 = 0
     timeout_seconds: Int32 = 0
     period_seconds: Int32 = 0
     success_threshold: Int32 = 0
     failure_threshold: Int32 = 0
     termination_grace_period_seconds: Int64 | None = None
-    exec: ExecAction = wire(struct=ExecAction)
-    grpc: GRPCAction = wire(struct=GRPCAction)
-    http_get: HTTPGetAction = wire(struct=HTTPGetAction)
-    tcp_socket: TCPSocketAction = wire(struct=TCPSocketAction)
 
 
 class LifecycleHandler(Model):

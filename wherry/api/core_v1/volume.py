@@ -67,10 +67,10 @@ class SecretVolumeSource(Model):
 
 
 class ConfigMapVolumeSource(Model):
+    name: str = ""
     items: list[KeyToPath] = wire([], list_type="atomic")
     default_mode: Int32 | None = None
     optional: bool | None = None
-    name: str = ""
 
 
 class DownwardAPIVolumeFile(Model):
@@ -86,15 +86,15 @@ class DownwardAPIVolumeSource(Model):
 
 
 class SecretProjection(Model):
+    name: str = ""
     items: list[KeyToPath] = wire([], list_type="atomic")
     optional: bool | None = None
-    name: str = ""
 
 
 class ConfigMapProjection(Model):
+    name: str = ""
     items: list[KeyToPath] = wire([], list_type="atomic")
     optional: bool | None = None
-    name: str = ""
 
 
 class DownwardAPIProjection(Model):
@@ -179,44 +179,36 @@ class ImageVolumeSource(Model):
 
 class Volume(Model):
     name: str = wire("", required=True, zero="kept")
-    aws_elastic_block_store: AWSElasticBlockStoreVolumeSource = wire(
-        struct=AWSElasticBlockStoreVolumeSource
-    )
-    azure_disk: AzureDiskVolumeSource = wire(struct=AzureDiskVolumeSource)
-    azure_file: AzureFileVolumeSource = wire(struct=AzureFileVolumeSource)
-    cephfs: CephFSVolumeSource = wire(struct=CephFSVolumeSource)
-    cinder: CinderVolumeSource = wire(struct=CinderVolumeSource)
-    config_map: ConfigMapVolumeSource = wire(struct=ConfigMapVolumeSource)
-    csi: CSIVolumeSource = wire(struct=CSIVolumeSource)
-    downward_api: DownwardAPIVolumeSource = wire(
-        struct=DownwardAPIVolumeSource, alias="downwardAPI"
-    )
-    empty_dir: EmptyDirVolumeSource = wire(struct=EmptyDirVolumeSource)
-    ephemeral: EphemeralVolumeSource = wire(struct=EphemeralVolumeSource)
-    fc: FCVolumeSource = wire(struct=FCVolumeSource)
-    flex_volume: FlexVolumeSource = wire(struct=FlexVolumeSource)
-    flocker: FlockerVolumeSource = wire(struct=FlockerVolumeSource)
-    gce_persistent_disk: GCEPersistentDiskVolumeSource = wire(struct=GCEPersistentDiskVolumeSource)
-    git_repo: GitRepoVolumeSource = wire(struct=GitRepoVolumeSource)
-    glusterfs: GlusterfsVolumeSource = wire(struct=GlusterfsVolumeSource)
-    host_path: HostPathVolumeSource = wire(struct=HostPathVolumeSource)
-    image: ImageVolumeSource = wire(struct=ImageVolumeSource)
-    iscsi: ISCSIVolumeSource = wire(struct=ISCSIVolumeSource)
-    nfs: NFSVolumeSource = wire(struct=NFSVolumeSource)
-    persistent_volume_claim: PersistentVolumeClaimVolumeSource = wire(
-        struct=PersistentVolumeClaimVolumeSource
-    )
-    photon_persistent_disk: PhotonPersistentDiskVolumeSource = wire(
-        struct=PhotonPersistentDiskVolumeSource
-    )
-    portworx_volume: PortworxVolumeSource = wire(struct=PortworxVolumeSource)
-    projected: ProjectedVolumeSource = wire(struct=ProjectedVolumeSource)
-    quobyte: QuobyteVolumeSource = wire(struct=QuobyteVolumeSource)
-    rbd: RBDVolumeSource = wire(struct=RBDVolumeSource)
-    scale_io: ScaleIOVolumeSource = wire(struct=ScaleIOVolumeSource)
-    secret: SecretVolumeSource = wire(struct=SecretVolumeSource)
-    storageos: StorageOSVolumeSource = wire(struct=StorageOSVolumeSource)
-    vsphere_volume: VsphereVirtualDiskVolumeSource = wire(struct=VsphereVirtualDiskVolumeSource)
+    aws_elastic_block_store: AWSElasticBlockStoreVolumeSource | None = None
+    azure_disk: AzureDiskVolumeSource | None = None
+    azure_file: AzureFileVolumeSource | None = None
+    cephfs: CephFSVolumeSource | None = None
+    cinder: CinderVolumeSource | None = None
+    config_map: ConfigMapVolumeSource | None = None
+    csi: CSIVolumeSource | None = None
+    downward_api: DownwardAPIVolumeSource | None = wire(None, alias="downwardAPI")
+    empty_dir: EmptyDirVolumeSource | None = None
+    ephemeral: EphemeralVolumeSource | None = None
+    fc: FCVolumeSource | None = None
+    flex_volume: FlexVolumeSource | None = None
+    flocker: FlockerVolumeSource | None = None
+    gce_persistent_disk: GCEPersistentDiskVolumeSource | None = None
+    git_repo: GitRepoVolumeSource | None = None
+    glusterfs: GlusterfsVolumeSource | None = None
+    host_path: HostPathVolumeSource | None = None
+    image: ImageVolumeSource | None = None
+    iscsi: ISCSIVolumeSource | None = None
+    nfs: NFSVolumeSource | None = None
+    persistent_volume_claim: PersistentVolumeClaimVolumeSource | None = None
+    photon_persistent_disk: PhotonPersistentDiskVolumeSource | None = None
+    portworx_volume: PortworxVolumeSource | None = None
+    projected: ProjectedVolumeSource | None = None
+    quobyte: QuobyteVolumeSource | None = None
+    rbd: RBDVolumeSource | None = None
+    scale_io: ScaleIOVolumeSource | None = None
+    secret: SecretVolumeSource | None = None
+    storageos: StorageOSVolumeSource | None = None
+    vsphere_volume: VsphereVirtualDiskVolumeSource | None = None
 
 
 class VolumeMount(Model):
