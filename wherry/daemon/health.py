@@ -1,0 +1,106 @@
+"""The small HTTP(S) server every daemon shows itself by: /healthz, /livez, /readyz, /metrics.
+
+Plain asyncio: a scraper every few seconds does not deserve a web framework's memory. Not for
+anything that takes a body or authenticates. Texts as upstream's healthz package writes them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl as tls
+from collections.abc import Callable, Mapping
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+
+log = logging.getLogger(__name__)
+
+Check = Callable[[], str | None]  # None when well, else what is wrong
+
+HEAD_BYTES_MAX = 16 * 1024
+REQUEST_SECONDS_MAX = 10.0
+CONNECTIONS_MAX = 32
+_REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed"}
+
+
+def answer(
+    target: str, checks: Mapping[str, Check], registry: CollectorRegistry
+) -> tuple[int, str, bytes]:
+    """Status, content type and body for a GET of this target."""
+    path, _, query = target.partition("?")
+    parts = [part for part in path.split("/") if part]
+    if parts == ["metrics"]:
+        return 200, CONTENT_TYPE_PLAIN_0_0_4, generate_latest(registry)
+    if parts and parts[0] in ("healthz", "livez", "readyz"):
+        chosen = checks if len(parts) == 1 else {n: c for n, c in checks.items() if n == parts[1]}
+        if len(parts) > 1 and parts[1] not in {"ping", *checks}:
+            return 404, "text/plain; charset=utf-8", b"404 page not found\n"
+        return _health(parts[0], chosen, "verbose" in query)
+    return 404, "text/plain; charset=utf-8", b"404 page not found\n"
+
+
+def _health(name: str, checks: Mapping[str, Check], verbose: bool) -> tuple[int, str, bytes]:
+    lines = ["[+]ping ok"]
+    well = True
+    for check_name, check in checks.items():
+        wrong = check()
+        well = well and wrong is None
+        lines.append(f"[+]{check_name} ok" if wrong is None else f"[-]{check_name} failed: {wrong}")
+    if well and not verbose:
+        return 200, "text/plain; charset=utf-8", b"ok"
+    lines.append(f"{name} check {'passed' if well else 'failed'}\n")
+    return (200 if well else 500), "text/plain; charset=utf-8", "\n".join(lines).encode()
+
+
+async def serve_health(
+    host: str,
+    port: int,
+    checks: Mapping[str, Check],
+    registry: CollectorRegistry,
+    ssl: tls.SSLContext | None = None,
+    *,
+    on_listening: Callable[[int], None] | None = None,
+) -> None:
+    """Serve until cancelled. `on_listening` is told the port (asked for as 0 in tests)."""
+    free = asyncio.Semaphore(CONNECTIONS_MAX)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            if free.locked():
+                return
+            async with free, asyncio.timeout(REQUEST_SECONDS_MAX):
+                await _exchange(reader, writer, checks, registry)
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            log.debug("health connection ended early")
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, host or None, port, ssl=ssl, limit=HEAD_BYTES_MAX)
+    async with server:
+        if on_listening is not None:
+            on_listening(server.sockets[0].getsockname()[1])
+        await server.serve_forever()
+
+
+async def _exchange(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    checks: Mapping[str, Check],
+    registry: CollectorRegistry,
+) -> None:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    words = head.split("\r\n", 1)[0].split(" ")
+    if len(words) != 3:
+        status, kind, body = 400, "text/plain", b"400 bad request\n"
+    elif words[0] not in ("GET", "HEAD"):
+        status, kind, body = 405, "text/plain", b"405 method not allowed\n"
+    else:
+        status, kind, body = answer(words[1], checks, registry)
+    reply = (
+        f"HTTP/1.1 {status} {_REASONS.get(status, 'Internal Server Error')}\r\n"
+        f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+        "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
+    )
+    writer.write(reply.encode() + (b"" if words[0] == "HEAD" else body))
+    await writer.drain()
