@@ -1,0 +1,63 @@
+"""What volumes mean to the rest of the kubelet: host paths, mounts and one error.
+
+The collaborators a volume manager needs (objects, tokens) are protocols here, so that the manager
+knows nothing of HTTP.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from wherry.api.core_v1 import ConfigMap, Node, Pod, Secret
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A bind mount into a container. `propagation` is Docker's word: rprivate, rslave, rshared."""
+
+    source: Path
+    target: str
+    read_only: bool = False
+    propagation: str = "rprivate"
+
+
+class VolumeError(Exception):
+    """A volume can't be made (now). `reason` and `message` are those of the pod's event."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+class ObjectSource(Protocol):
+    """The ConfigMaps and Secrets that pods of this node refer to; None when there is none."""
+
+    async def config_map(self, namespace: str, name: str) -> ConfigMap | None: ...
+
+    async def secret(self, namespace: str, name: str) -> Secret | None: ...
+
+    def node(self) -> Node | None:
+        """This node as last heard of: limits that are not set fall back on it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Token:
+    """A service-account token and its end."""
+
+    text: str
+    expires: datetime
+
+
+class TokenSource(Protocol):
+    """Tokens bound to a pod, as fresh as they must be."""
+
+    async def token(self, pod: Pod, audience: str, expiration_seconds: int) -> Token: ...
+
+    def forget(self, pod_uid: str) -> None:
+        """Drop what is remembered for a pod that is gone."""
+        ...
