@@ -166,7 +166,7 @@ class Runtime(Protocol):
 
     async def ping(self) -> None: ...
 
-    async def list(self) -> list[ContainerRecord]:
+    async def containers(self) -> list[ContainerRecord]:
         """Every container of this node's kubelet, sandboxes too, in any state."""
         ...
 

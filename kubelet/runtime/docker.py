@@ -1,0 +1,309 @@
+"""Docker Engine as the kubelet's runtime.
+
+Short calls go through the docker SDK on a bounded pool of threads; everything that streams or waits
+goes over asyncio on the same socket (`engine_http.py`), so that no thread is ever held by a
+container that just runs. The SDK's errors end here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal as signals
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
+
+import docker.errors
+import orjson
+import requests.exceptions
+from docker import APIClient
+
+from kubelet.runtime import docker_records as records
+from kubelet.runtime import labels as names
+from kubelet.runtime.docker_auth import auth_header
+from kubelet.runtime.docker_streams import Demultiplexer, DockerStream, read_bounded
+from kubelet.runtime.engine_http import EngineHttp
+from kubelet.runtime.protocol import (
+    ContainerEvent,
+    ContainerRecord,
+    ContainerStats,
+    EngineInfo,
+    ExecResult,
+    ImageRecord,
+    NotFound,
+    RuntimeFailure,
+    RuntimeUnavailable,
+)
+
+T = TypeVar("T")
+
+API_VERSION = "1.41"  # Docker Engine 20.10, the oldest we support
+THREADS_MAX = 8
+CALL_SECONDS_MAX = 120
+PULL_IDLE_SECONDS_MAX = 300.0
+EXEC_OUTPUT_BYTES_MAX = 10 * 1024
+EVENT_ACTIONS = ("start", "die", "destroy", "oom")
+
+
+class DockerRuntime:
+    """`protocol.Runtime` on Docker Engine. `node` is the value of our label on every container."""
+
+    def __init__(self, socket_path: str, node: str) -> None:
+        self._node = node
+        self._http = EngineHttp(socket_path, API_VERSION)
+        self._api = APIClient(
+            base_url=f"unix://{socket_path}", version=API_VERSION, timeout=CALL_SECONDS_MAX
+        )
+        self._threads = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="docker")
+        # Records whose state can't have changed since (see `containers`).
+        self._known: dict[str, ContainerRecord] = {}
+
+    async def _call(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._threads, partial(function, *args, **kwargs))
+        except docker.errors.NotFound as error:
+            raise NotFound(_text(error)) from error
+        except docker.errors.APIError as error:
+            raise RuntimeFailure(_text(error)) from error
+        except (requests.exceptions.RequestException, docker.errors.DockerException) as error:
+            raise RuntimeUnavailable(str(error)) from error
+
+    async def info(self) -> EngineInfo:
+        version, info = await asyncio.gather(
+            self._call(self._api.version), self._call(self._api.info)
+        )
+        return records.engine_info(version, info)
+
+    async def ping(self) -> None:
+        await self._call(self._api.ping)
+
+    async def containers(self) -> list[ContainerRecord]:
+        """Listing is cheap but thin, inspecting is neither: inspect only what may have changed."""
+        rows = await self._call(
+            self._api.containers, all=True, filters={"label": f"{names.NODE}={self._node}"}
+        )
+        found = []
+        for row in rows:
+            known = self._known.get(row["Id"])
+            # A start that failed leaves the state "created": look again.
+            if (
+                known is None
+                or row["State"] == "created"
+                or known.state is not records.state_of(row["State"])
+            ):
+                try:
+                    known = await self.inspect(row["Id"])
+                except NotFound:
+                    continue
+            found.append(known)
+        self._known = {record.id: record for record in found}
+        return found
+
+    async def inspect(self, container_id: str) -> ContainerRecord:
+        record = records.container_record(
+            await self._call(self._api.inspect_container, container_id)
+        )
+        self._known[record.id] = record
+        return record
+
+    async def events(self) -> AsyncIterator[ContainerEvent | None]:
+        filters = {
+            "type": ["container"],
+            "event": list(EVENT_ACTIONS),
+            "label": [f"{names.NODE}={self._node}"],
+        }
+        response = await self._http.open(
+            "GET", "/events", {"filters": orjson.dumps(filters).decode()}
+        )
+        try:
+            yield None
+            async for line in response.lines():
+                event = orjson.loads(line)
+                actor = event["Actor"]
+                yield ContainerEvent(
+                    actor["ID"], event["Action"], actor["Attributes"].get(names.POD_UID, "")
+                )
+        finally:
+            await response.close()
+
+    async def image(self, reference: str) -> ImageRecord | None:
+        try:
+            return records.image_record(await self._call(self._api.inspect_image, reference))
+        except NotFound:
+            return None
+
+    async def images(self) -> list[ImageRecord]:
+        return [records.image_record(row) for row in await self._call(self._api.images)]
+
+    async def pull(self, reference: str, auth: Mapping[str, str] | None = None) -> ImageRecord:
+        query = {"fromImage": reference if "@" in reference else _with_tag(reference)}
+        response = await self._http.open(
+            "POST", "/images/create", query, headers=auth_header(auth),
+            answer_seconds=PULL_IDLE_SECONDS_MAX,
+        )  # fmt: skip
+        lines = response.lines()
+        try:
+            while True:
+                async with asyncio.timeout(PULL_IDLE_SECONDS_MAX):
+                    line = await anext(lines, None)
+                if line is None:
+                    break
+                error = orjson.loads(line).get("error")
+                if error:
+                    raise RuntimeFailure(str(error))
+        except TimeoutError as error:
+            raise RuntimeUnavailable(f"pulling {reference} made no progress") from error
+        finally:
+            await response.close()
+        image = await self.image(reference)
+        if image is None:
+            raise RuntimeFailure(f"image {reference} is not there after its pull")
+        return image
+
+    async def import_image(self, tar: bytes, reference: str, changes: Sequence[str]) -> None:
+        repository, _, tag = reference.rpartition(":")
+        await self._call(
+            self._api.import_image_from_data, tar, repository, tag, changes=list(changes)
+        )
+
+    async def create(self, name: str, config: Mapping[str, Any]) -> str:
+        made = await self._call(self._api.create_container_from_config, dict(config), name)
+        return str(made["Id"])
+
+    async def start(self, container_id: str) -> None:
+        await self._call(self._api.start, container_id)
+
+    async def signal(self, container_id: str, signal: str) -> None:
+        try:
+            await self._call(self._api.kill, container_id, signal)
+        except NotFound:
+            return
+        except RuntimeFailure as error:
+            if "is not running" not in str(error):
+                raise
+
+    async def remove(self, container_id: str) -> None:
+        self._known.pop(container_id, None)
+        try:
+            await self._call(self._api.remove_container, container_id, v=True, force=True)
+        except NotFound:
+            return
+        except RuntimeFailure as error:
+            if "already in progress" not in str(error):
+                raise
+
+    async def _start_exec(
+        self, container_id: str, command: Sequence[str], *,
+        stdin: bool, stdout: bool, stderr: bool, tty: bool,
+    ) -> tuple[str, DockerStream]:  # fmt: skip
+        made = await self._call(
+            self._api.exec_create, container_id, list(command),
+            stdin=stdin, stdout=stdout, stderr=stderr and not tty, tty=tty,
+        )  # fmt: skip
+        exec_id = str(made["Id"])
+        response = await self._http.open(
+            "POST", f"/exec/{exec_id}/start", body={"Detach": False, "Tty": tty}, hijack=True
+        )
+
+        async def exit_code() -> int:
+            found = await self._call(self._api.exec_inspect, exec_id)
+            return int(found["ExitCode"] or 0)
+
+        async def resize(width: int, height: int) -> None:
+            with suppress(RuntimeFailure):
+                await self._call(self._api.exec_resize, exec_id, height=height, width=width)
+
+        return exec_id, DockerStream(response, tty=tty, exit_code=exit_code, resize=resize)
+
+    async def exec_sync(
+        self, container_id: str, command: Sequence[str], timeout: float
+    ) -> ExecResult:
+        exec_id, stream = await self._start_exec(
+            container_id, command, stdin=False, stdout=True, stderr=True, tty=False
+        )
+        output = bytearray()
+        try:
+            async with asyncio.timeout(timeout):
+                await read_bounded(stream, output, EXEC_OUTPUT_BYTES_MAX)
+                code: int | None = await stream.exit_code()
+        except TimeoutError:
+            code = None
+            await self._kill_exec(exec_id)
+        finally:
+            await stream.close()
+        return ExecResult(code, bytes(output))
+
+    async def _kill_exec(self, exec_id: str) -> None:
+        """No API call kills an exec; its process is a process of this machine."""
+        with suppress(NotFound, ProcessLookupError):
+            found = await self._call(self._api.exec_inspect, exec_id)
+            if found["Running"] and found["Pid"]:
+                os.kill(found["Pid"], signals.SIGKILL)
+
+    async def exec(
+        self, container_id: str, command: Sequence[str], *,
+        stdin: bool, stdout: bool, stderr: bool, tty: bool,
+    ) -> DockerStream:  # fmt: skip
+        _, stream = await self._start_exec(
+            container_id, command, stdin=stdin, stdout=stdout, stderr=stderr, tty=tty
+        )
+        return stream
+
+    async def attach(self, container_id: str, *, stdin: bool, tty: bool) -> DockerStream:
+        query = {"stream": 1, "stdin": int(stdin), "stdout": 1, "stderr": 1}
+        response = await self._http.open(
+            "POST", f"/containers/{container_id}/attach", query, hijack=True
+        )
+
+        async def exit_code() -> int:
+            return (await self.inspect(container_id)).exit_code
+
+        async def resize(width: int, height: int) -> None:
+            with suppress(RuntimeFailure):
+                await self._call(self._api.resize, container_id, height=height, width=width)
+
+        return DockerStream(response, tty=tty, exit_code=exit_code, resize=resize)
+
+    async def logs(
+        self, container_id: str, *,
+        follow: bool = False, tail: int | None = None, since: datetime | None = None,
+        timestamps: bool = False, stdout: bool = True, stderr: bool = True,
+    ) -> AsyncIterator[tuple[int, bytes]]:  # fmt: skip
+        inspected = await self._call(self._api.inspect_container, container_id)
+        query = {
+            "follow": int(follow), "stdout": int(stdout), "stderr": int(stderr),
+            "timestamps": int(timestamps), "tail": "all" if tail is None else tail,
+        }  # fmt: skip
+        if since is not None:
+            query["since"] = f"{since.timestamp():.6f}"
+        response = await self._http.open("GET", f"/containers/{container_id}/logs", query)
+        frames = Demultiplexer(tty=inspected["Config"]["Tty"])
+        try:
+            async for piece in response.pieces():
+                for frame in frames.feed(piece):
+                    yield frame
+        finally:
+            await response.close()
+
+    async def stats(self, container_id: str) -> ContainerStats:
+        return records.stats_record(
+            await self._call(self._api.stats, container_id, stream=False, one_shot=True)
+        )
+
+    async def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._api.close()
+
+
+def _text(error: docker.errors.APIError) -> str:
+    return str(error.explanation or error)
+
+
+def _with_tag(reference: str) -> str:
+    """Without a tag the engine would pull every tag there is."""
+    return reference if ":" in reference.rpartition("/")[2] else f"{reference}:latest"
