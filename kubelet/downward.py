@@ -34,7 +34,9 @@ class Addresses:
 
 def format_map(values: Mapping[str, str]) -> str:
     """Labels or annotations, one `key="value"` a line, in order."""
-    return "\n".join(f"{key}={json.dumps(values[key])}" for key in sorted(values))
+    return "\n".join(
+        f"{key}={json.dumps(values[key], ensure_ascii=False)}" for key in sorted(values)
+    )
 
 
 def field_value(pod: Pod, path: str, addresses: Addresses) -> str:

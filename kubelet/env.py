@@ -2,7 +2,7 @@
 
 Pure: the objects it refers to are handed in (a missing one is simply absent from the mapping).
 Later sources win over earlier ones: services < envFrom < env; within `env`, `$(VAR)` sees only
-variables declared before it and the services'.
+variables declared before it, those of envFrom and the services'.
 
 Source: upstream's kubelet makeEnvironmentVariables, pkg/kubelet/envvars, third_party/forked/golang/expansion.
 """
@@ -13,7 +13,16 @@ import re
 from collections.abc import Iterable, Mapping
 
 from kubelet.downward import Addresses, FieldRefError, field_value, resource_value
-from wherry.api.core_v1 import ConfigMap, Container, EnvFromSource, EnvVar, Node, Pod, Secret, Service
+from wherry.api.core_v1 import (
+    ConfigMap,
+    Container,
+    EnvFromSource,
+    EnvVar,
+    Node,
+    Pod,
+    Secret,
+    Service,
+)
 
 _REFERENCE = re.compile(r"\$(?:\$|\(([^)]*)\))")
 # Go's unicode/ASCII rule since relaxed validation: printable ASCII but "=".

@@ -1,0 +1,209 @@
+"""The volumes of this node's pods: made before containers start, kept fresh, taken away at the end.
+
+Everything lies below one root as upstream lays it out, so what exists can be read off the disk after
+a restart:
+
+    <root>/pods/<uid>/volumes/kubernetes.io~configmap/<volume>/
+    <root>/pods/<uid>/volume-subpaths/<volume>/<container>/<index>
+
+What files a volume holds is decided by `payload.py`; this shell fetches, writes and mounts. Blocking
+work runs on threads. Nothing here decides when: the pod's worker calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from kubelet.downward import Addresses
+from kubelet.env import expand
+from kubelet.volumes import atomic, hostpath, linux, subpath
+from kubelet.volumes.interface import Mount, ObjectSource, TokenSource, VolumeError
+from kubelet.volumes.ownership import set_group
+from kubelet.volumes.payload import Gathered, Needs, needs, payload
+from wherry.api.core_v1 import Container, EmptyDirVolumeSource, Pod, Volume
+from wherry.api.quantity import value
+from wherry.daemon.clock import Clock
+
+_PROPAGATION = {"HostToContainer": "rslave", "Bidirectional": "rshared"}
+_PLUGIN_FOLDERS = {
+    "config_map": "kubernetes.io~configmap",
+    "secret": "kubernetes.io~secret",
+    "downward_api": "kubernetes.io~downward-api",
+    "projected": "kubernetes.io~projected",
+    "empty_dir": "kubernetes.io~empty-dir",
+}
+_POD_FOLDER_MODE = 0o750
+# One pod's objects are fetched together; a server that doesn't answer must not hold the worker.
+FETCH_SECONDS_MAX = 30.0
+
+
+class VolumeManager:
+    """Makes, refreshes and removes pods' volumes."""
+
+    def __init__(
+        self, root_dir: Path, objects: ObjectSource, tokens: TokenSource, clock: Clock
+    ) -> None:
+        self._pods = root_dir / "pods"
+        self._objects = objects
+        self._tokens = tokens
+        self._clock = clock
+
+    def pod_dir(self, pod_uid: str) -> Path:
+        """Where everything of one pod lies."""
+        return self._pods / pod_uid
+
+    def list_uids(self) -> list[str]:
+        """Pods that have something on this disk, dead or alive."""
+        if not self._pods.is_dir():
+            return []
+        return sorted(entry.name for entry in self._pods.iterdir() if entry.is_dir())
+
+    async def prepare(self, pod: Pod, addresses: Addresses | None = None) -> dict[str, Path]:
+        """Make all volumes of the pod (idempotent); volume name → host path.
+
+        VolumeError says what is wrong with the first that can't be made.
+        """
+        have = await self._gather(pod, addresses)
+        paths: dict[str, Path] = {}
+        for volume in pod.spec.volumes:
+            try:
+                paths[volume.name] = await asyncio.to_thread(self._make, pod, volume, have)
+            except VolumeError as error:
+                text = f'MountVolume.SetUp failed for volume "{volume.name}" : {error.message}'
+                raise VolumeError(error.reason, text) from error
+            except (OSError, ValueError) as error:
+                text = f'MountVolume.SetUp failed for volume "{volume.name}" : {error}'
+                raise VolumeError("FailedMount", text) from error
+        return paths
+
+    async def refresh(self, pod: Pod, addresses: Addresses | None = None) -> None:
+        """Bring files up to date with their objects and tokens; atomic for readers."""
+        await self.prepare(pod, addresses)
+
+    async def teardown(self, pod_uid: str) -> None:
+        """Remove everything of a pod; it must have no running container."""
+        self._tokens.forget(pod_uid)
+        await asyncio.to_thread(self._remove, self.pod_dir(pod_uid))
+
+    async def mounts(
+        self,
+        pod: Pod,
+        container: Container,
+        paths: Mapping[str, Path],
+        environment: Mapping[str, str],
+    ) -> list[Mount]:
+        """The container's volume mounts; `environment` is what subPathExpr may use."""
+        return await asyncio.to_thread(self._mounts, pod, container, paths, environment)
+
+    async def _gather(self, pod: Pod, addresses: Addresses | None) -> Gathered:
+        wanted = Needs()
+        for volume in pod.spec.volumes:
+            wanted |= needs(volume)
+        namespace = pod.metadata.namespace
+        try:
+            async with asyncio.timeout(FETCH_SECONDS_MAX):
+                return Gathered(
+                    {n: await self._objects.config_map(namespace, n) for n in wanted.config_maps},
+                    {n: await self._objects.secret(namespace, n) for n in wanted.secrets},
+                    {key: await self._tokens.token(pod, *key) for key in wanted.tokens},
+                    addresses or Addresses(pod.status.pod_ip, pod.status.host_ip),
+                    self._objects.node(),
+                )
+        except TimeoutError as error:
+            message = "timed out waiting for the pod's configmaps, secrets or tokens"
+            raise VolumeError("FailedMount", message) from error
+
+    def _make(self, pod: Pod, volume: Volume, have: Gathered) -> Path:
+        if volume.host_path is not None:
+            path = Path(volume.host_path.path)
+            hostpath.prepare(path, volume.host_path.type or "")
+            return path
+        folder = self._folder(pod, volume)
+        context = pod.spec.security_context
+        group = context.fs_group if context is not None else None
+        if volume.empty_dir is not None:
+            if self._make_empty_dir(folder, volume.empty_dir) and group is not None:
+                set_group(folder, group, read_only=False)
+            return folder
+        files = payload(pod, volume, have)
+        if files is None:
+            raise VolumeError("FailedMount", "volumes of this kind are not supported")
+        folder.parent.mkdir(mode=_POD_FOLDER_MODE, parents=True, exist_ok=True)
+        if atomic.write(folder, files, self._clock.now()) and group is not None:
+            set_group(folder, group, read_only=True)
+        return folder
+
+    def _folder(self, pod: Pod, volume: Volume) -> Path:
+        for field, plugin in _PLUGIN_FOLDERS.items():
+            if getattr(volume, field) is not None:
+                return self.pod_dir(pod.metadata.uid) / "volumes" / plugin / volume.name
+        raise VolumeError("FailedMount", "no volume plugin matched")
+
+    @staticmethod
+    def _make_empty_dir(folder: Path, source: EmptyDirVolumeSource) -> bool:
+        """True when it was made now: what a running pod put into it is left alone."""
+        if source.medium not in ("", "Memory"):
+            text = f'unknown storage medium "{source.medium}" for volume of kind emptyDir'
+            raise VolumeError("FailedMount", text)
+        fresh = not folder.is_dir()
+        folder.mkdir(parents=True, exist_ok=True)
+        if source.medium == "Memory" and not linux.mounted(folder):
+            size = value(source.size_limit) if source.size_limit else 0
+            options = f"size={size}" if size else ""
+            linux.mount("tmpfs", folder, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, options)
+            fresh = True
+        if fresh:
+            folder.chmod(0o777)
+        return fresh
+
+    def _mounts(
+        self,
+        pod: Pod,
+        container: Container,
+        paths: Mapping[str, Path],
+        environment: Mapping[str, str],
+    ) -> list[Mount]:
+        volumes = {volume.name: volume for volume in pod.spec.volumes}
+        found = []
+        for index, wanted in enumerate(container.volume_mounts):
+            volume, source = volumes.get(wanted.name), paths.get(wanted.name)
+            if volume is None or source is None:
+                text = f'container "{container.name}" mounts unknown volume "{wanted.name}"'
+                raise VolumeError("CreateContainerConfigError", text)
+            mount = Mount(
+                source,
+                wanted.mount_path if wanted.mount_path.startswith("/") else f"/{wanted.mount_path}",
+                wanted.read_only or _is_read_only(volume),
+                _PROPAGATION.get(wanted.mount_propagation or "", "rprivate"),
+            )
+            sub_path = wanted.sub_path
+            if wanted.sub_path_expr:
+                sub_path = expand(wanted.sub_path_expr, environment)
+            if sub_path:
+                base = self.pod_dir(pod.metadata.uid) / "volume-subpaths"
+                place = base / wanted.name / container.name / str(index)
+                mount = replace(mount, source=subpath.bind(source, sub_path, place))
+            found.append(mount)
+        return found
+
+    @staticmethod
+    def _remove(folder: Path) -> None:
+        if not folder.exists():
+            return
+        for point in linux.mounts_below(folder):
+            linux.unmount(point)
+        left = linux.mounts_below(folder)
+        if left:  # deleting through a mount would delete what is the user's
+            raise VolumeError("FailedUnmount", f"{os.fspath(left[0])} is still mounted")
+        shutil.rmtree(folder)
+
+
+def _is_read_only(volume: Volume) -> bool:
+    """Files that the kubelet writes are nobody else's to change."""
+    written = (volume.config_map, volume.secret, volume.downward_api, volume.projected)
+    return any(source is not None for source in written)
