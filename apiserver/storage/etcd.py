@@ -1,0 +1,254 @@
+"""The storage seam on etcd v3, over aetcd's generated gRPC stubs.
+
+Only the stubs: aetcd's own Client knows one endpoint and its Watcher hides cancellations. Each write
+is one transaction conditional on the key's mod_revision, so a revision never holds two objects. Every
+call has a deadline. With several endpoints a call that gets no answer moves on to the next one; reads
+are asked again there, writes are not, as they may have happened.
+
+Source of the wire: etcd's api/etcdserverpb/rpc.proto; errors: api/v3rpc/rpctypes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+import grpc
+import grpc.aio
+from aetcd import rpc
+
+from apiserver.storage.interface import (
+    Change,
+    Compacted,
+    Entry,
+    FutureRevision,
+    KeyExists,
+    KeyMissing,
+    Page,
+    RevisionConflict,
+    Status,
+    StorageError,
+    StorageFull,
+    StorageUnavailable,
+    ValueTooLarge,
+)
+
+CALL_SECONDS = 5.0  # deadline of every call but the watch
+_OPTIONS = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.use_local_subchannel_pool", 1),
+]
+# A member that lost the majority ends the watch instead of staying silent.
+_WATCH_METADATA = (("hasleader", "true"),)
+_PREFIX_START, _EVERYTHING = b"\x00", b"\x00"  # etcd's range of all keys
+
+
+@dataclass(frozen=True, slots=True)
+class EtcdTls:
+    """Files that prove who we are to etcd and who etcd is to us."""
+
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+
+
+class _Member:
+    """One endpoint's channel and stubs."""
+
+    def __init__(self, endpoint: str, tls: EtcdTls) -> None:
+        parts = urlsplit(endpoint if "://" in endpoint else f"http://{endpoint}")
+        target = f"{parts.hostname}:{parts.port or 2379}"
+        if parts.scheme == "https":
+            credentials = grpc.ssl_channel_credentials(
+                _read(tls.ca_file), _read(tls.key_file), _read(tls.cert_file)
+            )
+            self.channel = grpc.aio.secure_channel(target, credentials, options=_OPTIONS)
+        else:
+            self.channel = grpc.aio.insecure_channel(target, options=_OPTIONS)
+        self.kv = rpc.KVStub(self.channel)
+        self.watch = rpc.WatchStub(self.channel)
+        self.lease = rpc.LeaseStub(self.channel)
+        self.maintenance = rpc.MaintenanceStub(self.channel)
+
+
+class EtcdStorage:
+    """A revisioned key-value store in etcd. Make it inside the event loop that uses it.
+
+    probe_key: a key that nobody ever writes, read to learn the newest revision
+    """
+
+    def __init__(
+        self,
+        endpoints: list[str],
+        *,
+        tls: EtcdTls | None = None,
+        probe_key: bytes = b"/registry/.revision",
+    ) -> None:
+        self._members = [_Member(endpoint, tls or EtcdTls()) for endpoint in endpoints]
+        self._current = 0
+        # With one endpoint a call waits for it to come back, up to the deadline.
+        self._wait = len(self._members) == 1
+        self._probe = rpc.RangeRequest(key=probe_key, limit=1, keys_only=True)
+
+    async def get(self, key: bytes) -> Entry | None:
+        found = await self._range(rpc.RangeRequest(key=key))
+        return _entry(found.kvs[0]) if found.kvs else None
+
+    async def range(self, start: bytes, end: bytes, *, limit: int = 0, revision: int = 0) -> Page:
+        request = rpc.RangeRequest(key=start, range_end=end, limit=limit, revision=revision)
+        found = await self._range(request)
+        entries = [_entry(kv) for kv in found.kvs]
+        return Page(entries, found.header.revision, found.more, found.count - len(entries))
+
+    async def revision(self) -> int:
+        return int((await self._range(self._probe)).header.revision)
+
+    async def create(self, key: bytes, value: bytes, *, lease: int = 0) -> int:
+        answer = await self._txn(key, 0, _put(key, value, lease))
+        if not answer.succeeded:
+            raise KeyExists
+        return int(answer.header.revision)
+
+    async def update(self, key: bytes, value: bytes, *, expected: int, lease: int = 0) -> int:
+        return await self._change(key, expected, _put(key, value, lease))
+
+    async def delete(self, key: bytes, *, expected: int) -> int:
+        operation = rpc.RequestOp(request_delete_range=rpc.DeleteRangeRequest(key=key))
+        return await self._change(key, expected, operation)
+
+    async def watch(self, *, after: int) -> AsyncIterator[list[Change]]:
+        member = self._members[self._current]
+        call = member.watch.Watch(metadata=_WATCH_METADATA)
+        create = rpc.WatchCreateRequest(
+            key=_PREFIX_START, range_end=_EVERYTHING, start_revision=after + 1, fragment=True
+        )
+        batch: list[Change] = []
+        try:
+            await call.write(rpc.WatchRequest(create_request=create))
+            while True:
+                answer = await call.read()
+                if answer is grpc.aio.EOF:
+                    raise StorageUnavailable("etcd ended the watch")
+                if answer.canceled:
+                    if answer.compact_revision:
+                        raise Compacted(answer.compact_revision)
+                    raise StorageUnavailable(f"etcd cancelled the watch: {answer.cancel_reason}")
+                for event in answer.events:
+                    kv = event.kv
+                    if kv.mod_revision > after:
+                        batch.append(
+                            Change(kv.key, None if event.type else kv.value, kv.mod_revision)
+                        )
+                if batch and not answer.fragment:
+                    after = batch[-1].revision
+                    yield batch
+                    batch = []
+        except grpc.aio.AioRpcError as error:
+            self._move_on(member)
+            _translate(error)
+        finally:
+            call.cancel()
+
+    async def grant_lease(self, seconds: int) -> int:
+        request = rpc.LeaseGrantRequest(TTL=seconds)
+        answer = await self._ask(lambda member: member.lease.LeaseGrant, request)
+        return int(answer.ID)
+
+    async def compact(self, revision: int) -> None:
+        try:
+            await self._ask(lambda m: m.kv.Compact, rpc.CompactionRequest(revision=revision))
+        except Compacted:
+            return  # another API server was faster
+
+    async def status(self) -> Status:
+        answer = await self._ask(lambda member: member.maintenance.Status, rpc.StatusRequest())
+        return Status(answer.version, answer.dbSize, tuple(answer.errors))
+
+    async def close(self) -> None:
+        for member in self._members:
+            await member.channel.close()
+
+    async def _change(self, key: bytes, expected: int, operation: Any) -> int:
+        answer = await self._txn(key, expected, operation)
+        if answer.succeeded:
+            return int(answer.header.revision)
+        found = answer.responses[0].response_range.kvs
+        if not found:
+            raise KeyMissing
+        raise RevisionConflict(_entry(found[0]))
+
+    async def _txn(self, key: bytes, expected: int, operation: Any) -> Any:
+        compare = rpc.Compare(
+            result=rpc.Compare.EQUAL, target=rpc.Compare.MOD, key=key, mod_revision=expected
+        )
+        read = rpc.RequestOp(request_range=rpc.RangeRequest(key=key))
+        # A create does not look at what it ran into.
+        failure = [read] if expected else []
+        request = rpc.TxnRequest(compare=[compare], success=[operation], failure=failure)
+        return await self._ask(lambda member: member.kv.Txn, request)
+
+    async def _range(self, request: Any) -> Any:
+        for _ in self._members[1:]:
+            try:
+                return await self._ask(lambda member: member.kv.Range, request)
+            except StorageUnavailable:
+                continue  # the next member answers
+        return await self._ask(lambda member: member.kv.Range, request)
+
+    async def _ask(
+        self, method: Callable[[_Member], Callable[..., Awaitable[Any]]], request: Any
+    ) -> Any:
+        member = self._members[self._current]
+        try:
+            call = method(member)
+            return await call(request, timeout=CALL_SECONDS, wait_for_ready=self._wait)
+        except grpc.aio.AioRpcError as error:
+            self._move_on(member)
+            _translate(error)
+
+    def _move_on(self, member: _Member) -> None:
+        """Ask another endpoint next time, unless somebody already moved on."""
+        if self._members[self._current] is member:
+            self._current = (self._current + 1) % len(self._members)
+
+
+def _translate(error: grpc.aio.AioRpcError) -> NoReturn:
+    code, text = error.code(), error.details() or ""
+    if code is grpc.StatusCode.OUT_OF_RANGE:
+        raise (FutureRevision() if "future" in text else Compacted()) from error
+    if code is grpc.StatusCode.INVALID_ARGUMENT and "too large" in text:
+        raise ValueTooLarge(text) from error
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "space" in text:
+        raise StorageFull(text) from error
+    unanswered = (
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+    )
+    if code in unanswered:
+        raise StorageUnavailable(text) from error
+    raise StorageError(f"{code.name}: {text}") from error
+
+
+def _entry(kv: Any) -> Entry:
+    return Entry(kv.key, kv.value, kv.mod_revision)
+
+
+def _put(key: bytes, value: bytes, lease: int) -> Any:
+    return rpc.RequestOp(request_put=rpc.PutRequest(key=key, value=value, lease=lease))
+
+
+def _read(path: str) -> bytes | None:
+    return Path(path).read_bytes() if path else None
