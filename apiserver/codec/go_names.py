@@ -1,0 +1,156 @@
+"""What Go calls the types of fields, where it is not what JSON calls them.
+
+Only the words of decoding errors need this: a wrong `spec.dnsPolicy` is told it is no `v1.DNSPolicy`,
+and a field of an embedded struct is named with that struct in its path. Structs and basic types are
+named by their shape.
+
+Source: the Go types of k8s.io/api 1.36; a test holds the table against the recorded facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from wherry.api.shape import FieldShape, Shape
+
+# Go type → the fields of that type; for lists and maps the elements' type.
+_FIELDS_OF: Final = {
+    "types.UID": "ObjectMeta.uid OwnerReference.uid ObjectReference.uid ConfigMapNodeConfigSource.uid",
+    "v1.ManagedFieldsOperationType": "ManagedFieldsEntry.operation",
+    "v1.Protocol": "EndpointPort.protocol ContainerPort.protocol ServicePort.protocol PortStatus.protocol",
+    "v1.FinalizerName": "NamespaceSpec.finalizers",
+    "v1.NamespacePhase": "NamespaceStatus.phase",
+    "v1.NamespaceConditionType": "NamespaceCondition.type",
+    "v1.ConditionStatus": "NamespaceCondition.status NodeCondition.status PodCondition.status "
+    "Condition.status DeploymentCondition.status ReplicaSetCondition.status",
+    "v1.TaintEffect": "Taint.effect Toleration.effect",
+    "v1.ResourceList": "NodeStatus.capacity NodeStatus.allocatable PodSpec.overhead "
+    "VolumeResourceRequirements.limits VolumeResourceRequirements.requests ResourceRequirements.limits "
+    "ResourceRequirements.requests PodStatus.allocatedResources ContainerStatus.allocatedResources",
+    "v1.NodePhase": "NodeStatus.phase",
+    "v1.UniqueVolumeName": "NodeStatus.volumesInUse AttachedVolume.name",
+    "v1.NodeConditionType": "NodeCondition.type",
+    "v1.NodeAddressType": "NodeAddress.type",
+    "v1.RestartPolicy": "PodSpec.restartPolicy",
+    "v1.DNSPolicy": "PodSpec.dnsPolicy",
+    "v1.PreemptionPolicy": "PodSpec.preemptionPolicy PriorityClass.preemptionPolicy",
+    "v1.AzureDataDiskCachingMode": "AzureDiskVolumeSource.cachingMode",
+    "v1.AzureDataDiskKind": "AzureDiskVolumeSource.kind",
+    "v1.StorageMedium": "EmptyDirVolumeSource.medium",
+    "v1.PersistentVolumeAccessMode": "PersistentVolumeClaimSpec.accessModes",
+    "v1.PersistentVolumeMode": "PersistentVolumeClaimSpec.volumeMode",
+    "v1.LabelSelectorOperator": "LabelSelectorRequirement.operator",
+    "v1.HostPathType": "HostPathVolumeSource.type",
+    "v1.PullPolicy": "ImageVolumeSource.pullPolicy Container.imagePullPolicy EphemeralContainer.imagePullPolicy",
+    "v1.TerminationMessagePolicy": "Container.terminationMessagePolicy EphemeralContainer.terminationMessagePolicy",
+    "v1.ContainerRestartPolicy": "Container.restartPolicy EphemeralContainer.restartPolicy",
+    "v1.MountPropagationMode": "VolumeMount.mountPropagation",
+    "v1.RecursiveReadOnlyMode": "VolumeMount.recursiveReadOnly VolumeMountStatus.recursiveReadOnly",
+    "v1.URIScheme": "HTTPGetAction.scheme",
+    "v1.Signal": "Lifecycle.stopSignal ContainerStatus.stopSignal",
+    "v1.ProcMountType": "SecurityContext.procMount",
+    "v1.Capability": "Capabilities.add Capabilities.drop",
+    "v1.SeccompProfileType": "SeccompProfile.type",
+    "v1.AppArmorProfileType": "AppArmorProfile.type",
+    "v1.ResourceName": "ContainerResizePolicy.resourceName ResourceStatus.name",
+    "v1.ResourceResizeRestartPolicy": "ContainerResizePolicy.restartPolicy",
+    "v1.ContainerRestartRuleAction": "ContainerRestartRule.action",
+    "v1.ContainerRestartRuleOnExitCodesOperator": "ContainerRestartRuleOnExitCodes.operator",
+    "v1.PodFSGroupChangePolicy": "PodSecurityContext.fsGroupChangePolicy",
+    "v1.SupplementalGroupsPolicy": "PodSecurityContext.supplementalGroupsPolicy",
+    "v1.PodSELinuxChangePolicy": "PodSecurityContext.seLinuxChangePolicy",
+    "v1.NodeSelectorOperator": "NodeSelectorRequirement.operator",
+    "v1.TolerationOperator": "Toleration.operator",
+    "v1.PodConditionType": "PodReadinessGate.conditionType PodCondition.type",
+    "v1.UnsatisfiableConstraintAction": "TopologySpreadConstraint.whenUnsatisfiable",
+    "v1.NodeInclusionPolicy": "TopologySpreadConstraint.nodeAffinityPolicy TopologySpreadConstraint.nodeTaintsPolicy",
+    "v1.OSName": "PodOS.name",
+    "v1.PodPhase": "PodStatus.phase",
+    "v1.PodQOSClass": "PodStatus.qosClass",
+    "v1.PodResizeStatus": "PodStatus.resize",
+    "v1.ResourceID": "ResourceHealth.resourceID",
+    "v1.ResourceHealthStatus": "ResourceHealth.health",
+    "v1.SecretType": "Secret.type",
+    "v1.ServiceType": "ServiceSpec.type",
+    "v1.ServiceAffinity": "ServiceSpec.sessionAffinity",
+    "v1.ServiceExternalTrafficPolicy": "ServiceSpec.externalTrafficPolicy",
+    "v1.IPFamilyPolicy": "ServiceSpec.ipFamilyPolicy",
+    "v1.IPFamily": "ServiceSpec.ipFamilies",
+    "v1.ServiceInternalTrafficPolicy": "ServiceSpec.internalTrafficPolicy",
+    "v1.LoadBalancerIPMode": "LoadBalancerIngress.ipMode",
+    "v1.DeploymentStrategyType": "DeploymentStrategy.type",
+    "v1.DeploymentConditionType": "DeploymentCondition.type",
+    "v1.ReplicaSetConditionType": "ReplicaSetCondition.type",
+    "v1.ExtraValue": "UserInfo.extra SubjectAccessReviewSpec.extra",
+    "v1.FieldSelectorOperator": "FieldSelectorRequirement.operator",
+    "v1.CoordinatedLeaseStrategy": "LeaseSpec.strategy",
+    "v1.AddressType": "EndpointSlice.addressType",
+}
+_NAMED: Final[Mapping[str, str]] = MappingProxyType(
+    {field: go for go, fields in _FIELDS_OF.items() for field in fields.split()}
+)
+# Maps whose whole type has a name; all other names are of elements.
+_NAMED_MAPS: Final = frozenset({"v1.ResourceList"})
+
+_BASIC: Final = {
+    "string": "string",
+    "boolean": "bool",
+    "int32": "int32",
+    "int64": "int64",
+    "number": "float64",
+    "quantity": "resource.Quantity",
+    "int-or-string": "int32",
+    "time": "string",
+    "micro-time": "string",
+    "byte": "[]uint8",
+    "object": "interface {}",
+}
+
+# struct → (the struct embedded in it, the embedded struct's fields; None: all but the named ones)
+_REFERENCE: Final = ("LocalObjectReference", frozenset({"name"}))
+_EMBEDDED: Final[Mapping[str, tuple[str, frozenset[str]]]] = MappingProxyType(
+    {
+        "ConfigMapEnvSource": _REFERENCE,
+        "ConfigMapKeySelector": _REFERENCE,
+        "ConfigMapProjection": _REFERENCE,
+        "ConfigMapVolumeSource": _REFERENCE,
+        "SecretEnvSource": _REFERENCE,
+        "SecretKeySelector": _REFERENCE,
+        "SecretProjection": _REFERENCE,
+        "Probe": ("ProbeHandler", frozenset({"exec", "httpGet", "tcpSocket", "grpc"})),
+    }
+)
+
+
+def path_element(shape: Shape, wire: str) -> str:
+    """How Go's error path names a field: with its embedded struct, if it is in one."""
+    if shape.name == "Volume" and wire != "name":
+        return f"VolumeSource.{wire}"
+    if shape.name == "EphemeralContainer" and wire != "targetContainerName":
+        return f"EphemeralContainerCommon.{wire}"
+    embedded, fields = _EMBEDDED.get(shape.name, ("", frozenset()))
+    return f"{embedded}.{wire}" if wire in fields else wire
+
+
+def element_type(owner: Shape, named: FieldShape, element: FieldShape) -> str:
+    """The Go type of a list's or map's element; `named` is the field that holds it."""
+    if element.child is not None and element.kind == "struct":
+        return f"v1.{element.child.name}"
+    return _NAMED.get(f"{owner.name}.{named.wire}") or _BASIC.get(element.scalar, "string")
+
+
+def field_type(owner: Shape, field: FieldShape) -> str:
+    """The Go type of a field."""
+    if field.kind == "struct":
+        assert field.child is not None
+        return f"v1.{field.child.name}"
+    known = _NAMED.get(f"{owner.name}.{field.wire}", "")
+    if field.kind == "scalar":
+        return known or _BASIC[field.scalar]
+    if known in _NAMED_MAPS:
+        return known
+    assert field.element is not None
+    prefix = "[]" if field.kind == "list" else "map[string]"
+    return prefix + element_type(owner, field, field.element)
