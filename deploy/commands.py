@@ -1,0 +1,150 @@
+"""The verbs that bring clusters up and down: `wherry up`, `down`, `status`, `lab`.
+
+Only words and options here; what is done is in `host.py` and `lab.py`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy import host, lab, launch
+from deploy.nodes import is_ready, list_nodes
+from deploy.preflight import Problem
+from wherry.api.errors import ApiError
+from wherry.client.rest import ApiUnavailable
+
+Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait for readiness.")]
+ConfigDir = Annotated[Path, typer.Option(help="PKI and kubeconfigs.")]
+DataDir = Annotated[Path, typer.Option(help="etcd's data, logs, the node's state.")]
+RunDir = Annotated[Path, typer.Option(help="Sockets and the supervisor's state.")]
+LabDir = Annotated[Path, typer.Option("--dir", help="The lab's folder.")]
+
+CONFIG_DIR, DATA_DIR, RUN_DIR = Path("/etc/wherry"), Path("/var/lib/wherry"), Path("/run/wherry")
+LAB_DIR = Path("/var/lib/wherry-lab")
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+@contextmanager
+def _problems() -> Iterator[None]:
+    """A problem is told in two short lines, not as a traceback."""
+    try:
+        yield
+    except Problem as problem:
+        _say(f"wherry: {problem.cause}")
+        _say(f"fix: {problem.fix}")
+        raise typer.Exit(1) from problem
+
+
+def _host(config_dir: Path, data_dir: Path, run_dir: Path, **more: object) -> host.Host:
+    return host.Host(config_dir, data_dir, run_dir, **more)  # type: ignore[arg-type] # options of the verbs below, typed there
+
+
+def up(
+    config_dir: ConfigDir = CONFIG_DIR,
+    data_dir: DataDir = DATA_DIR,
+    run_dir: RunDir = RUN_DIR,
+    node_name: Annotated[str, typer.Option(help="The node's name; default: the host's.")] = "",
+    node_ip: Annotated[str, typer.Option(help="The node's address; default: by route.")] = "",
+    secure_port: Annotated[int, typer.Option(help="The API server's port.")] = 6443,
+    docker_socket: Annotated[Path, typer.Option(help="Docker's socket.")] = host.DEFAULT_SOCKET,
+    timeout: Timeout = 60.0,
+) -> None:
+    """Start a cluster on this machine; returns once its node is Ready."""
+    with _problems():
+        place = _host(
+            config_dir,
+            data_dir,
+            run_dir,
+            name=node_name or host.default_name(),
+            address=node_ip or host.default_address(),
+            port=secure_port,
+            docker_socket=docker_socket,
+        )
+        host.up(place, _say, timeout)
+    _say(f"cluster is up: node {place.name} at {place.address}")
+    _say(f"  export KUBECONFIG={place.kubeconfig}")
+
+
+def down(
+    config_dir: ConfigDir = CONFIG_DIR,
+    data_dir: DataDir = DATA_DIR,
+    run_dir: RunDir = RUN_DIR,
+    docker_socket: Annotated[Path, typer.Option(help="Docker's socket.")] = host.DEFAULT_SOCKET,
+    purge: Annotated[bool, typer.Option("--purge", help="Remove data and files too.")] = False,
+) -> None:
+    """Stop this machine's cluster."""
+    with _problems():
+        place = _host(
+            config_dir, data_dir, run_dir, name="", address="", docker_socket=docker_socket
+        )
+        host.down(place, purge=purge, say=_say)
+
+
+def status(
+    config_dir: ConfigDir = CONFIG_DIR,
+    run_dir: RunDir = RUN_DIR,
+    lab_dir: Annotated[Path | None, typer.Option("--dir", help="A lab's folder instead.")] = None,
+) -> None:
+    """Say how each daemon and node is; exit code 1 unless all are well."""
+    state_file = (lab_dir or run_dir) / "state.json"
+    kubeconfig = (lab_dir or config_dir) / "admin.kubeconfig"
+    with _problems():
+        state = launch.read_state(state_file)
+        if state is None:
+            raise Problem("no cluster runs here", "wherry up")
+        well = True
+        print(f"{'DAEMON':<28}{'STATE':<12}{'PID':<9}{'RESTARTS':<10}LAST EXIT")
+        for name, condition in state["daemons"].items():
+            word = "ready" if condition["ready"] else "starting" if condition["pid"] else "down"
+            well = well and condition["ready"]
+            pid, restarts = condition["pid"] or "-", condition["restarts"]
+            print(f"{name:<28}{word:<12}{pid:<9}{restarts:<10}{condition['last_exit']}")
+        try:
+            nodes = list_nodes(kubeconfig)
+        except (ApiError, ApiUnavailable) as error:
+            raise Problem(f"the API server does not answer: {error}", "see its log") from error
+        for node in nodes:
+            well = well and is_ready(node)
+            ready = "Ready" if is_ready(node) else "NotReady"
+            print(f"node/{node.metadata.name:<23}{ready}")
+    raise typer.Exit(0 if well else 1)
+
+
+lab_app = typer.Typer(help="A cluster of several machines on this one host.", no_args_is_help=True)
+
+
+@lab_app.command("up")
+def lab_up(
+    nodes: Annotated[int, typer.Option(help="How many machines.")] = 2,
+    directory: LabDir = LAB_DIR,
+    timeout: Timeout = 120.0,
+) -> None:
+    """Start a lab; returns once every machine's node is Ready."""
+    with _problems():
+        made = lab.up(directory, nodes, _say, timeout)
+    _say(f"the lab is up: {', '.join(made.wires.machines)}")
+    _say(f"  export KUBECONFIG={made.directory / 'admin.kubeconfig'}")
+
+
+@lab_app.command("down")
+def lab_down(directory: LabDir = LAB_DIR) -> None:
+    """Stop a lab and remove all of it."""
+    with _problems():
+        lab.down(directory)
+    _say("the lab is gone")
+
+
+@lab_app.command("load")
+def lab_load(archive: Path, directory: LabDir = LAB_DIR) -> None:
+    """Load an image archive (docker save) into every machine."""
+    with _problems():
+        lab.load(directory, archive, _say)

@@ -1,0 +1,167 @@
+"""One machine's cluster, on the machine itself: what `wherry up`, `down` and `status` do.
+
+Everything is derived from four folders and an address; nothing else is remembered.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from deploy import engine, launch
+from deploy.cleanup import remove_docker_network, remove_link, remove_tree
+from deploy.cluster import ControlPlane, Machine, control_plane, machine, script
+from deploy.netns import run
+from deploy.nodes import wait_nodes_ready
+from deploy.pki import ensure_authority
+from deploy.preflight import Problem, free_port_pair, need_free_port, need_programs, need_root
+from deploy.spec import Plan
+
+PROGRAMS = ("etcd", "nft", "iptables", "conntrack", "ip")
+DEFAULT_SOCKET = Path("/var/run/docker.sock")
+SYSTEMCTL_TIMEOUT_SECONDS = 60
+CLEANUP_TIMEOUT_SECONDS = 30
+CNI_BRIDGE = "cni0"
+CNI_CONFIGURATION = Path("/etc/cni/net.d/10-wherry.conflist")
+
+
+@dataclass(frozen=True)
+class Host:
+    """Where this machine's cluster keeps its things, and how it is reached."""
+
+    config_dir: Path
+    data_dir: Path
+    run_dir: Path
+    name: str
+    address: str
+    port: int = 6443
+    docker_socket: Path = DEFAULT_SOCKET
+
+    @property
+    def state(self) -> Path:
+        return self.run_dir / "state.json"
+
+    @property
+    def plan_file(self) -> Path:
+        return self.run_dir / "plan.json"
+
+    @property
+    def log_dir(self) -> Path:
+        return self.data_dir / "logs"
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.config_dir / "admin.kubeconfig"
+
+    @property
+    def engine_data(self) -> Path:
+        """There only when the engine is one that we run."""
+        return self.data_dir / "node" / "docker"
+
+    def control_plane(self) -> ControlPlane:
+        return ControlPlane(
+            self.address, self.config_dir, self.data_dir, self.log_dir, port=self.port
+        )
+
+    def machine(self, *, own_engine: bool) -> Machine:
+        return Machine(
+            self.name,
+            self.address,
+            self.data_dir / "node",
+            self.log_dir,
+            self.run_dir,
+            self.docker_socket,
+            own_engine,
+        )
+
+
+def default_address() -> str:
+    """The address this machine would use to reach others; Problem when it has none.
+
+    No packet is sent: connecting a datagram socket only asks the routing table.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("198.51.100.1", 9))  # TEST-NET-2
+        except OSError as error:
+            raise Problem(
+                "this machine has no default route", "wherry up --node-ip ADDRESS"
+            ) from error
+        return str(probe.getsockname()[0])
+
+
+def default_name() -> str:
+    return socket.gethostname().lower()
+
+
+def _start_foreign_engine(path: Path) -> bool:
+    """Whether an engine of the machine's own answers, started by systemd if need be."""
+    if engine.engine_answers(path):
+        return True
+    if Path("/run/systemd/system").exists() and shutil.which("systemctl"):
+        subprocess.run(
+            ("systemctl", "start", "docker"), check=False, timeout=SYSTEMCTL_TIMEOUT_SECONDS
+        )
+        return engine.engine_answers(path)
+    return False
+
+
+def up(host: Host, say: Callable[[str], None], timeout_seconds: float) -> None:
+    """Start what does not run, and return once the node is Ready."""
+    need_root()
+    if launch.read_state(host.state) is None:
+        need_programs(PROGRAMS)
+        own = not _start_foreign_engine(host.docker_socket)
+        if own:
+            need_programs(("dockerd",))
+        need_free_port(host.port, "API server")
+        place = replace(host.control_plane(), etcd_port=free_port_pair(2379))
+        daemons = control_plane(place)
+        node = host.machine(own_engine=own)
+        daemons += machine(node, place, ensure_authority(place.pki))
+        log = host.log_dir / "supervisor.log"
+        launch.start(Plan(daemons, str(host.state)), host.plan_file, log)
+    launch.wait_ready(Plan.read(host.plan_file), say, timeout_seconds)
+    wait_nodes_ready(host.kubeconfig, [host.name], say, timeout_seconds)
+
+
+def down(host: Host, *, purge: bool, say: Callable[[str], None]) -> None:
+    """Stop daemons, containers and packet-filter rules; with `purge`, remove every trace."""
+    need_root()
+    own_engine = host.engine_data.exists()
+    if host.plan_file.exists():
+        own_engine = any(d.name == "dockerd" for d in Plan.read(host.plan_file).daemons)
+    _clean_proxy()
+    if launch.stop(host.state):
+        say("stopped the daemons")
+    if not own_engine and engine.engine_answers(host.docker_socket):
+        client = engine.connect(host.docker_socket)
+        say(f"stopped {engine.kill_containers(client, ours_only=True)} container(s)")
+        engine.remove_ours(client)
+        client.close()
+    _clean_proxy()
+    remove_link(CNI_BRIDGE)
+    if own_engine:
+        remove_docker_network()
+    if purge:
+        CNI_CONFIGURATION.unlink(missing_ok=True)
+        for directory in (host.run_dir, host.data_dir, host.config_dir):
+            remove_tree(directory)
+        say("removed every file, container, bridge and rule of the cluster")
+
+
+def _clean_proxy() -> None:
+    """Take out the proxy's table, rules and routes."""
+    subprocess.run(
+        (script("wherry-proxy"), "--cleanup"),
+        check=False,
+        timeout=CLEANUP_TIMEOUT_SECONDS,
+        capture_output=True,
+    )
+    remove = ("nft", "list", "tables")
+    if "table ip wherry" in run(*remove):
+        raise Problem("wherry-proxy --cleanup left its table", "nft delete table ip wherry")

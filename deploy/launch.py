@@ -1,0 +1,99 @@
+"""Start a supervisor, watch its daemons become ready, stop it again.
+
+A supervisor is known by its state file; a pid in it counts only if that process really is a
+supervisor of this plan, as pids are used again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from deploy.files import write_public
+from deploy.preflight import Problem
+from deploy.spec import Plan
+
+POLL_SECONDS = 0.05
+STOP_SECONDS_MAX = 180.0
+RESTARTS_THAT_MEAN_BROKEN = 5
+
+
+def read_state(state: Path) -> dict[str, Any] | None:
+    """What the supervisor last said, if it runs."""
+    try:
+        said: dict[str, Any] = json.loads(state.read_text())
+        command = Path(f"/proc/{said['pid']}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return None
+    return said if b"deploy.supervisor" in command else None
+
+
+def start(plan: Plan, plan_file: Path, log: Path) -> None:
+    """Detach a supervisor for this plan; it outlives the terminal."""
+    write_public(plan_file, plan.to_json().encode())
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        subprocess.Popen(
+            [sys.executable, "-m", "deploy.supervisor", str(plan_file)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+
+
+def _tail(path: str, lines: int = 3) -> str:
+    try:
+        return "\n".join(Path(path).read_text(errors="replace").splitlines()[-lines:])
+    except FileNotFoundError:
+        return ""
+
+
+def wait_ready(plan: Plan, say: Callable[[str], None], timeout_seconds: float) -> None:
+    """Return once every daemon is ready; Problem with the slow one's last words otherwise."""
+    began = time.monotonic()
+    waiting = {daemon.name: daemon for daemon in plan.daemons}
+    while waiting:
+        state = read_state(Path(plan.state)) or {"daemons": {}}
+        for name in list(waiting):
+            condition = state["daemons"].get(name, {})
+            if condition.get("ready"):
+                say(f"  {name:<24} ready after {time.monotonic() - began:4.1f} s")
+                del waiting[name]
+            elif condition.get("restarts", 0) >= RESTARTS_THAT_MEAN_BROKEN:
+                raise _broken(waiting[name].name, waiting[name].log, condition["last_exit"])
+        if time.monotonic() - began > timeout_seconds:
+            name, daemon = next(iter(waiting.items()))
+            raise _broken(name, daemon.log, f"not ready after {timeout_seconds:.0f} s")
+        time.sleep(POLL_SECONDS)  # a file changed by another process; bounded by the deadline above
+
+
+def _broken(name: str, log: str, how: str) -> Problem:
+    words = _tail(log)
+    return Problem(f"{name} does not become ready ({how})", f"read its log: {log}\n{words}")
+
+
+def stop(state: Path) -> bool:
+    """Stop the supervisor and so its daemons; False when none ran."""
+    said = read_state(state)
+    if said is None:
+        return False
+    pid = int(said["pid"])
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS_MAX
+    while Path(f"/proc/{pid}").exists():
+        # A child of this very process stays a zombie until it is waited for.
+        with contextlib.suppress(ChildProcessError):  # mostly it is init's child
+            os.waitpid(pid, os.WNOHANG)
+        if time.monotonic() > deadline:
+            raise Problem(f"the supervisor (pid {pid}) does not stop", f"kill {pid}")
+        time.sleep(POLL_SECONDS)
+    return True

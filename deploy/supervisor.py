@@ -1,0 +1,220 @@
+"""The one process that stays: it starts daemons, restarts those that end, rotates their logs.
+
+Run as `python -m deploy.supervisor PLAN`, detached from any terminal. It says how each daemon is in
+the plan's state file, which is all that `up`, `status` and `down` look at. SIGTERM stops the daemons
+in reverse order. Should it be killed, the kernel ends its children (PR_SET_PDEATHSIG), so that a
+second supervisor never meets the first one's daemons.
+
+It knows no cluster and asks no API; what to run is in the plan.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import ssl
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from deploy.files import write_public
+from deploy.spec import Daemon, Plan, Ready
+from wherry.daemon.backoff import Backoff
+
+READY_POLL_SECONDS = 0.05  # while starting; a loopback GET costs a millisecond
+WATCH_POLL_SECONDS = 10.0  # once ready
+PROBE_TIMEOUT_SECONDS = 2.0
+STEADY_SECONDS = 30.0  # a daemon that ran this long starts its back-off afresh
+LOG_BYTES_MAX = 20 * 1024 * 1024
+LOG_FILES_KEPT = 2
+LOG_CHECK_SECONDS = 30.0
+PR_SET_PDEATHSIG = 1
+
+
+@dataclass
+class Condition:
+    """How one daemon is."""
+
+    pid: int = 0
+    ready: bool = False
+    restarts: int = 0
+    started: float = 0.0
+    last_exit: str = ""
+
+
+def _tls(ready: Ready) -> ssl.SSLContext | None:
+    if not ready.ca:
+        return None
+    if ready.ca == "-":
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    context = ssl.create_default_context(cafile=ready.ca)
+    context.check_hostname = False  # reached by address, which need not be in the certificate
+    return context
+
+
+async def answers(ready: Ready) -> bool:
+    """Whether the readiness GET is answered with 200 within its deadline."""
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
+            if ready.address.startswith("/"):
+                reader, writer = await asyncio.open_unix_connection(ready.address)
+            else:
+                host, _, port = ready.address.rpartition(":")
+                reader, writer = await asyncio.open_connection(host, int(port), ssl=_tls(ready))
+            try:
+                request = (
+                    f"GET {ready.path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+                )
+                writer.write(request.encode())
+                line = await reader.readline()
+            finally:
+                writer.close()
+            return line.split(b" ")[1:2] == [b"200"]
+    except (OSError, TimeoutError, ssl.SSLError):
+        return False
+
+
+def rotate(path: Path) -> None:
+    """Copy a grown log aside and empty it; writers append, so they go on at its new start."""
+    if not path.exists() or path.stat().st_size <= LOG_BYTES_MAX:
+        return
+    for number in range(LOG_FILES_KEPT, 1, -1):
+        older = path.with_name(f"{path.name}.{number - 1}")
+        if older.exists():
+            older.replace(path.with_name(f"{path.name}.{number}"))
+    path.with_name(f"{path.name}.1").write_bytes(path.read_bytes())
+    os.truncate(path, 0)
+
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class Supervisor:
+    """Runs a plan until it is told to stop."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._conditions = {daemon.name: Condition() for daemon in plan.daemons}
+        self._ready = {daemon.name: asyncio.Event() for daemon in plan.daemons}
+        self._stopping = asyncio.Event()
+        self._gone = {daemon.name: asyncio.Event() for daemon in plan.daemons}
+
+    def _say(self) -> None:
+        state = {
+            "pid": os.getpid(),
+            "daemons": {name: asdict(condition) for name, condition in self._conditions.items()},
+        }
+        write_public(Path(self._plan.state), json.dumps(state, indent=1).encode())
+
+    async def run(self) -> None:
+        """Start everything; return once SIGTERM came and all have ended."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        self._say()
+        async with asyncio.TaskGroup() as group:
+            keepers = [group.create_task(self._keep(daemon)) for daemon in self._plan.daemons]
+            rotator = group.create_task(self._rotate_logs())
+            await self._stopping.wait()
+            for daemon, keeper in reversed(list(zip(self._plan.daemons, keepers, strict=True))):
+                await self._stop(daemon, keeper)
+            rotator.cancel()
+
+    async def _stop(self, daemon: Daemon, keeper: asyncio.Task[None]) -> None:
+        condition = self._conditions[daemon.name]
+        if condition.pid == 0:
+            keeper.cancel()
+            return
+        if daemon.before_stop:
+            process = await asyncio.create_subprocess_exec(*daemon.before_stop)
+            try:
+                await asyncio.wait_for(process.wait(), daemon.stop_seconds)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):  # it may end by itself meanwhile
+                os.kill(condition.pid, number)
+            try:
+                await asyncio.wait_for(self._gone[daemon.name].wait(), daemon.stop_seconds)
+                return
+            except TimeoutError:
+                continue
+
+    async def _keep(self, daemon: Daemon) -> None:
+        for name in daemon.after:
+            await self._ready[name].wait()
+        condition = self._conditions[daemon.name]
+        backoff = Backoff(initial=0.2, factor=2.0, maximum=10.0, jitter=0.1)
+        while not self._stopping.is_set():
+            process = await self._start(daemon)
+            condition.pid, condition.started = process.pid, time.time()
+            self._say()
+            watcher = asyncio.create_task(self._watch(daemon))
+            code = await process.wait()
+            watcher.cancel()
+            condition.pid, condition.ready = 0, False
+            condition.last_exit = f"exit code {code}" if code >= 0 else f"signal {-code}"
+            self._say()
+            if self._stopping.is_set():
+                break
+            condition.restarts += 1
+            if time.time() - condition.started > STEADY_SECONDS:
+                backoff.reset()
+            with contextlib.suppress(TimeoutError):  # the wait is the back-off
+                await asyncio.wait_for(self._stopping.wait(), backoff.next())
+        self._gone[daemon.name].set()
+
+    async def _start(self, daemon: Daemon) -> asyncio.subprocess.Process:
+        path = Path(daemon.log)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as log:  # noqa: ASYNC230 # a local file, opened once per start
+            return await asyncio.create_subprocess_exec(
+                *daemon.argv(),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **daemon.environment},
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+
+    async def _watch(self, daemon: Daemon) -> None:
+        """Keep `ready` true to what the daemon answers while it runs."""
+        condition = self._conditions[daemon.name]
+        while True:
+            ready = True if daemon.ready is None else await answers(daemon.ready)
+            if ready != condition.ready:
+                condition.ready = ready
+                self._say()
+            if ready:
+                self._ready[daemon.name].set()
+            await asyncio.sleep(WATCH_POLL_SECONDS if ready else READY_POLL_SECONDS)
+
+    async def _rotate_logs(self) -> None:
+        while True:
+            await asyncio.sleep(LOG_CHECK_SECONDS)
+            for daemon in self._plan.daemons:
+                await asyncio.to_thread(rotate, Path(daemon.log))
+
+
+def main(path: Path) -> None:
+    plan = Plan.read(path)
+    asyncio.run(Supervisor(plan).run())
+    Path(plan.state).unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
