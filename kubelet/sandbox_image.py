@@ -13,9 +13,8 @@ import logging
 import tarfile
 from pathlib import Path
 
-from wherry.daemon.process import StartError
-
 from kubelet.runtime.protocol import Runtime
+from wherry.daemon.process import StartError
 
 log = logging.getLogger(__name__)
 
