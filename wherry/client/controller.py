@@ -1,0 +1,103 @@
+"""The loop around a reconcile function: take a key, bring the world closer to the wish, repeat.
+
+The function gets a key, never an event: it reads the whole truth each time. It returns the seconds
+after which it wants to look again, or None; an exception means "again, later and later".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Generic, TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from wherry.api.errors import ApiError
+from wherry.client.transport import ApiUnavailable
+from wherry.client.workqueue import QueueShutDown, WorkQueue
+
+log = logging.getLogger(__name__)
+
+K = TypeVar("K", bound=Hashable)
+Reconcile = Callable[[K], Awaitable[float | None]]
+
+_BUCKETS = (0.001, 0.01, 0.1, 1.0, 10.0)
+
+
+class QueueMetrics:
+    """Upstream's workqueue metrics. One per process, shared by its controllers."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.depth = Gauge("workqueue_depth", "Keys in line", ["name"], registry=registry)
+        self.retries = Counter("workqueue_retries", "Failures", ["name"], registry=registry)
+        self.seconds = Histogram(
+            "workqueue_work_duration_seconds", "Time to work a key", ["name"],
+            registry=registry, buckets=_BUCKETS,
+        )  # fmt: skip
+
+
+class Controller(Generic[K]):
+    """Works a queue with a bounded number of workers."""
+
+    def __init__(
+        self,
+        name: str,
+        reconcile: Reconcile[K],
+        queue: WorkQueue[K],
+        *,
+        workers: int = 1,
+        metrics: QueueMetrics | None = None,
+    ) -> None:
+        self.name = name
+        self.queue = queue
+        self._reconcile = reconcile
+        self._workers = workers
+        self._metrics = metrics
+
+    async def run(self) -> None:
+        """Work until cancelled or until the queue is shut down."""
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(self._workers):
+                tasks.create_task(self._work(), name=f"{self.name}-{number}")
+
+    async def _work(self) -> None:
+        while True:
+            try:
+                key = await self.queue.get()
+            except QueueShutDown:
+                return
+            try:
+                await self._once(key)
+            finally:
+                self.queue.done(key)
+
+    async def _once(self, key: K) -> None:
+        started = time.monotonic()
+        try:
+            again = await self._reconcile(key)
+        except ApiError as error:
+            # A conflict is the usual way to learn that the cache was behind: no news for a person.
+            level = logging.DEBUG if error.code == 409 else logging.WARNING
+            log.log(level, "%s: %s: %s", self.name, key, error)
+            self._retry(key)
+        except ApiUnavailable as error:
+            log.warning("%s: %s: %s", self.name, key, error)
+            self._retry(key)
+        except Exception:  # a bug with one object must not stop the others
+            log.exception("%s: %s failed", self.name, key)
+            self._retry(key)
+        else:
+            self.queue.forget(key)
+            if again is not None:
+                self.queue.add_after(key, again)
+        finally:
+            if self._metrics is not None:
+                self._metrics.seconds.labels(self.name).observe(time.monotonic() - started)
+                self._metrics.depth.labels(self.name).set(len(self.queue))
+
+    def _retry(self, key: K) -> None:
+        self.queue.add_rate_limited(key)
+        if self._metrics is not None:
+            self._metrics.retries.labels(self.name).inc()
