@@ -1,0 +1,314 @@
+"""What to do next for one pod: a pure function of what is wanted, what is and the time.
+
+The worker calls `plan` after everything that happens and does what it says; when nothing is left it
+sleeps until `wake_at`. So a kubelet that was restarted, missed events or was cut off in the middle of
+anything needs no special case.
+
+    live ──► (all ended, none restarts) ──► finished (Succeeded/Failed) ──┐
+      └──────────── deleted, evicted, past its deadline ──────────────────┴─► stopping ──► stopped
+
+A pod never goes back along an arrow. Source: upstream's computePodActions and pod_workers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from kubelet.pods import restart
+from kubelet.pods.observed import Observed
+from kubelet.runtime import labels as names
+from kubelet.runtime.protocol import ContainerRecord, State
+from wherry.api.core_v1 import Container, Pod
+
+SANDBOX = "POD"  # the key of sandbox work among the busy ones; no container can be called so
+DEAD_KEPT_PER_CONTAINER = 1
+GRACE_SECONDS_DEFAULT = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The pod must end. `grace_seconds` None: each container's own."""
+
+    grace_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Everything a plan depends on.
+
+    busy:       names with work under way (SANDBOX for the sandbox): leave them alone
+    failing:    container id → why it must be killed and restarted (liveness, startup)
+    started:    names of running containers whose startup probe (if any) has passed
+    not_before: name → when to try again after a failed pull or configuration
+    """
+
+    pod: Pod
+    observed: Observed
+    now: datetime
+    finished: bool = False
+    stop: Stop | None = None
+    busy: frozenset[str] = frozenset()
+    failing: Mapping[str, str] = field(default_factory=dict)
+    started: frozenset[str] = frozenset()
+    not_before: Mapping[str, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    container: Container
+    attempt: int
+    restart_delay_seconds: int
+    sandbox_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """Stop a running container; doing so again may only shorten its grace."""
+
+    record: ContainerRecord
+    grace_seconds: int
+    message: str
+
+
+@dataclass(slots=True)
+class Plan:
+    """What to do. All of it may be done at the same time.
+
+    finished:    no container will run again: the pod Succeeded or Failed
+    stopped:     nothing of the pod runs and no sandbox is left: it may be cleaned up
+    backing_off: name → seconds of its crash-loop back-off, now waited for
+    """
+
+    create_sandbox: int | None = None
+    sandbox_changed: bool = False
+    start: list[Start] = field(default_factory=list)
+    kill: list[Kill] = field(default_factory=list)
+    remove_sandboxes: list[ContainerRecord] = field(default_factory=list)
+    remove: list[ContainerRecord] = field(default_factory=list)
+    wake_at: datetime | None = None
+    finished: bool = False
+    stopped: bool = False
+    backing_off: dict[str, int] = field(default_factory=dict)
+
+    def wake(self, at: datetime) -> None:
+        self.wake_at = at if self.wake_at is None else min(self.wake_at, at)
+
+
+def spec_hash(container: Container) -> str:
+    """Changes when a running container must be replaced: the image is all that may change in place."""
+    return hashlib.sha256(f"{container.name}\0{container.image}".encode()).hexdigest()[:16]
+
+
+def grace_seconds(pod: Pod) -> int:
+    given = pod.spec.termination_grace_period_seconds
+    return GRACE_SECONDS_DEFAULT if given is None else given
+
+
+def plan(now: Situation) -> Plan:
+    """Decide. Deterministic; never wants to start what `busy`, back-off or policy forbid."""
+    result = Plan()
+    if now.stop is not None or now.finished:
+        _plan_end(now, result)
+    else:
+        _plan_life(now, result)
+    _plan_garbage(now, result)
+    return result
+
+
+def _plan_end(now: Situation, result: Plan) -> None:
+    """Main containers first, then sidecars in reverse, then the sandbox."""
+    grace = grace_seconds(now.pod)
+    if now.stop is not None and now.stop.grace_seconds is not None:
+        grace = now.stop.grace_seconds
+    running = {record.name: record for record in now.observed.running()}
+    sidecars = [c.name for c in now.pod.spec.init_containers if restart.is_sidecar(c)]
+    first = [record for name, record in running.items() if name not in sidecars]
+    last = [running[name] for name in reversed(sidecars) if name in running]
+    for record in first or last[:1]:
+        result.kill.append(Kill(record, grace, f"Stopping container {record.name}"))
+    if running or now.busy:
+        return
+    result.remove_sandboxes.extend(now.observed.sandboxes)
+    result.finished = True
+    result.stopped = not now.observed.sandboxes
+
+
+def _plan_life(now: Situation, result: Plan) -> None:
+    sandbox = now.observed.sandbox
+    wanted = _Wanted(now, sandbox, result)
+    wanted.decide()
+    if wanted.is_over:
+        # Sidecars go last; the worker notes the phase and comes back with finished=True.
+        result.finished = not now.busy
+        result.start.clear()
+        return
+    if sandbox is not None:
+        return
+    starts, result.start = result.start, []
+    if not starts or now.busy:
+        return
+    if not now.observed.sandboxes:
+        result.create_sandbox = 0
+        return
+    # What still runs lost its network: end it, let go of the old sandbox, then make a new one.
+    result.sandbox_changed = True
+    running = now.observed.running()
+    message = "Pod sandbox changed, it will be killed and re-created."
+    result.kill.extend(Kill(r, grace_seconds(now.pod), message) for r in running)
+    if not running:
+        result.remove_sandboxes.extend(now.observed.sandboxes)
+
+
+class _Wanted:
+    """Which containers should start or be killed, were there a sandbox."""
+
+    def __init__(self, now: Situation, sandbox: ContainerRecord | None, result: Plan) -> None:
+        self._now = now
+        self._spec = now.pod.spec
+        self._sandbox_id = sandbox.id if sandbox is not None else ""
+        self._result = result
+        self.is_over = False
+
+    def decide(self) -> None:
+        if not self._is_initialized() and not self._initialize():
+            return
+        self._keep_sidecars()
+        over = True
+        for container in self._spec.containers:
+            over = self._keep(container) and over
+        self.is_over = over
+
+    def _current(self, name: str) -> ContainerRecord | None:
+        """The latest record, if it belongs to the sandbox in use."""
+        record = self._now.observed.latest(name)
+        return record if record is not None and record.sandbox_id == self._sandbox_id else None
+
+    def _is_initialized(self) -> bool:
+        """A main container that was started in this sandbox proves it, also when init's records went.
+
+        Without a sandbox that was ever left by a main container the question stays open.
+        """
+        if not self._spec.init_containers:
+            return True
+        if self._sandbox_id:
+            return any(self._current(c.name) for c in self._spec.containers)
+        latest = [self._now.observed.latest(c.name) for c in self._spec.containers]
+        return any(latest) and not any(
+            r is not None and restart.should_restart(self._now.pod, c, r)
+            for c, r in zip(self._spec.containers, latest, strict=True)
+        )
+
+    def _initialize(self) -> bool:
+        """Take the next step of initialization; True when it is complete."""
+        for container in self._spec.init_containers:
+            record = self._current(container.name)
+            if record is None or not record.has_ended:
+                if not self._advance(container, record):
+                    return False
+                continue
+            if restart.is_sidecar(container):
+                self._again(container, record)
+                return False
+            if restart.exit_code(record) == 0:
+                continue
+            if restart.should_retry_init(self._now.pod, container):
+                self._again(container, record)
+            else:
+                self.is_over = True
+            return False
+        return True
+
+    def _advance(self, container: Container, record: ContainerRecord | None) -> bool:
+        """Start or await one init container; True when the next one may begin."""
+        if record is None or record.state is State.CREATED:
+            self._start(container, self._now.observed.latest(container.name))
+            return False
+        if self._must_die(container, record):
+            return False
+        return restart.is_sidecar(container) and container.name in self._now.started
+
+    def _keep_sidecars(self) -> None:
+        for container in self._spec.init_containers:
+            record = self._current(container.name)
+            if restart.is_sidecar(container) and record is not None:
+                if record.has_ended:
+                    self._again(container, record)
+                else:
+                    self._must_die(container, record)
+
+    def _keep(self, container: Container) -> bool:
+        """Look after one main container; True when it has ended for good."""
+        latest = self._now.observed.latest(container.name)
+        if latest is None:
+            self._start(container, None)
+            return False
+        if latest.has_ended:
+            if not restart.should_restart(self._now.pod, container, latest):
+                return True
+            self._again(container, latest)
+            return False
+        if latest.state is State.CREATED or latest.sandbox_id != self._sandbox_id:
+            self._start(container, latest)
+        else:
+            self._must_die(container, latest)
+        return False
+
+    def _must_die(self, container: Container, record: ContainerRecord) -> bool:
+        """Kill a running container that failed its probe or whose image changed."""
+        message = ""
+        if record.id in self._now.failing:
+            message = self._now.failing[record.id]
+        elif record.labels.get(names.SPEC_HASH) not in (None, spec_hash(container)):
+            message = f"Container {container.name} definition changed, will be restarted"
+        if not message:
+            return False
+        self._result.kill.append(Kill(record, _probe_grace(self._now.pod, container), message))
+        return True
+
+    def _again(self, container: Container, ended: ContainerRecord) -> None:
+        """Start it anew when its back-off is over."""
+        at = restart.restart_at(ended)
+        if at > self._now.now:
+            self._result.backing_off[container.name] = restart.delay_seconds(ended)
+            self._result.wake(at)
+        else:
+            self._start(container, ended)
+
+    def _start(self, container: Container, before: ContainerRecord | None) -> None:
+        if container.name in self._now.busy:
+            return
+        not_before = self._now.not_before.get(container.name)
+        if not_before is not None and not_before > self._now.now:
+            self._result.wake(not_before)
+            return
+        # One that was created but never started was no attempt.
+        fresh = before is None or (before.state is State.CREATED and not before.error)
+        attempt = 0 if before is None else before.attempt + (0 if fresh else 1)
+        delay = (
+            int(before.labels.get(names.RESTART_DELAY) or 0)
+            if before is not None and fresh
+            else restart.next_delay_seconds(before)
+        )
+        self._result.start.append(Start(container, attempt, delay, self._sandbox_id))
+
+
+def _probe_grace(pod: Pod, container: Container) -> int:
+    for probe in (container.liveness_probe, container.startup_probe):
+        if probe is not None and probe.termination_grace_period_seconds is not None:
+            return probe.termination_grace_period_seconds
+    return grace_seconds(pod)
+
+
+def _plan_garbage(now: Situation, result: Plan) -> None:
+    """Old attempts: the latest stays, and one before it for `--previous` and lastState."""
+    if SANDBOX in now.busy:
+        result.remove_sandboxes.clear()
+        return
+    for records in now.observed.containers.values():
+        dead = [record for record in records[1:] if record.state is not State.RUNNING]
+        result.remove.extend(dead[DEAD_KEPT_PER_CONTAINER:])
+    if now.observed.sandbox is not None and not result.remove_sandboxes:
+        result.remove_sandboxes.extend(now.observed.sandboxes[1:])

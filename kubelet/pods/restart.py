@@ -1,0 +1,71 @@
+"""Whether and when a container that ended runs again. Pure.
+
+The back-off is remembered by the container itself: its label says how long to wait before the next
+attempt, so a restarted kubelet goes on where it was. A container that lasted starts afresh.
+
+Source: upstream's kubecontainer.ShouldContainerBeRestarted, and the crash-loop back-off of
+kuberuntime (at once, then 10 s doubling to 5 min, forgotten after 10 min).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from kubelet.runtime import labels as names
+from kubelet.runtime.protocol import ContainerRecord
+from wherry.api.core_v1 import Container, Pod
+
+DELAY_SECONDS_FIRST = 10
+DELAY_SECONDS_MAX = 300
+FORGET_SECONDS = 600
+START_ERROR_EXIT_CODE = 128
+
+
+def exit_code(record: ContainerRecord) -> int:
+    """The exit code that counts: one that could not start has failed."""
+    return START_ERROR_EXIT_CODE if record.error else record.exit_code
+
+
+def is_sidecar(container: Container) -> bool:
+    """An init container that stays."""
+    return container.restart_policy == "Always"
+
+
+def should_restart(pod: Pod, container: Container, record: ContainerRecord) -> bool:
+    """Does policy want another attempt after this one ended? (Of no use for plain init containers.)"""
+    code = exit_code(record)
+    for rule in container.restart_policy_rules:
+        codes = rule.exit_codes
+        if rule.action == "Restart" and codes is not None:
+            listed = code in codes.values
+            if listed if codes.operator == "In" else not listed:
+                return True
+    policy = container.restart_policy or pod.spec.restart_policy or "Always"
+    return policy == "Always" or (policy == "OnFailure" and code != 0)
+
+
+def should_retry_init(pod: Pod, container: Container) -> bool:
+    """Does a plain init container that failed run again?"""
+    return (container.restart_policy or pod.spec.restart_policy) != "Never"
+
+
+def ended_at(record: ContainerRecord) -> datetime:
+    return record.finished_at or record.created_at
+
+
+def delay_seconds(record: ContainerRecord) -> int:
+    """How long to wait after this attempt's end."""
+    if ended_at(record) - record.created_at >= timedelta(seconds=FORGET_SECONDS):
+        return 0
+    return int(record.labels.get(names.RESTART_DELAY) or 0)
+
+
+def restart_at(record: ContainerRecord) -> datetime:
+    return ended_at(record) + timedelta(seconds=delay_seconds(record))
+
+
+def next_delay_seconds(record: ContainerRecord | None) -> int:
+    """The label of the attempt after `record`: what it will wait if it ends too."""
+    if record is None:
+        return 0
+    return min(DELAY_SECONDS_MAX, max(DELAY_SECONDS_FIRST, 2 * delay_seconds(record)))

@@ -1,0 +1,238 @@
+"""A pod's status from what is known of its containers. Pure.
+
+Only the fields a kubelet owns are computed; conditions of others, qosClass and the like stay as they
+are on the server. Times of conditions move only when their status does.
+
+Source: upstream's kubelet_pods.go (generateAPIPodStatus, getPhase, convertStatusToAPIStatus) and
+status/generate.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from kubelet.pods import restart
+from kubelet.pods.conditions import conditions
+from kubelet.pods.observed import Observed
+from kubelet.runtime.protocol import ContainerRecord, State
+from wherry.api.core_v1 import (
+    Container,
+    ContainerState,
+    ContainerStateRunning,
+    ContainerStateTerminated,
+    ContainerStateWaiting,
+    ContainerStatus,
+    HostIP,
+    Pod,
+    PodIP,
+    PodStatus,
+    VolumeMountStatus,
+)
+
+RUNTIME_PREFIX = "docker://"
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Why a container does not run (yet)."""
+
+    reason: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything a status depends on.
+
+    waiting:  name → why, for containers whose pull, configuration or start failed
+    ready:    ids of running containers that are ready
+    started:  names of running containers whose startup probe (if any) has passed
+    messages: container id → termination message
+    images:   image id → what `imageID` shows
+    forced:   (phase, reason, message) of a pod rejected, evicted or past its deadline
+    """
+
+    pod: Pod
+    observed: Observed
+    now: datetime
+    previous: PodStatus
+    node_ip: str = ""
+    pod_ips: Sequence[str] = ()
+    finished: bool = False
+    backing_off: Mapping[str, int] = field(default_factory=dict)
+    waiting: Mapping[str, Waiting] = field(default_factory=dict)
+    ready: frozenset[str] = frozenset()
+    started: frozenset[str] = frozenset()
+    messages: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[str, str] = field(default_factory=dict)
+    forced: tuple[str, str, str] | None = None
+
+
+def compute(view: View) -> PodStatus:
+    """The status to publish."""
+    spec = view.pod.spec
+    initializing = not _is_initialized(view)
+    init = [_container_status(view, c, initializing=True) for c in spec.init_containers]
+    main = [_container_status(view, c, initializing=initializing) for c in spec.containers]
+    phase = view.forced[0] if view.forced else _phase(view, init, main)
+    ips = [ip for ip in view.pod_ips if ip] or [ip.ip for ip in view.previous.pod_ips]
+    return PodStatus(
+        phase=phase,
+        reason=view.forced[1] if view.forced else view.previous.reason,
+        message=view.forced[2] if view.forced else view.previous.message,
+        conditions=conditions(view.pod, phase, init, main, view.previous, view.now,
+                              has_network=view.observed.sandbox is not None and bool(view.pod_ips)),
+        host_ip=view.node_ip,
+        host_ips=[HostIP(ip=view.node_ip)] if view.node_ip else [],
+        pod_ip=ips[0] if ips else "",
+        pod_ips=[PodIP(ip=ip) for ip in ips],
+        start_time=view.previous.start_time or view.now,
+        init_container_statuses=init,
+        container_statuses=main,
+        observed_generation=view.pod.metadata.generation,
+    )  # fmt: skip
+
+
+def is_terminal(status: PodStatus) -> bool:
+    return status.phase in ("Succeeded", "Failed")
+
+
+def _is_initialized(view: View) -> bool:
+    """Every plain init container has succeeded and every sidecar started, or a main one exists."""
+    spec = view.pod.spec
+    if not spec.init_containers or any(view.observed.latest(c.name) for c in spec.containers):
+        return True
+    return all(_init_is_done(view, c) for c in spec.init_containers)
+
+
+def _init_is_done(view: View, container: Container) -> bool:
+    record = view.observed.latest(container.name)
+    if record is None:
+        return False
+    if restart.is_sidecar(container):
+        return record.state is State.RUNNING and container.name in view.started
+    return record.has_ended and restart.exit_code(record) == 0
+
+
+def _phase(view: View, init: Sequence[ContainerStatus], main: Sequence[ContainerStatus]) -> str:
+    if view.previous.phase in ("Succeeded", "Failed"):
+        return view.previous.phase
+    if view.finished:
+        plain = [
+            status
+            for container, status in zip(view.pod.spec.init_containers, init, strict=True)
+            if not restart.is_sidecar(container)
+        ]
+        return "Failed" if any(_has_failed(status) for status in (*plain, *main)) else "Succeeded"
+    if not _is_initialized(view):
+        return "Pending"
+    never_ran = [s for s in main if s.state.waiting and s.last_state.terminated is None]
+    return "Pending" if never_ran else "Running"
+
+
+def _has_failed(status: ContainerStatus) -> bool:
+    """Without a record at all the container never ran, and that is a failure of a finished pod."""
+    ended = status.state.terminated or status.last_state.terminated
+    return ended is None or ended.exit_code != 0
+
+
+def _container_status(view: View, container: Container, *, initializing: bool) -> ContainerStatus:
+    record = view.observed.latest(container.name)
+    state, last = _states(view, container, record, initializing=initializing)
+    running = state.running is not None and record is not None
+    is_started = running and container.name in view.started
+    ready = running and record is not None and record.id in view.ready and is_started
+    if container in view.pod.spec.init_containers and not restart.is_sidecar(container):
+        ready = state.terminated is not None and state.terminated.exit_code == 0
+        is_started = running
+    return ContainerStatus(
+        name=container.name,
+        state=state,
+        last_state=last,
+        ready=ready,
+        restart_count=record.attempt if record is not None else 0,
+        image=record.image if record is not None else container.image,
+        image_id=view.images.get(record.image_id, "") if record is not None else "",
+        container_id=RUNTIME_PREFIX + record.id if record is not None else "",
+        started=is_started,
+        allocated_resources=container.resources.requests if running else {},
+        resources=container.resources if running else None,
+        volume_mounts=[
+            VolumeMountStatus(
+                name=mount.name,
+                mount_path=mount.mount_path,
+                read_only=mount.read_only,
+                recursive_read_only="Disabled" if mount.read_only else None,
+            )
+            for mount in container.volume_mounts
+        ],
+    )
+
+
+def _states(
+    view: View, container: Container, record: ContainerRecord | None, *, initializing: bool
+) -> tuple[ContainerState, ContainerState]:
+    """(state, lastState)."""
+    older = view.observed.previous(container.name)
+    last = _terminated(view, older) if older is not None and older.has_ended else ContainerState()
+    waiting = view.waiting.get(container.name)
+    if record is None or (record.state is State.CREATED and not record.error):
+        return _waiting(waiting or _not_begun(view, initializing=initializing)), last
+    if record.state is State.RUNNING:
+        return ContainerState(running=ContainerStateRunning(started_at=record.started_at)), last
+    ended = _terminated(view, record)
+    if view.finished or view.forced:
+        return ended, last
+    if waiting is not None:
+        return _waiting(waiting), ended
+    if container.name in view.backing_off:
+        return _waiting(_crash_loop(view, container)), ended
+    if record.error:
+        return _waiting(Waiting("RunContainerError", record.error)), ended
+    return ended, last
+
+
+def _waiting(why: Waiting) -> ContainerState:
+    return ContainerState(waiting=ContainerStateWaiting(reason=why.reason, message=why.message))
+
+
+def _not_begun(view: View, *, initializing: bool) -> Waiting:
+    has_init = bool(view.pod.spec.init_containers)
+    return Waiting("PodInitializing" if has_init and initializing else "ContainerCreating")
+
+
+def pod_key(pod: Pod) -> str:
+    """As upstream writes a pod in messages: `name_namespace(uid)`."""
+    return f"{pod.metadata.name}_{pod.metadata.namespace}({pod.metadata.uid})"
+
+
+def _crash_loop(view: View, container: Container) -> Waiting:
+    seconds = view.backing_off[container.name]
+    minutes, rest = divmod(seconds, 60)
+    delay = f"{minutes}m{rest}s" if minutes else f"{rest}s"
+    return Waiting(
+        "CrashLoopBackOff",
+        f"back-off {delay} restarting failed container={container.name} pod={pod_key(view.pod)}",
+    )
+
+
+def _terminated(view: View, record: ContainerRecord) -> ContainerState:
+    code = restart.exit_code(record)
+    if record.error:
+        reason, message = "StartError", record.error
+    else:
+        reason = "OOMKilled" if record.oom_killed else "Error" if code else "Completed"
+        message = view.messages.get(record.id, "")
+    return ContainerState(
+        terminated=ContainerStateTerminated(
+            exit_code=code,
+            reason=reason,
+            message=message,
+            started_at=record.started_at or _EPOCH,
+            finished_at=restart.ended_at(record),
+            container_id=RUNTIME_PREFIX + record.id,
+        )
+    )
