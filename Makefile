@@ -1,0 +1,60 @@
+# Two commands matter: `make demo` shows a cluster at work, `make test` proves the code.
+# Both install what is missing (Debian or Ubuntu, as root) and may run again and again.
+
+PYTHON := .venv/bin/python
+SHELL := bash
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: demo test check unit integration e2e bench bench-api bench-scheduler bench-node install format lock down
+
+demo: install
+	deploy/demo.sh
+
+test: install check unit integration e2e
+
+install: .venv/installed
+	deploy/packages.sh
+
+.venv/installed: requirements.lock pyproject.toml
+	deploy/packages.sh python
+	python3 -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch .venv/installed
+
+check: .venv/installed
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports
+
+unit: .venv/installed
+	pytest tests/unit
+
+integration: install
+	pytest tests/integration
+
+e2e: install
+	pytest tests/e2e
+
+bench: bench-api bench-scheduler bench-node
+
+bench-api: install
+	$(PYTHON) tests/bench/bench_api.py
+
+bench-scheduler: install
+	$(PYTHON) tests/bench/bench_scheduler.py
+
+bench-node: install
+	$(PYTHON) tests/bench/bench_node.py
+
+format: .venv/installed
+	ruff format .
+	ruff check --fix .
+
+lock:
+	pip-compile --quiet --generate-hashes --allow-unsafe --extra dev --strip-extras --output-file requirements.lock pyproject.toml
+
+# `make down PURGE=1` removes every trace of the cluster.
+down:
+	wherry down $(if $(PURGE),--purge)
