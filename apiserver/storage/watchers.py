@@ -1,0 +1,229 @@
+"""Who watches a resource, and what of each change they see.
+
+Watchers are indexed by what they can be interested in (one object, one node's pods, one namespace,
+everything), so a change costs only those. Each frame is encoded once for all who want it in the same
+form. A watcher that does not read is cut off at a bounded buffer; it never slows others.
+
+Source of the transitions: k8s.io/apiserver/pkg/storage/cacher (cacheWatcher.convertToWatchEvent).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable, Iterator
+from typing import NamedTuple, Protocol
+
+from apiserver.storage.encoder import EventType
+from apiserver.storage.window import Cached, Event
+from wherry.api.selectors import FieldSelectorExpr, LabelSelectorExpr
+
+BUFFER_FRAMES_MAX = 8192
+BUFFER_BYTES_MAX = 24 * 1024 * 1024
+CHUNK_BYTES = 256 * 1024
+NODE_FIELD = "spec.nodeName"
+
+
+class FrameEncoder(Protocol):
+    """Turns an object into a line of a watch stream. Equal `key`s mean equal frames."""
+
+    key: Hashable
+
+    def frame(self, kind: EventType, cached: Cached) -> bytes: ...
+
+    def bookmark(self, revision: int, *, initial_end: bool) -> bytes: ...
+
+
+class Interest(NamedTuple):
+    """What part of a resource a list or watch is about."""
+
+    namespace: str = ""
+    labels: LabelSelectorExpr | None = None
+    fields: FieldSelectorExpr | None = None
+
+    @property
+    def selective(self) -> bool:
+        return self.labels is not None or self.fields is not None
+
+    def matches(self, cached: Cached) -> bool:
+        """Whether an object of the right namespace is in it."""
+        if self.labels is not None and not self.labels.matches(cached.labels):
+            return False
+        return self.fields is None or self.fields.matches(cached.fields)
+
+    @property
+    def name(self) -> str:
+        """The one object this is about, if it is about one."""
+        return (self.fields and self.fields.exact("metadata.name")) or ""
+
+    @property
+    def node(self) -> str:
+        """The one node whose pods this is about, if it is about one's."""
+        return (self.fields and self.fields.exact(NODE_FIELD)) or ""
+
+
+def seen(event: Event, interest: Interest) -> tuple[EventType, Cached] | None:
+    """What this change looks like to somebody who sees only part of the objects."""
+    if not interest.selective:
+        return event.type, event.current
+    previous = event.previous
+    before = previous is not None and interest.matches(previous)
+    if event.type == "DELETED":
+        return ("DELETED", event.current) if before else None
+    if interest.matches(event.current):
+        return ("MODIFIED" if before else "ADDED"), event.current
+    if before and previous is not None:
+        return "DELETED", previous.at(event.revision)
+    return None
+
+
+def frame_of(event: Event, interest: Interest, encoder: FrameEncoder) -> bytes | None:
+    """The line that shows this change to a watcher; encoded once for each form and type."""
+    what = seen(event, interest)
+    if what is None:
+        return None
+    key = (encoder.key, what[0])
+    found = event.frames.get(key)
+    if found is None:
+        found = event.frames[key] = encoder.frame(*what)
+    return found
+
+
+class Watcher:
+    """One client's watch: an async iterator of ready chunks.
+
+    It ends when `close` is called or its time is over. Nobody but the event loop's thread touches it.
+    """
+
+    def __init__(
+        self,
+        interest: Interest,
+        encoder: FrameEncoder,
+        *,
+        bookmarks: bool = False,
+        first: Iterator[bytes] | None = None,
+    ) -> None:
+        self.interest = interest
+        self.encoder = encoder
+        self.bookmarks = bookmarks
+        self.cut_off = False
+        self._first = first  # lines that come before any change; made only as the client reads
+        self._buffer: list[bytes] = []
+        self._bytes = 0
+        self._closed = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    def offer(self, event: Event) -> None:
+        """Take over a change if it is of interest."""
+        frame = frame_of(event, self.interest, self.encoder)
+        if frame is not None:
+            self.push(frame)
+
+    def push(self, frame: bytes) -> None:
+        """Take over a ready line."""
+        if self._closed:
+            return
+        buffer = self._buffer
+        buffer.append(frame)
+        self._bytes += len(frame)
+        if len(buffer) > BUFFER_FRAMES_MAX or self._bytes > BUFFER_BYTES_MAX:
+            self.cut_off = True
+            self._buffer = []
+            self.close()
+        elif self._waiter is not None:
+            self._wake()
+
+    def close(self) -> None:
+        """End the stream after what is buffered."""
+        self._closed = True
+        self._wake()
+
+    async def next_chunk(self) -> bytes:
+        """All lines that wait, joined; empty when the watch is over."""
+        if self._first is not None:
+            if chunk := _take(self._first):
+                return chunk
+            self._first = None
+        while not self._buffer:
+            if self._closed:
+                return b""
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+            self._waiter = None
+        frames, self._buffer, self._bytes = self._buffer, [], 0
+        return frames[0] if len(frames) == 1 else b"".join(frames)
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+def _take(frames: Iterator[bytes]) -> bytes:
+    """The next lines, joined, up to a chunk's size."""
+    taken, size = [], 0
+    for frame in frames:
+        taken.append(frame)
+        size += len(frame)
+        if size >= CHUNK_BYTES:
+            break
+    return b"".join(taken)
+
+
+class WatcherIndex:
+    """The watchers of one resource, found by what a change touches."""
+
+    def __init__(self) -> None:
+        self._by_topic: dict[Hashable, set[Watcher]] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Watcher]:
+        for watchers in list(self._by_topic.values()):
+            yield from list(watchers)
+
+    def add(self, watcher: Watcher) -> None:
+        self._by_topic.setdefault(_topic(watcher.interest), set()).add(watcher)
+        self._count += 1
+
+    def remove(self, watcher: Watcher) -> None:
+        topic = _topic(watcher.interest)
+        watchers = self._by_topic.get(topic, set())
+        if watcher in watchers:
+            watchers.remove(watcher)
+            self._count -= 1
+            if not watchers:
+                del self._by_topic[topic]
+
+    def dispatch(self, event: Event) -> None:
+        """Offer a change to everybody it may concern."""
+        if not self._count:
+            return
+        current = event.current
+        topics: list[Hashable] = [
+            None,
+            ("namespace", current.namespace),
+            ("object", current.namespace, current.name),
+            ("object", "", current.name),
+        ]
+        node = current.fields.get(NODE_FIELD, "")
+        if node:
+            topics.append(("node", node))
+        if event.previous is not None:
+            before = event.previous.fields.get(NODE_FIELD, "")
+            if before and before != node:
+                topics.append(("node", before))
+        for topic in topics if current.namespace else topics[:1] + topics[3:]:
+            for watcher in self._by_topic.get(topic, ()):
+                watcher.offer(event)
+
+
+def _topic(interest: Interest) -> Hashable:
+    """The narrowest index entry that gets all a watcher may be interested in."""
+    if interest.name:
+        return ("object", interest.namespace, interest.name)
+    if interest.node and not interest.namespace:
+        return ("node", interest.node)
+    if interest.namespace:
+        return ("namespace", interest.namespace)
+    return None
