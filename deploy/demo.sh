@@ -9,7 +9,7 @@ say "Starting the cluster (wherry up)"
 wherry up
 
 say "Building the image wherry-hello:1 from static busybox"
-deploy/image.sh wherry-hello:1
+python -m deploy.image wherry-hello:1
 
 say "Applying deploy/examples/hello.yaml"
 wherry apply -f deploy/examples/hello.yaml
