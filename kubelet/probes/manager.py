@@ -71,6 +71,18 @@ def probes_of(container: Container) -> Iterator[tuple[Kind, Probe]]:
             yield kind, probe
 
 
+def remembered(kind: Kind, pod: Pod, container_id: str) -> ProbeState | None:
+    """What the pod's status says of this very container: a restarted kubelet goes on from there, so
+    that a ready pod stays ready."""
+    for status in (*pod.status.container_statuses, *pod.status.init_container_statuses):
+        if status.container_id.rpartition("//")[2] != container_id:
+            continue
+        good = status.ready if kind is Kind.READINESS else status.started
+        if kind is not Kind.LIVENESS and good:
+            return ProbeState(Result.SUCCESS)
+    return None
+
+
 class ProbeManager:
     """Runs probes while `run()` runs. `on_unhealthy(pod, container, message)` is for the event."""
 
@@ -114,10 +126,9 @@ class ProbeManager:
                 if worker is not None:
                     worker.pod, worker.pod_ip = pod, pod_ip
                     continue
-                worker = _Worker(
-                    pod, container, probe, Spec.of(probe), pod_ip, started_at, initial(kind)
-                )
-                if kind is Kind.STARTUP or container.startup_probe is None:
+                state = remembered(kind, pod, container_id) or initial(kind)
+                worker = _Worker(pod, container, probe, Spec.of(probe), pod_ip, started_at, state)
+                if kind is Kind.STARTUP or self.started(uid, container_id):
                     worker.begun.set()
                 self._workers[key] = worker
                 self._start(key, worker)

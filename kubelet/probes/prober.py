@@ -78,7 +78,7 @@ class Prober:
                 return await _tcp(probe.tcp_socket.host or pod_ip, port, timeout)
             if probe.grpc is not None:
                 return await _grpc(probe.grpc, pod_ip, timeout)
-        except PortError as error:
+        except ValueError as error:  # no such port, no such host name, a header line without end
             return Outcome(Result.UNKNOWN, str(error), is_error=True)
         return Outcome(Result.UNKNOWN, "missing probe handler", is_error=True)
 

@@ -1,0 +1,36 @@
+"""uvicorn's connection, plus what it does not tell: the client's certificate.
+
+It reaches HTTP and WebSocket scopes alike as `scope["state"]["certificate"]`. Dead peers are
+noticed by TCP (kubectl exec may be silent for hours).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+TCP_USER_TIMEOUT_MS = 10_000
+KEEPALIVE_IDLE_SECONDS = 30
+KEEPALIVE_INTERVAL_SECONDS = 5
+
+
+class Connection(HttpToolsProtocol):
+    """One connection; its certificate is None when the client showed none."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        super().connection_made(transport)
+        tls = transport.get_extra_info("ssl_object")
+        certificate: dict[str, Any] | None = tls.getpeercert() if tls is not None else None
+        self.app_state = {**self.app_state, "certificate": certificate or None}
+
+
+def tune_socket(sock: socket.socket) -> None:
+    """Set on a listening socket it holds for every accepted one (Linux)."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_SECONDS)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
