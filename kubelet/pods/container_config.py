@@ -1,0 +1,239 @@
+"""Docker's create arguments for sandboxes and containers. Pure.
+
+Docker's defaults are not Kubernetes': no health check, no restart policy, seccomp unconfined unless
+asked for, mounts that must exist. Sandboxes own the network, IPC, host name and sysctls; containers
+join.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kubelet.env import ConfigError, expand
+from kubelet.pods import cgroups, dns
+from kubelet.pods.cgroups import NodeFacts
+from kubelet.pods.plan import Start, grace_seconds, spec_hash
+from kubelet.runtime import labels as names
+from kubelet.runtime.labels import SANDBOX_CONTAINER_NAME, Identity
+from kubelet.volumes.interface import Mount
+from wherry.api.core_v1 import Container, Pod, SeccompProfile
+
+DEFAULT_TERMINATION_PATH = "/dev/termination-log"
+LOG_CONFIG = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "5"}}
+# A pod's /dev/shm, as containerd gives it.
+SHM_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerFiles:
+    """Files of ours that are mounted into a container."""
+
+    termination_log: Path
+    hosts: Path | None = None
+    resolv_conf: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Everything of one container that is not in its spec."""
+
+    image_id: str
+    image_user: str
+    env: Mapping[str, str]
+    mounts: Sequence[Mount]
+    files: ContainerFiles
+    node: NodeFacts
+    node_name: str
+
+
+def identity(pod: Pod, container: str, attempt: int) -> Identity:
+    meta = pod.metadata
+    return Identity(meta.uid, meta.name, meta.namespace, container, attempt)
+
+
+def image_with_tag(image: str) -> str:
+    """As a status shows it: `busybox` → `busybox:latest`."""
+    return image if "@" in image or ":" in image.rpartition("/")[2] else f"{image}:latest"
+
+
+def sandbox(pod: Pod, attempt: int, image: str, node: NodeFacts, node_name: str) -> dict[str, Any]:
+    """The sandbox: nothing but namespaces."""
+    spec = pod.spec
+    context = spec.security_context
+    host: dict[str, Any] = {
+        "NetworkMode": "host" if spec.host_network else "none",
+        "IpcMode": "host" if spec.host_ipc else "shareable",
+        "CgroupParent": cgroups.parent(pod, node),
+        "CpuShares": cgroups.SHARES_MIN,
+        "OomScoreAdj": max(cgroups.OOM_SANDBOX, node.oom_score_min),
+        "RestartPolicy": {"Name": "no"},
+        "LogConfig": LOG_CONFIG,
+        "ShmSize": SHM_BYTES,
+        "SecurityOpt": _seccomp(None, context.seccomp_profile if context else None),
+    }
+    if spec.host_pid:
+        host["PidMode"] = "host"
+    if context is not None and context.sysctls:
+        host["Sysctls"] = {sysctl.name: sysctl.value for sysctl in context.sysctls}
+    config: dict[str, Any] = {
+        "Image": image,
+        "Labels": {
+            **identity(pod, SANDBOX_CONTAINER_NAME, attempt).labels(node_name),
+            names.POD_GRACE: str(grace_seconds(pod)),
+        },
+        "Healthcheck": {"Test": ["NONE"]},
+        "HostConfig": host,
+    }
+    if not spec.host_network:
+        config["Hostname"] = dns.hostname(pod, node.hostname)
+    return config
+
+
+def container(pod: Pod, start: Start, given: Inputs) -> dict[str, Any]:
+    """One container of the pod; ConfigError when its spec can't be met."""
+    spec = start.container
+    host: dict[str, Any] = {
+        "NetworkMode": f"container:{start.sandbox_id}",
+        "IpcMode": "host" if pod.spec.host_ipc else f"container:{start.sandbox_id}",
+        "CgroupParent": cgroups.parent(pod, given.node),
+        **cgroups.resources(spec),
+        "OomScoreAdj": cgroups.oom_score(pod, spec, given.node),
+        "RestartPolicy": {"Name": "no"},
+        "LogConfig": LOG_CONFIG,
+        "Mounts": _mounts(spec, given),
+        **_security(pod, spec),
+    }
+    if pod.spec.host_pid:
+        host["PidMode"] = "host"
+    elif pod.spec.share_process_namespace:
+        host["PidMode"] = f"container:{start.sandbox_id}"
+    config: dict[str, Any] = {
+        "Image": given.image_id,
+        "Env": [f"{name}={value}" for name, value in given.env.items()],
+        "Labels": _labels(pod, start, given),
+        "Healthcheck": {"Test": ["NONE"]},
+        "OpenStdin": spec.stdin,
+        "StdinOnce": spec.stdin_once,
+        "Tty": spec.tty,
+        "HostConfig": host,
+    }
+    user = _user(pod, spec, given.image_user)
+    if user:
+        config["User"] = user
+    if spec.command:
+        config["Entrypoint"] = [expand(word, given.env) for word in spec.command]
+        # Kubernetes drops the image's CMD when the command is given.
+        config["Cmd"] = [expand(word, given.env) for word in spec.args]
+    elif spec.args:
+        config["Cmd"] = [expand(word, given.env) for word in spec.args]
+    if spec.working_dir:
+        config["WorkingDir"] = spec.working_dir
+    return config
+
+
+def _labels(pod: Pod, start: Start, given: Inputs) -> dict[str, str]:
+    spec = start.container
+    found = {
+        **identity(pod, spec.name, start.attempt).labels(given.node_name),
+        names.SANDBOX: start.sandbox_id,
+        names.SPEC_HASH: spec_hash(spec),
+        names.RESTART_DELAY: str(start.restart_delay_seconds),
+        names.IMAGE: image_with_tag(spec.image),
+        names.POD_GRACE: str(grace_seconds(pod)),
+        names.TERMINATION_PATH: spec.termination_message_path or DEFAULT_TERMINATION_PATH,
+        names.TERMINATION_POLICY: spec.termination_message_policy or "File",
+        names.TERMINATION_FILE: str(given.files.termination_log),
+    }
+    if spec.lifecycle is not None and spec.lifecycle.stop_signal:
+        found[names.STOP_SIGNAL] = spec.lifecycle.stop_signal
+    return found
+
+
+def _mounts(spec: Container, given: Inputs) -> list[dict[str, Any]]:
+    taken = {mount.target for mount in given.mounts}
+    ours = [
+        (given.files.hosts, "/etc/hosts"),
+        (given.files.resolv_conf, "/etc/resolv.conf"),
+        (given.files.termination_log, spec.termination_message_path or DEFAULT_TERMINATION_PATH),
+    ]
+    mounts = [
+        *given.mounts,
+        *(
+            Mount(source, target)
+            for source, target in ours
+            if source is not None and target not in taken
+        ),
+    ]
+    return [
+        {
+            "Type": "bind",
+            "Source": str(mount.source),
+            "Target": mount.target,
+            "ReadOnly": mount.read_only,
+            "BindOptions": {"Propagation": mount.propagation},
+        }
+        for mount in mounts
+    ]
+
+
+def _security(pod: Pod, spec: Container) -> dict[str, Any]:
+    own, shared = spec.security_context, pod.spec.security_context
+    profile = own.seccomp_profile if own is not None else None
+    options = _seccomp(profile, shared.seccomp_profile if shared is not None else None)
+    found: dict[str, Any] = {}
+    if shared is not None:
+        groups = [*shared.supplemental_groups]
+        if shared.fs_group is not None:
+            groups.append(shared.fs_group)
+        if groups:
+            found["GroupAdd"] = [str(group) for group in groups]
+    if own is not None:
+        found["Privileged"] = bool(own.privileged)
+        found["ReadonlyRootfs"] = bool(own.read_only_root_filesystem)
+        if own.capabilities is not None:
+            found["CapAdd"] = list(own.capabilities.add)
+            found["CapDrop"] = list(own.capabilities.drop)
+        if own.allow_privilege_escalation is False:
+            options.append("no-new-privileges")
+        if own.proc_mount == "Unmasked":
+            found["MaskedPaths"] = []
+            found["ReadonlyPaths"] = []
+    return {**found, "SecurityOpt": options}
+
+
+def _seccomp(own: SeccompProfile | None, shared: SeccompProfile | None) -> list[str]:
+    """Docker's default profile is Kubernetes' RuntimeDefault, and that must be asked for."""
+    profile = own or shared
+    if profile is not None and profile.type == "RuntimeDefault":
+        return []
+    if profile is not None and profile.type == "Localhost":
+        raise ConfigError("seccomp profiles of type Localhost are not supported")
+    return ["seccomp=unconfined"]
+
+
+def _user(pod: Pod, spec: Container, image_user: str) -> str:
+    """`uid[:gid]`; empty = the image's."""
+    own, shared = spec.security_context, pod.spec.security_context
+
+    def first(name: str) -> Any:
+        value = getattr(own, name) if own is not None else None
+        return value if value is not None or shared is None else getattr(shared, name)
+
+    uid, gid, non_root = first("run_as_user"), first("run_as_group"), first("run_as_non_root")
+    image_uid = image_user.partition(":")[0]
+    if non_root:
+        where = f"(pod: {pod.metadata.name}_{pod.metadata.namespace}({pod.metadata.uid}), container: {spec.name})"
+        if uid == 0:
+            raise ConfigError(f"container's runAsUser breaks non-root policy {where}")
+        if uid is None and image_uid in ("", "0", "root"):
+            raise ConfigError(f"container has runAsNonRoot and image will run as root {where}")
+        if uid is None and not image_uid.isdigit():
+            raise ConfigError(
+                f"container has runAsNonRoot and image has non-numeric user ({image_uid}), cannot verify user is non-root {where}"
+            )
+    if gid is not None:
+        return f"{uid if uid is not None else image_uid or 0}:{gid}"
+    return str(uid) if uid is not None else ""
