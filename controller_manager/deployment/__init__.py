@@ -1,0 +1,1 @@
+"""The Deployment controller: declared pods, replaced step by step when their template changes."""

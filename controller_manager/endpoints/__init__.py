@@ -1,0 +1,1 @@
+"""The Endpoints controller: the older form of EndpointSlices, one object per Service."""
