@@ -19,6 +19,7 @@ from wherry.api.model import GroupVersionKind, Model, TypedModel, wire
 from wherry.client.transport import ApiUnavailable
 
 M = TypeVar("M", bound=TypedModel)
+V = TypeVar("V", bound=Model)
 
 LINE_BYTES_MAX = 64 << 20  # one watch event; etcd's largest object is 3 MiB
 _TEXT_SHOWN_MAX = 2048  # of an answer that is not a Status
@@ -71,29 +72,24 @@ def _event_model(model: type[TypedModel]) -> type[Any]:
 
 
 def decode_object(model: type[M], body: bytes) -> M:
-    try:
-        return model.from_json(body)
-    except pydantic.ValidationError as error:
-        raise _unreadable(model, error) from error
+    return _read(model, body, model.GVK.kind)
 
 
 def decode_list(model: type[M], body: bytes) -> ObjectList[M]:
-    try:
-        found = _list_model(model).from_json(body)
-    except pydantic.ValidationError as error:
-        raise _unreadable(model, error) from error
+    found = _read(_list_model(model), body, model.GVK.kind)
     return ObjectList(found.items or [], found.metadata.resource_version, found.metadata.continue_)
 
 
 def decode_event(model: type[M], line: bytes) -> WatchEvent[M]:
     """The event on a watch's line; an ERROR event raises the ApiError it carries."""
     try:
-        event = _event_model(model).from_json(line)
+        event = _read(_event_model(model), line, model.GVK.kind)
+    except ApiUnavailable:
+        if _type_of(line) != "ERROR":
+            raise
+    else:
         if event.type != "ERROR":
             return WatchEvent(event.type, event.object)
-    except pydantic.ValidationError as error:
-        if _type_of(line) != "ERROR":
-            raise _unreadable(model, error) from error
     raise ApiError(json.loads(line)["object"])
 
 
@@ -150,7 +146,28 @@ def _type_of(line: bytes) -> str:
         return ""
 
 
-def _unreadable(model: type[TypedModel], error: pydantic.ValidationError) -> ApiUnavailable:
+def _read(model: type[V], body: bytes, kind: str) -> V:
+    try:
+        return model.from_json(body)
+    except pydantic.ValidationError as error:
+        # To Go null is the same as absent, and it writes null for some empty lists (bookmarks).
+        if b"null" in body:
+            try:
+                return model.from_json(json.dumps(_without_nulls(json.loads(body))))
+            except (ValueError, pydantic.ValidationError) as again:
+                raise _unreadable(kind, error) from again
+        raise _unreadable(kind, error) from error
+
+
+def _without_nulls(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {key: _without_nulls(value) for key, value in tree.items() if value is not None}
+    if isinstance(tree, list):
+        return [_without_nulls(value) for value in tree]
+    return tree
+
+
+def _unreadable(kind: str, error: pydantic.ValidationError) -> ApiUnavailable:
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
-    return ApiUnavailable(f"cannot read the server's {model.GVK.kind}: {where}: {first['msg']}")
+    return ApiUnavailable(f"cannot read the server's {kind}: {where}: {first['msg']}")

@@ -85,22 +85,29 @@ class _Candidate:
         self._client = client
         self._election = election
         self._loop = asyncio.get_running_loop()
-        self._changed = asyncio.Condition()
+        self._watchers: list[asyncio.Future[None]] = []
         self._leading = False
         self._thread_loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._run, name="leader-election", daemon=True)
         self._ended = asyncio.Event()
+        self._stopping = False
+        self._failure: BaseException | None = None
 
     def start(self) -> None:
         self._thread.start()
 
     async def until(self, *, leading: bool) -> None:
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._leading is leading)
+        while self._failure is None and self._leading is not leading:
+            watcher = self._loop.create_future()
+            self._watchers.append(watcher)
+            await watcher
+        if self._failure is not None:
+            raise RuntimeError("the leader election thread failed") from self._failure
 
     async def stop(self) -> None:
         """End the thread, giving the lease back when we hold it."""
+        self._stopping = True
         if self._thread_loop is not None and self._task is not None:
             self._thread_loop.call_soon_threadsafe(self._task.cancel)
         with contextlib.suppress(TimeoutError):
@@ -113,13 +120,18 @@ class _Candidate:
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(self._main())
-        finally:
-            with contextlib.suppress(RuntimeError):  # the main loop is gone: nobody listens
-                self._loop.call_soon_threadsafe(self._ended.set)
+        except Exception as error:  # a thread's end must not go unnoticed: `until` raises it
+            log.exception("the leader election thread failed")
+            self._failure = error
+        with contextlib.suppress(RuntimeError):  # the main loop may be gone: nobody listens then
+            self._loop.call_soon_threadsafe(self._ended.set)
+            self._tell(False)
 
     async def _main(self) -> None:
         self._thread_loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
+        if self._stopping:
+            return
         durations = self._election.durations
         async with Client(
             self._client.config, user_agent="leader-election", timeout=durations.renew_deadline
@@ -207,12 +219,15 @@ class _Candidate:
             log.info("could not give the lease back: %s", error)
 
     def _tell(self, leading: bool) -> None:
-        asyncio.run_coroutine_threadsafe(self._set(leading), self._loop)
+        self._loop.call_soon_threadsafe(self._set, leading)
 
-    async def _set(self, leading: bool) -> None:
-        async with self._changed:
-            self._leading = leading
-            self._changed.notify_all()
+    def _set(self, leading: bool) -> None:
+        """In the main loop."""
+        self._leading = leading
+        watchers, self._watchers = self._watchers, []
+        for watcher in watchers:
+            if not watcher.done():
+                watcher.set_result(None)
 
 
 async def _write(client: Client, lease: Lease) -> Lease:

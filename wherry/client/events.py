@@ -1,0 +1,175 @@
+"""Tells people what a daemon did to an object, as Event objects.
+
+`event()` never blocks and never fails: events are for people, the work must not wait for them. They
+pass a bounded queue; when it is full the newest are dropped and counted. Sent by a few senders at
+once, where one subject always has the same sender, so that its events keep their order.
+
+Source: k8s.io/client-go/tools/record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from wherry.api.core_v1.event import Event, EventSource
+from wherry.api.core_v1.reference import ObjectReference
+from wherry.api.errors import ApiError
+from wherry.api.meta_v1.meta import ObjectMeta
+from wherry.api.model import TypedModel, format_time
+from wherry.client.correlator import Correlator, Note, Outcome, Subject
+from wherry.client.rest import Client
+from wherry.client.store import meta_of
+from wherry.client.transport import ApiUnavailable
+from wherry.daemon.backoff import Backoff
+
+log = logging.getLogger(__name__)
+
+PENDING_MAX = 4096  # of one sender
+SENDERS = 4
+TRIES_MAX = 8
+DRAIN_SECONDS_MAX = 2.0
+MESSAGE_CHARS_MAX = 1024
+
+
+class _Item(NamedTuple):
+    reference: ObjectReference
+    note: Note
+    at: datetime
+
+
+class EventRecorder:
+    """Records events in the name of a component; `run` sends them."""
+
+    def __init__(self, client: Client, component: str, host: str = "") -> None:
+        self._client = client
+        self._component = component
+        self._host = host
+        self._queues: list[asyncio.Queue[_Item]] = [
+            asyncio.Queue(PENDING_MAX) for _ in range(SENDERS)
+        ]
+        self.dropped = 0
+
+    def event(
+        self,
+        obj: TypedModel | ObjectReference,
+        type: str,
+        reason: str,
+        message: str,
+        *,
+        field_path: str = "",
+    ) -> None:
+        """Note that something happened to `obj`: type Normal or Warning, CamelCase reason."""
+        reference = obj if isinstance(obj, ObjectReference) else reference_to(obj)
+        if field_path:
+            reference = reference.with_(field_path=field_path)
+        subject = Subject(
+            self._component, self._host, reference.kind, reference.api_version,
+            reference.namespace, reference.name, reference.uid, reference.field_path,
+        )  # fmt: skip
+        note = Note(subject, type, reason, message[:MESSAGE_CHARS_MAX])
+        try:
+            self._queues[hash(subject) % SENDERS].put_nowait(
+                _Item(reference, note, datetime.now(UTC))
+            )
+        except asyncio.QueueFull:
+            self.dropped += 1
+            if self.dropped.bit_count() == 1:  # said at 1, 2, 4, 8 ... drops
+                log.warning("event queue is full, %d events dropped so far", self.dropped)
+
+    async def run(self) -> None:
+        """Send until cancelled; then send what is waiting, for a moment."""
+        async with asyncio.TaskGroup() as tasks:
+            for queue in self._queues:
+                tasks.create_task(self._send(queue), name="event-sender")
+
+    async def _send(self, queue: asyncio.Queue[_Item]) -> None:
+        correlator = Correlator()
+        try:
+            while True:
+                await self._deliver(correlator, await queue.get())
+        except asyncio.CancelledError:
+            try:
+                async with asyncio.timeout(DRAIN_SECONDS_MAX):
+                    while not queue.empty():
+                        await self._deliver(correlator, queue.get_nowait())
+            except TimeoutError:
+                log.info("%d events were not sent", queue.qsize())
+            raise
+
+    async def _deliver(self, correlator: Correlator, item: _Item) -> None:
+        outcome = correlator.correlate(item.note, time.monotonic())
+        if outcome is None:
+            return
+        backoff = Backoff(0.2, 2.0, 10.0)
+        for _ in range(TRIES_MAX):
+            try:
+                await self._write(item, outcome)
+            except ApiUnavailable as error:
+                log.debug("event waits: %s", error)
+                await asyncio.sleep(backoff.next())
+            except ApiError as error:
+                log.log(_level(error), "event %s refused: %s", item.note.reason, error)
+                return
+            else:
+                return
+        log.info("event %s of %s given up", item.note.reason, item.reference.name)
+
+    async def _write(self, item: _Item, outcome: Outcome) -> None:
+        namespace = item.reference.namespace or "default"
+        sent = outcome.sent
+        if sent.name:
+            change = {
+                "count": sent.count,
+                "lastTimestamp": format_time(item.at),
+                "message": outcome.message,
+            }
+            try:
+                await self._client.patch(Event, sent.name, namespace, change, type="strategic")
+            except ApiError as error:
+                if error.code != 404:
+                    raise
+                sent.name = ""  # it expired meanwhile: begin a new one
+            else:
+                return
+        event = self._new(item, outcome, namespace)
+        await self._client.create(event)
+        sent.name = event.metadata.name
+
+    def _new(self, item: _Item, outcome: Outcome, namespace: str) -> Event:
+        return Event(
+            metadata=ObjectMeta(
+                name=f"{item.reference.name}.{time.time_ns():x}", namespace=namespace
+            ),
+            involved_object=item.reference,
+            reason=item.note.reason,
+            message=outcome.message,
+            source=EventSource(component=self._component, host=self._host),
+            first_timestamp=item.at,
+            last_timestamp=item.at,
+            count=outcome.sent.count,
+            type=item.note.type,
+            reporting_component=self._component,
+            reporting_instance=self._host,
+        )
+
+
+def reference_to(obj: TypedModel) -> ObjectReference:
+    """A reference to this state of the object."""
+    meta = meta_of(obj)
+    return ObjectReference(
+        kind=obj.GVK.kind,
+        api_version=obj.GVK.api_version,
+        namespace=meta.namespace,
+        name=meta.name,
+        uid=meta.uid,
+        resource_version=meta.resource_version,
+    )
+
+
+def _level(error: ApiError) -> int:
+    """A namespace that is being deleted takes no events: that is no news."""
+    return logging.DEBUG if error.code in (403, 404) else logging.WARNING
