@@ -1,0 +1,170 @@
+"""The volume manager on a real disk (and real mounts, which need root)."""
+
+import os
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from kubelet.volumes import linux, subpath
+from kubelet.volumes.interface import Token, VolumeError
+from kubelet.volumes.manager import VolumeManager
+from wherry.api.core_v1 import ConfigMap, Pod
+from wherry.daemon.clock import FakeClock
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+
+
+class Objects:
+    """ConfigMaps and Secrets in a dict."""
+
+    def __init__(self, **data):
+        self.data = {name: ConfigMap.from_wire({"data": keys}) for name, keys in data.items()}
+
+    async def config_map(self, namespace, name):
+        return self.data.get(name)
+
+    async def secret(self, namespace, name):
+        return None
+
+    def node(self):
+        return None
+
+
+class Tokens:
+    async def token(self, pod, audience, expiration_seconds):
+        return Token("tkn", datetime(2030, 1, 1, tzinfo=UTC))
+
+    def forget(self, pod_uid):
+        return None
+
+
+@pytest.fixture
+async def manager(tmp_path):
+    made = VolumeManager(tmp_path, Objects(cfg={"a": "1"}), Tokens(), FakeClock())
+    yield made
+    for uid in made.list_uids():
+        await made.teardown(uid)
+
+
+def pod(*volumes, mounts=(), **spec):
+    containers = [{"name": "c", "volumeMounts": list(mounts)}]
+    return Pod.from_wire(
+        {
+            "metadata": {"name": "p", "namespace": "ns", "uid": "u1"},
+            "spec": {"volumes": list(volumes), "containers": containers, **spec},
+        }
+    )
+
+
+CONFIG = {"name": "cfg", "configMap": {"name": "cfg"}}
+EMPTY = {"name": "tmp", "emptyDir": {}}
+
+
+async def test_volumes_lie_where_upstream_puts_them(manager, tmp_path):
+    paths = await manager.prepare(pod(CONFIG, EMPTY))
+    root = tmp_path / "pods/u1/volumes"
+    assert {
+        "cfg": root / "kubernetes.io~configmap/cfg",
+        "tmp": root / "kubernetes.io~empty-dir/tmp",
+    } == paths
+    assert "1" == (paths["cfg"] / "a").read_text()
+    assert 0o777 == stat.S_IMODE(paths["tmp"].stat().st_mode)
+
+
+async def test_refresh_follows_the_object_and_keeps_empty_dirs(manager):
+    a_pod = pod(CONFIG, EMPTY)
+    paths = await manager.prepare(a_pod)
+    (paths["tmp"] / "kept").write_text("x")
+    manager._objects.data["cfg"] = ConfigMap.from_wire({"data": {"a": "2"}})
+    await manager.refresh(a_pod)
+    assert "2" == (paths["cfg"] / "a").read_text()
+    assert (paths["tmp"] / "kept").exists()
+
+
+async def test_a_missing_object_says_which_volume_waits(manager):
+    with pytest.raises(VolumeError) as caught:
+        await manager.prepare(pod({"name": "v", "configMap": {"name": "none"}}))
+    assert (
+        'MountVolume.SetUp failed for volume "v" : configmap "none" not found'
+        == caught.value.message
+    )
+
+
+async def test_fs_group_owns_the_files(manager):
+    paths = await manager.prepare(pod(CONFIG, EMPTY, securityContext={"fsGroup": 2000}))
+    assert 2000 == (paths["cfg"] / "a").stat().st_gid
+    assert 0o644 == stat.S_IMODE((paths["cfg"] / "a").stat().st_mode)
+    folder = paths["tmp"].stat()
+    assert (2000, True) == (folder.st_gid, bool(folder.st_mode & stat.S_ISGID))
+
+
+async def test_teardown_leaves_nothing(manager):
+    await manager.prepare(pod(CONFIG, EMPTY))
+    assert ["u1"] == manager.list_uids()
+    await manager.teardown("u1")
+    assert [] == manager.list_uids()
+
+
+@needs_root
+async def test_memory_medium_is_a_tmpfs_that_goes_with_the_pod(manager):
+    memory = {"name": "mem", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}
+    paths = await manager.prepare(pod(memory))
+    await manager.prepare(pod(memory))  # idempotent: one mount
+    assert [paths["mem"]] == linux.mounts_below(paths["mem"])
+    size = os.statvfs(paths["mem"])
+    assert 1024 * 1024 == size.f_blocks * size.f_frsize
+    await manager.teardown("u1")
+    assert not paths["mem"].exists()
+
+
+async def test_mounts(manager):
+    a_pod = pod(
+        CONFIG,
+        EMPTY,
+        {"name": "host", "hostPath": {"path": "/srv"}},
+        mounts=[
+            {"name": "cfg", "mountPath": "/etc/cfg"},
+            {"name": "tmp", "mountPath": "/tmp"},
+            {"name": "host", "mountPath": "/srv", "readOnly": True, "mountPropagation": "HostToContainer"},
+        ],
+    )  # fmt: skip
+    paths = await manager.prepare(a_pod)
+    mounts = await manager.mounts(a_pod, a_pod.spec.containers[0], paths, {})
+    assert [
+        ("/etc/cfg", True, "rprivate"),
+        ("/tmp", False, "rprivate"),
+        ("/srv", True, "rslave"),
+    ] == [(mount.target, mount.read_only, mount.propagation) for mount in mounts]
+    assert Path("/srv") == mounts[2].source
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("mount", "seen"),
+    [
+        pytest.param({"name": "cfg", "subPath": "a"}, "file", id="a key, through its links"),
+        pytest.param({"name": "tmp", "subPath": "new/deep"}, "folder", id="made when missing"),
+        pytest.param({"name": "tmp", "subPathExpr": "$(WHO)"}, "folder", id="expression"),
+    ],
+)
+async def test_sub_paths(manager, mount, seen):
+    a_pod = pod(CONFIG, EMPTY, mounts=[{**mount, "mountPath": "/x"}])
+    paths = await manager.prepare(a_pod)
+    for _ in range(2):  # a restarted container asks again
+        (found,) = await manager.mounts(a_pod, a_pod.spec.containers[0], paths, {"WHO": "me"})
+    assert found.source.is_file() if seen == "file" else found.source.is_dir()
+    await manager.teardown("u1")
+    assert not found.source.exists()
+
+
+@needs_root
+@pytest.mark.parametrize("target", ["/etc", "../../../..", "loop"])
+def test_a_link_out_of_the_volume_is_refused(tmp_path, target):
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    (volume / "loop").symlink_to(target)
+    with pytest.raises(VolumeError):
+        subpath.bind(volume, "loop/passwd", tmp_path / "target")
+    assert [] == linux.mounts_below(tmp_path)
