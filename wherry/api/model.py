@@ -140,7 +140,12 @@ def traits_of(model: type[Model], field: str) -> Traits:
 
 
 class Model(BaseModel):
-    """Any API type. Frozen: informers share objects between workers; change by `with_()`."""
+    """Any API type. Frozen: informers share objects between workers; change by `with_()`.
+
+    ATOMIC: server-side apply owns a struct of this type whole (upstream's `structType=atomic`).
+    """
+
+    ATOMIC: ClassVar[bool] = False
 
     model_config = ConfigDict(
         alias_generator=wire_name,

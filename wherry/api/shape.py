@@ -61,6 +61,11 @@ class Shape:
     def __repr__(self) -> str:
         return f"Shape({self.name})"
 
+    @property
+    def atomic(self) -> bool:
+        """Whether server-side apply owns it whole."""
+        return self.model.ATOMIC
+
     @cached_property
     def fields(self) -> Mapping[str, FieldShape]:
         """The fields by wire name, in the order the wire writes them."""

@@ -15,11 +15,15 @@ class NodeSelectorRequirement(Model):
 
 
 class NodeSelectorTerm(Model):
+    ATOMIC = True
+
     match_expressions: list[NodeSelectorRequirement] = wire([], list_type="atomic")
     match_fields: list[NodeSelectorRequirement] = wire([], list_type="atomic")
 
 
 class NodeSelector(Model):
+    ATOMIC = True
+
     node_selector_terms: list[NodeSelectorTerm] = wire(
         [], required=True, zero="kept", list_type="atomic"
     )

@@ -8,6 +8,8 @@ from wherry.api.model import GroupVersionKind, Int32, Model, TypedModel, wire
 
 
 class EndpointAddress(Model):
+    ATOMIC = True
+
     ip: str = wire("", required=True, zero="kept")
     target_ref: ObjectReference | None = None
     hostname: str = ""
@@ -15,6 +17,8 @@ class EndpointAddress(Model):
 
 
 class EndpointPort(Model):
+    ATOMIC = True
+
     name: str = ""
     port: Int32 = wire(0, required=True, zero="kept")
     protocol: str = wire("", enum=("SCTP", "TCP", "UDP"))

@@ -6,29 +6,39 @@ from wherry.api.model import Model, Quantity, wire
 
 
 class ObjectFieldSelector(Model):
+    ATOMIC = True
+
     api_version: str = ""
     field_path: str = wire("", required=True, zero="kept")
 
 
 class ResourceFieldSelector(Model):
+    ATOMIC = True
+
     container_name: str = ""
     resource: str = wire("", required=True, zero="kept")
     divisor: Quantity = wire("", zero="kept")
 
 
 class ConfigMapKeySelector(Model):
+    ATOMIC = True
+
     name: str = ""
     key: str = wire("", required=True, zero="kept")
     optional: bool | None = None
 
 
 class SecretKeySelector(Model):
+    ATOMIC = True
+
     name: str = ""
     key: str = wire("", required=True, zero="kept")
     optional: bool | None = None
 
 
 class FileKeySelector(Model):
+    ATOMIC = True
+
     volume_name: str = wire("", required=True, zero="kept")
     path: str = wire("", required=True, zero="kept")
     key: str = wire("", required=True, zero="kept")

@@ -7,6 +7,8 @@ from wherry.api.model import GroupVersionKind, Model, TypedModel, wire
 
 
 class ObjectReference(Model):
+    ATOMIC = True
+
     kind: str = ""
     namespace: str = ""
     name: str = ""
@@ -17,10 +19,14 @@ class ObjectReference(Model):
 
 
 class LocalObjectReference(Model):
+    ATOMIC = True
+
     name: str = ""
 
 
 class TypedLocalObjectReference(Model):
+    ATOMIC = True
+
     api_group: str | None = wire(None, zero="kept")
     kind: str = wire("", required=True, zero="kept")
     name: str = wire("", required=True, zero="kept")

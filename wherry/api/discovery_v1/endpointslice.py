@@ -38,6 +38,8 @@ class Endpoint(Model):
 
 
 class EndpointPort(Model):
+    ATOMIC = True
+
     name: str | None = None
     protocol: str | None = wire(None, enum=("SCTP", "TCP", "UDP"))
     port: Int32 | None = None

@@ -6,6 +6,8 @@ from wherry.api.model import Int64, Model, RawObject, Time, wire
 
 
 class OwnerReference(Model):
+    ATOMIC = True
+
     kind: str = wire("", required=True, zero="kept")
     name: str = wire("", required=True, zero="kept")
     uid: str = wire("", required=True, zero="kept")
@@ -67,6 +69,8 @@ class LabelSelectorRequirement(Model):
 
 
 class LabelSelector(Model):
+    ATOMIC = True
+
     match_labels: dict[str, str] = {}
     match_expressions: list[LabelSelectorRequirement] = wire([], list_type="atomic")
 
