@@ -136,7 +136,7 @@ def test_optional_sources_leave_no_variable():
     found = environment(
         pod([missing], [{"secretRef": {"name": "no", "optional": True}}]), config_maps={}
     )
-    assert {} == found
+    assert found == {}
 
 
 def test_later_sources_win_and_references_see_what_came_before():
@@ -149,8 +149,8 @@ def test_later_sources_win_and_references_see_what_came_before():
         [{"configMapRef": {"name": "cfg"}}, {"prefix": "P_", "configMapRef": {"name": "cfg"}}],
     )
     found = environment(a_pod, service_env={"SVC": "s", "COLOR": "service"})
-    assert "red" == found["COLOR"]
-    assert "red blue s $(LATER)" == found["MIX"]
+    assert found["COLOR"] == "red"
+    assert found["MIX"] == "red blue s $(LATER)"
     assert "bad=name" not in found
 
 
@@ -171,12 +171,12 @@ HEADLESS = service("shop", "headless", "None", {"port": 1})
 
 def test_service_links():
     found = service_environment([API, SHOP, OTHER, HEADLESS], "shop", links=True)
-    assert "10.96.0.1" == found["KUBERNETES_SERVICE_HOST"]
-    assert "443" == found["KUBERNETES_SERVICE_PORT_HTTPS"]
-    assert "tcp://10.96.0.1:443" == found["KUBERNETES_PORT"]
-    assert "10.96.0.9" == found["MY_DB_SERVICE_HOST"]
-    assert "udp://10.96.0.9:53" == found["MY_DB_PORT_53_UDP"]
-    assert "udp" == found["MY_DB_PORT_53_UDP_PROTO"]
+    assert found["KUBERNETES_SERVICE_HOST"] == "10.96.0.1"
+    assert found["KUBERNETES_SERVICE_PORT_HTTPS"] == "443"
+    assert found["KUBERNETES_PORT"] == "tcp://10.96.0.1:443"
+    assert found["MY_DB_SERVICE_HOST"] == "10.96.0.9"
+    assert found["MY_DB_PORT_53_UDP"] == "udp://10.96.0.9:53"
+    assert found["MY_DB_PORT_53_UDP_PROTO"] == "udp"
     assert not [name for name in found if name.startswith(("CACHE", "HEADLESS"))]
 
 

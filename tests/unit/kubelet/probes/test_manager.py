@@ -81,12 +81,12 @@ async def test_readiness_follows_the_probe():
         assert w.manager.readiness(UID, "c1") is False
         await w.pass_time(0)
         assert w.manager.readiness(UID, "c1") is True
-        assert [UID] == w.changes
+        assert w.changes == [UID]
         w.runner.answers["readiness"] = BAD
         await w.pass_time(2)
         assert w.manager.readiness(UID, "c1") is False
-        assert ["Readiness probe failed: no"] * 2 == w.unhealthy
-        assert [UID, UID] == w.changes
+        assert w.unhealthy == ["Readiness probe failed: no"] * 2
+        assert w.changes == [UID, UID]
 
 
 async def test_a_failed_liveness_stands_until_the_container_is_another():
@@ -97,9 +97,9 @@ async def test_a_failed_liveness_stands_until_the_container_is_another():
         await w.pass_time(1)
         assert w.manager.liveness_failed(UID, "c1") is None
         await w.pass_time(1)
-        assert "Liveness probe failed: no" == w.manager.liveness_failed(UID, "c1")
+        assert w.manager.liveness_failed(UID, "c1") == "Liveness probe failed: no"
         await w.pass_time(5)
-        assert 3 == w.runner.made["liveness"]
+        assert w.runner.made["liveness"] == 3
         w.run(a_pod, "c2")
         assert w.manager.liveness_failed(UID, "c2") is None
         assert w.manager.liveness_failed(UID, "c1") is None
@@ -110,12 +110,12 @@ async def test_startup_holds_the_others():
         w.runner.answers["startup"] = BAD
         w.run(pod(startup={"periodSeconds": 1, "failureThreshold": 9}, liveness={}, readiness={}))
         await w.pass_time(3)
-        assert {"startup": 4} == dict(w.runner.made)
+        assert dict(w.runner.made) == {"startup": 4}
         assert not w.manager.started(UID, "c1")
         w.runner.answers["startup"] = OK
         await w.pass_time(1)
         assert w.manager.started(UID, "c1")
-        assert {"startup": 5, "liveness": 1, "readiness": 1} == dict(w.runner.made)
+        assert dict(w.runner.made) == {"startup": 5, "liveness": 1, "readiness": 1}
 
 
 async def test_initial_delay_counts_from_the_start_of_the_container():
@@ -125,9 +125,9 @@ async def test_initial_delay_counts_from_the_start_of_the_container():
         w.clock.advance(3)
         w.manager.update(a_pod, {"c": ("c1", started)}, "")
         await w.pass_time(1)
-        assert 0 == w.runner.made["readiness"]
+        assert w.runner.made["readiness"] == 0
         await w.pass_time(1)
-        assert 1 == w.runner.made["readiness"]
+        assert w.runner.made["readiness"] == 1
 
 
 @pytest.mark.parametrize("how", ["removed", "stopped"])

@@ -32,21 +32,27 @@ async def outcome(probe, *, executor=None):
 @asynccontextmanager
 async def server(reply):
     """Answers each connection with `reply(head) -> bytes`, or never when that is None."""
-    heads = []
+    heads, done = [], []
 
     async def serve(reader, writer):
-        head = (await reader.read(65536)).decode()
-        heads.append(head)
-        answer = reply(head) if head else b""
-        if answer is None:
-            await reader.read()
-        else:
-            writer.write(answer)
-        writer.close()
+        done.append(asyncio.current_task())
+        try:
+            head = (await reader.read(65536)).decode()
+            heads.append(head)
+            answer = reply(head) if head else b""
+            if answer is None:
+                await reader.read()
+            else:
+                writer.write(answer)
+        except ConnectionError:
+            heads.append("")  # the prober hung up
+        finally:
+            writer.close()
 
     listening = await asyncio.start_server(serve, HOST, 0)
     async with listening:
         yield listening.sockets[0].getsockname()[1], heads
+        await asyncio.gather(*done)
 
 
 def status(code, *headers):
@@ -86,7 +92,7 @@ async def test_http_sends_what_the_probe_says():
         await outcome({"httpGet": {"path": "ok?deep=1", "port": port, "httpHeaders": headers}})
     assert heads[0].startswith("GET /ok?deep=1 HTTP/1.1\r\nUser-Agent: kube-probe/1.36\r\n")
     assert "Host: shop.test\r\nX-A: 1\r\n" in heads[0]
-    assert 1 == heads[0].count("Host:")
+    assert heads[0].count("Host:") == 1
 
 
 async def test_http_timeout():
@@ -151,7 +157,7 @@ def test_ports(port, number):
 
 def test_urls():
     action = HTTPGetAction.from_wire({"path": "x", "port": "web", "scheme": "HTTPS"})
-    assert "https://[fd00::1]:8080/x" == url_of(action, CONTAINER, "fd00::1")
+    assert url_of(action, CONTAINER, "fd00::1") == "https://[fd00::1]:8080/x"
 
 
 @pytest.mark.parametrize(

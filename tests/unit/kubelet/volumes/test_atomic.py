@@ -23,10 +23,10 @@ def visible(folder):
 
 def test_layout(tmp_path):
     assert write(tmp_path, OLD, NOW)
-    assert {"a": "1", "d/b": "2"} == visible(tmp_path)
-    assert "..data/a" == os.readlink(tmp_path / "a")
-    assert "..2026_11_21_17_00_00.000000" == os.readlink(tmp_path / "..data")
-    assert 0o400 == (tmp_path / "d/b").stat().st_mode & 0o777
+    assert visible(tmp_path) == {"a": "1", "d/b": "2"}
+    assert os.readlink(tmp_path / "a") == "..data/a"
+    assert os.readlink(tmp_path / "..data") == "..2026_11_21_17_00_00.000000"
+    assert (tmp_path / "d/b").stat().st_mode & 0o777 == 0o400
 
 
 def test_the_same_payload_changes_nothing(tmp_path):
@@ -52,7 +52,7 @@ def test_a_change_replaces_all_and_leaves_no_rest(tmp_path, new):
     assert {name: file.content.decode() for name, file in new.items()} == visible(tmp_path)
     assert not open_file.exists()
     dotted = [name for name in os.listdir(tmp_path) if name.startswith("..")]
-    assert 2 == len(dotted)
+    assert len(dotted) == 2
 
 
 def test_a_broken_write_is_repaired(tmp_path):
@@ -60,7 +60,7 @@ def test_a_broken_write_is_repaired(tmp_path):
     (tmp_path / "a").unlink()
     (tmp_path / "..stale").mkdir()
     write(tmp_path, OLD, NOW)
-    assert {"a": "1", "d/b": "2"} == visible(tmp_path)
+    assert visible(tmp_path) == {"a": "1", "d/b": "2"}
 
 
 @pytest.mark.parametrize("path", ["/etc/x", "../x", "a/../../x", "..data", ""])

@@ -69,8 +69,8 @@ async def test_volumes_lie_where_upstream_puts_them(manager, tmp_path):
         "cfg": root / "kubernetes.io~configmap/cfg",
         "tmp": root / "kubernetes.io~empty-dir/tmp",
     } == paths
-    assert "1" == (paths["cfg"] / "a").read_text()
-    assert 0o777 == stat.S_IMODE(paths["tmp"].stat().st_mode)
+    assert (paths["cfg"] / "a").read_text() == "1"
+    assert stat.S_IMODE(paths["tmp"].stat().st_mode) == 0o777
 
 
 async def test_refresh_follows_the_object_and_keeps_empty_dirs(manager):
@@ -79,7 +79,7 @@ async def test_refresh_follows_the_object_and_keeps_empty_dirs(manager):
     (paths["tmp"] / "kept").write_text("x")
     manager._objects.data["cfg"] = ConfigMap.from_wire({"data": {"a": "2"}})
     await manager.refresh(a_pod)
-    assert "2" == (paths["cfg"] / "a").read_text()
+    assert (paths["cfg"] / "a").read_text() == "2"
     assert (paths["tmp"] / "kept").exists()
 
 
@@ -87,24 +87,24 @@ async def test_a_missing_object_says_which_volume_waits(manager):
     with pytest.raises(VolumeError) as caught:
         await manager.prepare(pod({"name": "v", "configMap": {"name": "none"}}))
     assert (
-        'MountVolume.SetUp failed for volume "v" : configmap "none" not found'
-        == caught.value.message
+        caught.value.message
+        == 'MountVolume.SetUp failed for volume "v" : configmap "none" not found'
     )
 
 
 async def test_fs_group_owns_the_files(manager):
     paths = await manager.prepare(pod(CONFIG, EMPTY, securityContext={"fsGroup": 2000}))
-    assert 2000 == (paths["cfg"] / "a").stat().st_gid
-    assert 0o644 == stat.S_IMODE((paths["cfg"] / "a").stat().st_mode)
+    assert (paths["cfg"] / "a").stat().st_gid == 2000
+    assert stat.S_IMODE((paths["cfg"] / "a").stat().st_mode) == 0o644
     folder = paths["tmp"].stat()
-    assert (2000, True) == (folder.st_gid, bool(folder.st_mode & stat.S_ISGID))
+    assert (folder.st_gid, bool(folder.st_mode & stat.S_ISGID)) == (2000, True)
 
 
 async def test_teardown_leaves_nothing(manager):
     await manager.prepare(pod(CONFIG, EMPTY))
-    assert ["u1"] == manager.list_uids()
+    assert manager.list_uids() == ["u1"]
     await manager.teardown("u1")
-    assert [] == manager.list_uids()
+    assert manager.list_uids() == []
 
 
 @needs_root
@@ -114,7 +114,7 @@ async def test_memory_medium_is_a_tmpfs_that_goes_with_the_pod(manager):
     await manager.prepare(pod(memory))  # idempotent: one mount
     assert [paths["mem"]] == linux.mounts_below(paths["mem"])
     size = os.statvfs(paths["mem"])
-    assert 1024 * 1024 == size.f_blocks * size.f_frsize
+    assert size.f_blocks * size.f_frsize == 1024 * 1024
     await manager.teardown("u1")
     assert not paths["mem"].exists()
 
@@ -132,11 +132,11 @@ async def test_mounts(manager):
     )  # fmt: skip
     paths = await manager.prepare(a_pod)
     mounts = await manager.mounts(a_pod, a_pod.spec.containers[0], paths, {})
-    assert [
+    assert [(mount.target, mount.read_only, mount.propagation) for mount in mounts] == [
         ("/etc/cfg", True, "rprivate"),
         ("/tmp", False, "rprivate"),
         ("/srv", True, "rslave"),
-    ] == [(mount.target, mount.read_only, mount.propagation) for mount in mounts]
+    ]
     assert Path("/srv") == mounts[2].source
 
 
@@ -167,4 +167,4 @@ def test_a_link_out_of_the_volume_is_refused(tmp_path, target):
     (volume / "loop").symlink_to(target)
     with pytest.raises(VolumeError):
         subpath.bind(volume, "loop/passwd", tmp_path / "target")
-    assert [] == linux.mounts_below(tmp_path)
+    assert linux.mounts_below(tmp_path) == []

@@ -105,7 +105,7 @@ def test_refusals(source, message):
 
 def test_a_token_is_private_when_the_pod_says_whose_it_is():
     found = files({"projected": {"sources": [TOKEN]}}, securityContext={"runAsUser": 1000})
-    assert (b"tkn", 0o600) == found["token"]
+    assert found["token"] == (b"tkn", 0o600)
 
 
 def test_needs_name_everything_a_projected_volume_is_made_from():
