@@ -1,0 +1,194 @@
+"""The application: FastAPI for what is asked now and then, the dispatcher for the resource trees.
+
+Version, health, metrics, OpenAPI, the token issuer's documents and the index are ordinary routes that
+share one dependency (authenticated, authorized). /api and /apis are mounted whole: see `dispatcher`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+
+import fastapi
+import orjson
+from fastapi import Depends, FastAPI, Request
+from fastapi.routing import APIRoute
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match, NoMatchFound
+
+from apiserver.discovery.openapi_service import OpenApi
+from apiserver.http import health
+from apiserver.http.dispatcher import Dispatcher, Gate
+from apiserver.http.exchange import Exchange
+from apiserver.http.respond import error_response
+from apiserver.request import RequestInfo, Response
+from wherry.api.errors import ApiError, status_error
+
+log = logging.getLogger(__name__)
+
+TREES = ("/api", "/apis")
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """What the routes answer with."""
+
+    version: Mapping[str, str]
+    liveness: Mapping[str, health.Check]
+    readiness: Mapping[str, health.Check]
+    metrics: CollectorRegistry
+    openapi: OpenApi
+    issuer: Mapping[str, Any]
+    jwks: Mapping[str, Any]
+
+
+class ResourceTrees(BaseRoute):
+    """Mounts the dispatcher on /api and /apis, with and without a path below."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+
+    def matches(self, scope: Any) -> tuple[Match, Any]:
+        path = scope["path"]
+        if scope["type"] == "http" and path.startswith("/api"):
+            tree = path[:5] if path.startswith("/apis") else path[:4]
+            if len(path) == len(tree) or path[len(tree)] == "/":
+                return Match.FULL, {}
+        return Match.NONE, {}
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> NoReturn:
+        raise NoMatchFound(name, path_params)
+
+    async def handle(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._dispatcher(scope, receive, send)
+
+
+def build(
+    dispatcher: Dispatcher,
+    gate: Gate,
+    pages: Pages,
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
+) -> FastAPI:
+    """The whole application."""
+
+    async def admitted(request: Request) -> None:
+        exchange = Exchange(request.scope, request.receive, dict(request.scope["headers"]))  # type: ignore[arg-type]  # starlette's scope is a MutableMapping
+        user = gate.user(exchange, datetime.now(UTC))
+        gate.authorize(RequestInfo(request.method.lower(), request.url.path), user)
+
+    app = FastAPI(
+        openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=lifespan
+    )
+    app.router.routes.insert(0, ResourceTrees(dispatcher))
+    app.include_router(_health_routes(pages), dependencies=[Depends(admitted)])
+    app.include_router(_document_routes(pages), dependencies=[Depends(admitted)])
+    known = {route.path for route in app.routes if isinstance(route, APIRoute)}
+    paths = sorted({*TREES, *(path for path in known if "{" not in path)})
+
+    async def index() -> fastapi.Response:
+        return _plain(_json({"paths": paths}))
+
+    app.add_api_route("/", index, dependencies=[Depends(admitted)])
+    app.add_exception_handler(ApiError, _on_api_error)
+    app.add_exception_handler(HTTPException, _not_found_page(paths))
+    app.add_exception_handler(Exception, _on_bug)
+    return app
+
+
+def _health_routes(pages: Pages) -> fastapi.APIRouter:
+    router = fastapi.APIRouter()
+
+    def add(endpoint: str, checks: Mapping[str, health.Check]) -> None:
+        async def whole(request: Request) -> fastapi.Response:
+            query = request.query_params
+            verbose, exclude = "verbose" in query, query.getlist("exclude")
+            return _plain(health.report(endpoint, checks, verbose=verbose, exclude=exclude))
+
+        async def one(name: str) -> fastapi.Response:
+            return _plain(health.report_one(checks.get(name)))
+
+        router.add_api_route(f"/{endpoint}", whole)
+        router.add_api_route(f"/{endpoint}/{{name:path}}", one)
+
+    add("healthz", pages.readiness)
+    add("livez", pages.liveness)
+    add("readyz", pages.readiness)
+    return router
+
+
+def _document_routes(pages: Pages) -> fastapi.APIRouter:
+    router = fastapi.APIRouter()
+
+    @router.get("/version")
+    async def version() -> fastapi.Response:
+        return _plain(_json(pages.version))
+
+    @router.get("/metrics")
+    async def metrics() -> fastapi.Response:
+        return _plain(Response(200, generate_latest(pages.metrics), CONTENT_TYPE_PLAIN_0_0_4))
+
+    @router.get("/openapi/v3")
+    async def openapi_index(request: Request) -> fastapi.Response:
+        return _plain(await pages.openapi.index(request.headers.get("if-none-match", "")))
+
+    @router.get("/openapi/v3/{group_version:path}")
+    async def openapi(group_version: str, request: Request) -> fastapi.Response:
+        headers = request.headers
+        return _plain(
+            await pages.openapi.document(
+                group_version,
+                request.query_params.get("hash", ""),
+                accept=headers.get("accept", ""),
+                accept_encoding=headers.get("accept-encoding", ""),
+                if_none_match=headers.get("if-none-match", ""),
+            )
+        )
+
+    @router.get("/.well-known/openid-configuration")
+    async def issuer() -> fastapi.Response:
+        return _plain(_json(pages.issuer))
+
+    @router.get("/openid/v1/jwks")
+    async def jwks() -> fastapi.Response:
+        return _plain(_json(pages.jwks, "application/jwk-set+json"))
+
+    return router
+
+
+def _json(tree: Mapping[str, Any], content_type: str = "application/json") -> Response:
+    return Response(200, orjson.dumps(dict(tree), option=orjson.OPT_INDENT_2), content_type)
+
+
+def _plain(response: Response) -> fastapi.Response:
+    """Our answer as starlette's. These answers are whole, never streams."""
+    assert isinstance(response.body, bytes), "pages are whole"
+    headers = {"Cache-Control": "no-cache, private", **response.headers}
+    headers["Content-Type"] = response.content_type
+    return fastapi.Response(response.body, response.status, headers)
+
+
+async def _on_api_error(request: Request, error: Exception) -> fastapi.Response:
+    assert isinstance(error, ApiError), "registered for ApiError"
+    return _plain(error_response(error))
+
+
+async def _on_bug(request: Request, error: Exception) -> fastapi.Response:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    message = "Internal error occurred: see the API server's log"
+    return _plain(error_response(status_error("InternalError", message)))
+
+
+def _not_found_page(paths: Sequence[str]) -> Callable[[Request, Exception], Any]:
+    async def handle(request: Request, error: Exception) -> fastapi.Response:
+        assert isinstance(error, HTTPException), "registered for HTTPException"
+        answer = _json({"paths": list(paths)})
+        answer.status = error.status_code
+        return _plain(answer)
+
+    return handle

@@ -1,0 +1,191 @@
+"""The way of a request below /api and /apis: one ASGI callable, mounted on the application.
+
+Authenticate, understand the path, authorize, hand over to discovery, a subresource's endpoint or the
+resource handlers, render what comes back. It works on the bare ASGI scope: this is every `get` and
+every watch, and request objects of a framework would cost as much as all the rest.
+
+Source: the filter chain of k8s.io/apiserver/pkg/server/config.go.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from apiserver.authn.authenticator import Authenticator
+from apiserver.authz.authorizer import AlwaysAllow, Authorizer, attributes_of, denied
+from apiserver.http.exchange import ClientGone, Exchange, Receive, Scope, Send
+from apiserver.http.metrics import MUTATING, NON_RESOURCE, RequestMetrics, key_of
+from apiserver.http.request_info import (
+    is_true,
+    no_such_path,
+    parse_query,
+    parse_resource,
+    split_path,
+)
+from apiserver.http.respond import Responder, error_response, head_of
+from apiserver.http.tunnel import Tunnel
+from apiserver.request import RequestContext, RequestInfo, Response, User
+from wherry.api.errors import ApiError, status_error
+
+log = logging.getLogger(__name__)
+
+Answer = Response | Tunnel
+Endpoint = Callable[[RequestContext, Exchange], Awaitable[Answer]]
+LONG_RUNNING = frozenset({"log", "exec"})
+AUDIT_ID_CHARACTERS_MAX = 64
+
+
+class Handlers(Protocol):
+    """Answers for stored resources (`handlers/`)."""
+
+    async def handle(
+        self, ctx: RequestContext, receive_body: Callable[[], Awaitable[bytes]]
+    ) -> Response: ...
+
+
+class Discovery(Protocol):
+    """Answers for /api, /apis and what lies above resources."""
+
+    def answer(self, segments: list[str], ctx: RequestContext, if_none_match: str) -> Response: ...
+
+
+class Gate:
+    """Who asks, and whether they may."""
+
+    def __init__(self, authenticator: Authenticator, authorizer: Authorizer) -> None:
+        self.authenticator = authenticator
+        self.authorizer = authorizer
+        self._always = isinstance(authorizer, AlwaysAllow)
+
+    def user(self, exchange: Exchange, now: datetime) -> User:
+        authorization = exchange.headers.get(b"authorization")
+        return self.authenticator.user(exchange.connection, authorization, now)
+
+    def authorize(self, info: RequestInfo, user: User) -> None:
+        """ApiError 403 when the user may not."""
+        if self._always:
+            return
+        attributes = attributes_of(info, user)
+        decision = self.authorizer.authorize(attributes)
+        if not decision.allowed:
+            raise denied(attributes, decision.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """Where requests go."""
+
+    gate: Gate
+    handlers: Handlers
+    discovery: Discovery
+    # By (group, plural, subresource); the subresource is "" for kinds that are not stored.
+    endpoints: Mapping[tuple[str, str, str], Endpoint]
+
+
+class Dispatcher:
+    """See the module."""
+
+    def __init__(self, rooms: Rooms, responder: Responder, metrics: RequestMetrics) -> None:
+        self._rooms = rooms
+        self._responder = responder
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.monotonic()
+        exchange = Exchange(scope, receive, dict(scope["headers"]))
+        audit_id = exchange.headers.get(b"audit-id", b"")[:AUDIT_ID_CHARACTERS_MAX]
+        ctx: RequestContext | None = None
+        answer: Answer
+        try:
+            ctx, segments = self._understand(exchange)
+            answer = await self._answer(ctx, exchange, segments)
+        except ApiError as error:
+            answer = error_response(error)
+        except ClientGone:
+            return
+        except Exception:  # a bug of ours must be an answer too, and a line in the log
+            log.exception("%s %s failed", scope["method"], scope["path"])
+            answer = error_response(_internal_error())
+        info = ctx.info if ctx is not None else None
+        warnings = ctx.warnings if ctx is not None else []
+        live = info is not None and (info.verb == "watch" or info.subresource in LONG_RUNNING)
+        if live:
+            self._metrics.longrunning += 1
+        try:
+            if isinstance(answer, Tunnel):
+                await answer.run(exchange.connection)
+            else:
+                headers = head_of(answer, audit_id or str(uuid.uuid4()).encode(), warnings)
+                await self._responder.write(exchange, send, answer, headers, live)
+        finally:
+            if live:
+                self._metrics.longrunning -= 1
+            key = key_of(info) if info is not None else NON_RESOURCE
+            dry_run = ctx is not None and ctx.dry_run
+            self._metrics.count(key, answer.status, dry_run, time.monotonic() - started)
+
+    def _understand(self, exchange: Exchange) -> tuple[RequestContext, list[str]]:
+        """The request's context; and the path's segments when it is not a resource's."""
+        now = datetime.now(UTC)
+        scope, headers = exchange.scope, exchange.headers
+        user = self._rooms.gate.user(exchange, now)
+        segments = split_path(scope["raw_path"])
+        query = parse_query(scope["query_string"])
+        path: str = scope["path"]
+        method: str = scope["method"]
+        if len(segments) > (2 if segments[0] == "api" else 3):
+            info = parse_resource(method, path, segments, query)
+            segments = []
+        else:
+            info = RequestInfo(method.lower(), path)
+        self._rooms.gate.authorize(info, user)
+        ctx = RequestContext(
+            info=info,
+            user=user,
+            query=query,
+            accept=headers.get(b"accept", b"").decode("latin-1"),
+            content_type=headers.get(b"content-type", b"").decode("latin-1"),
+            user_agent=headers.get(b"user-agent", b"").decode("latin-1"),
+            now=now,
+        )
+        return ctx, segments
+
+    async def _answer(self, ctx: RequestContext, exchange: Exchange, segments: list[str]) -> Answer:
+        info = ctx.info
+        if info.resource is None:
+            if info.verb not in ("get", "head"):
+                raise no_such_path()
+            etag = exchange.headers.get(b"if-none-match", b"").decode("latin-1")
+            return self._rooms.discovery.answer(segments, ctx, etag)
+        resource = info.resource
+        endpoint = self._rooms.endpoints.get((resource.group, resource.plural, info.subresource))
+        if info.verb == "watch" or endpoint is not None:
+            if endpoint is None:
+                return await self._rooms.handlers.handle(ctx, exchange.body)
+            return await endpoint(ctx, exchange)
+        if info.verb in MUTATING:
+            self._metrics.inflight_mutating += 1
+            try:
+                return await self._rooms.handlers.handle(ctx, exchange.body)
+            finally:
+                self._metrics.inflight_mutating -= 1
+        self._metrics.inflight_reading += 1
+        try:
+            return await self._rooms.handlers.handle(ctx, exchange.body)
+        finally:
+            self._metrics.inflight_reading -= 1
+
+
+def is_following(ctx: RequestContext) -> bool:
+    """Whether a log is asked for as it grows."""
+    return is_true(ctx.query.get("follow"))
+
+
+def _internal_error() -> ApiError:
+    return status_error("InternalError", "Internal error occurred: see the API server's log")

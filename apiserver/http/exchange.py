@@ -1,0 +1,80 @@
+"""One request as a handler may need it beyond its `RequestContext`: body, raw target, connection.
+
+The body is read only when asked for, refused while reading when it grows too large, and must arrive
+within a deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from apiserver.http.protocol import Connection
+from wherry.api.errors import ApiError, status_error
+
+BODY_BYTES_MAX = 3 * 1024 * 1024
+BODY_SECONDS_MAX = 60.0
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class ClientGone(Exception):
+    """The client went away before its request was whole; there is nobody to answer."""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A request in progress."""
+
+    scope: Scope
+    receive: Receive
+    headers: Mapping[bytes, bytes]
+
+    @property
+    def connection(self) -> Connection:
+        found: Connection = self.scope["state"]["connection"]
+        return found
+
+    @property
+    def raw_query(self) -> bytes:
+        query: bytes = self.scope["query_string"]
+        return query
+
+    async def body(self) -> bytes:
+        """The whole body. ApiError 413 when it is too large, 408-like 504 when it does not come."""
+        declared = self.headers.get(b"content-length")
+        if declared is not None and int(declared) > BODY_BYTES_MAX:
+            raise _too_large()
+        message = await self.receive()
+        if message["type"] == "http.request" and not message.get("more_body"):
+            whole: bytes = message["body"]
+            if len(whole) > BODY_BYTES_MAX:
+                raise _too_large()
+            return whole
+        return await self._rest(message)
+
+    async def _rest(self, message: dict[str, Any]) -> bytes:
+        parts, size = [], 0
+        try:
+            async with asyncio.timeout(BODY_SECONDS_MAX):
+                while True:
+                    if message["type"] == "http.disconnect":
+                        raise ClientGone
+                    parts.append(message.get("body", b""))
+                    size += len(parts[-1])
+                    if size > BODY_BYTES_MAX:
+                        raise _too_large()
+                    if not message.get("more_body"):
+                        return b"".join(parts)
+                    message = await self.receive()
+        except TimeoutError:
+            raise status_error("Timeout", "the request's body did not arrive in time") from None
+
+
+def _too_large() -> ApiError:
+    message = f"Request entity too large: limit is {BODY_BYTES_MAX}"
+    return status_error("RequestEntityTooLarge", message)

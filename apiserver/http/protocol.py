@@ -1,0 +1,115 @@
+"""One connection: uvicorn's httptools protocol, plus the four things uvicorn keeps to itself.
+
+A client certificate reaches the request's scope; a connection can be cut off at once; a streaming
+answer ends when its client goes; and a request to change protocols (exec, attach) can take the
+connection over as raw bytes. `scope["state"]["connection"]` is the object of this class.
+
+What this is not: an HTTP parser or writer; both stay uvicorn's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from apiserver.request import User
+
+# A peer that acknowledges nothing for this long is gone. TCP's own answer is 15 minutes.
+TCP_USER_TIMEOUT_MS = 10_000
+KEEPALIVE_IDLE_SECONDS = 30
+KEEPALIVE_INTERVAL_SECONDS = 5
+# Bytes of a taken-over connection that may wait to be read; beyond twice this TCP pushes back.
+TUNNEL_BUFFER_BYTES = 64 * 1024
+
+
+def tune_socket(sock: socket.socket) -> None:
+    """Make dead peers noticed. Set on a listening socket it holds for every accepted one (Linux)."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_SECONDS)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+class Connection(HttpToolsProtocol):
+    """See the module. `certificate` is the peer's verified certificate as `ssl` spells it, or None.
+
+    certificate_user: who the certificate names; authn works it out once per connection
+    streaming:        the task of a streaming answer; cancelled when the client goes
+    """
+
+    certificate: dict[str, Any] | None = None
+    certificate_user: User | None = None
+    streaming: asyncio.Task[Any] | None = None
+    _tunnel: asyncio.StreamReader | None = None
+    _early: bytes = b""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        super().connection_made(transport)
+        tls = transport.get_extra_info("ssl_object")
+        if tls is not None:
+            self.certificate = tls.getpeercert() or None
+        self.app_state = {"connection": self}
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.app_state = {}
+        if self._tunnel is not None:
+            self._tunnel.feed_eof()
+        if self.streaming is not None:
+            self.streaming.cancel()
+        self._unset_keepalive_if_required()
+
+    def abort(self) -> None:
+        """Cut the client off without sending what is buffered."""
+        self.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        if self._tunnel is not None:
+            self._tunnel.feed_data(data)
+            return
+        self._unset_keepalive_if_required()
+        if self._early:  # the client speaks on before the answer to its upgrade
+            self._early += data
+            return
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._early = data[upgrade.args[0] :]
+            self.flow.pause_reading()
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+
+    def _should_upgrade(self) -> bool:
+        return False  # upgrades are requests like others until a handler takes the connection over
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        if self.parser.should_upgrade():
+            self.cycle.keep_alive = False  # the parser reads no second request after this one
+
+    def take_over(self, head: bytes) -> asyncio.StreamReader:
+        """Send the answer's head and end HTTP here: what comes now is read from the result.
+
+        Write with `write`. The connection closes when the request's task ends.
+        """
+        self.cycle.response_started = self.cycle.response_complete = True
+        reader = asyncio.StreamReader(limit=TUNNEL_BUFFER_BYTES)
+        reader.set_transport(self.transport)
+        if self._early:
+            reader.feed_data(self._early)
+            self._early = b""
+        self._tunnel = reader
+        self.transport.write(head)
+        self.flow.resume_reading()
+        return reader
+
+    async def write(self, data: bytes) -> None:
+        """Write to a taken-over connection; waits while the client is slow."""
+        self.transport.write(data)
+        if self.flow.write_paused:
+            await self.flow.drain()

@@ -1,0 +1,51 @@
+"""The server's TLS: its context, and a certificate of its own when none was given.
+
+A self-signed pair is written to `--cert-dir` under upstream's names (`apiserver.crt`,
+`apiserver.key`) and used again at the next start, so clients that pinned it keep working.
+
+Source: k8s.io/apiserver/pkg/server/options/serving.go.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Sequence
+from pathlib import Path
+
+from wherry.daemon.certificate import self_signed_pem
+
+# TLS 1.3 session tickets cost a write and memory per connection, and our clients rarely resume.
+SESSION_TICKETS = 0
+
+
+def server_context(certificate: Path, key: Path, client_ca: Path | None) -> ssl.SSLContext:
+    """The context to serve with. With a client CA, clients may (not must) show a certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.num_tickets = SESSION_TICKETS
+    context.set_alpn_protocols(["http/1.1"])
+    context.load_cert_chain(certificate, key)
+    if client_ca is not None:
+        context.load_verify_locations(client_ca)
+        context.verify_mode = ssl.CERT_OPTIONAL
+    return context
+
+
+def ensure_self_signed(folder: Path, names: Sequence[str]) -> tuple[Path, Path]:
+    """The paths of `apiserver.crt` and `apiserver.key` in `folder`; made when one is missing."""
+    certificate, key = folder / "apiserver.crt", folder / "apiserver.key"
+    if not (certificate.exists() and key.exists()):
+        folder.mkdir(parents=True, exist_ok=True)
+        pem = self_signed_pem(list(dict.fromkeys(names)))
+        head, begin, rest = pem.partition(b"-----BEGIN PRIVATE KEY-----")
+        write_private(key, begin + rest)
+        certificate.write_bytes(head)
+    return certificate, key
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file that only its owner may read, from its first byte on."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
