@@ -1,0 +1,99 @@
+"""`wherry up` on a machine with nothing running, and `down --purge` that leaves no trace of it.
+
+The machine is a network namespace of its own, so that the real one's packet filter stays as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy import netns
+from deploy.cleanup import remove_tree
+from tests.e2e.support import IMAGE, run, wait, wherry_program
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+
+class Machine:
+    """A namespace to run commands in, and the folders `wherry up` is told to use there."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.wires = netns.Wires(netns.identify(directory), netns.free_subnet(), ("m",))
+        self.folders = [
+            f"--{name}-dir={directory / name}" for name in ("config", "data", "run")
+        ]  # fmt: skip
+        self.socket = f"--docker-socket={directory / 'docker.sock'}"
+
+    def do(self, *command: str, check: bool = True) -> str:
+        inside = f"--net=/run/netns/{self.wires.namespace('m')}"
+        kubeconfig = str(self.directory / "config" / "admin.kubeconfig")
+        done = run(
+            "nsenter", inside, *command, check=check, env={**os.environ, "KUBECONFIG": kubeconfig}
+        )
+        return done.stdout + done.stderr
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    if os.geteuid() != 0:
+        pytest.skip("wherry up needs root")
+    made = Machine(Path(tempfile.mkdtemp(prefix="wup")))
+    netns.make(made.wires)
+    yield made
+    made.do(wherry_program(), "down", "--purge", *made.folders, made.socket, check=False)
+    netns.remove(made.wires)
+    remove_tree(made.directory)
+
+
+def _processes(directory: Path) -> list[str]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if str(directory) in command:
+            found.append(command)
+    return found
+
+
+def test_up_runs_a_pod_and_purge_leaves_nothing(machine: Machine) -> None:
+    before = machine.do("ip", "-o", "link").count("\n")
+    words = machine.do(wherry_program(), "up", *machine.folders, machine.socket, "--node-name=solo")
+    assert "cluster is up: node solo" in words
+    again = machine.do(wherry_program(), "up", *machine.folders, machine.socket, "--node-name=solo")
+    assert "cluster is up" in again
+    os.environ["DOCKER_HOST"] = f"unix://{machine.directory / 'docker.sock'}"
+    try:
+        machine.do(".venv/bin/python", "-m", "deploy.image", IMAGE)
+    finally:
+        del os.environ["DOCKER_HOST"]
+    wait(lambda: "default" in machine.do("kubectl", "get", "sa", "-o", "name"), "service account")
+    machine.do("kubectl", "run", "one", f"--image={IMAGE}", "--", "sleep", "1000")
+    machine.do("kubectl", "wait", "--for=condition=Ready", "pod/one", "--timeout=60s")
+    status = machine.do(wherry_program(), "status", machine.folders[0], machine.folders[2])
+    assert "node/solo" in status
+
+    machine.do(wherry_program(), "down", "--purge", *machine.folders, machine.socket)
+    assert _processes(machine.directory) == []
+    assert "wherry" not in machine.do("nft", "list", "tables")
+    assert "DOCKER" not in machine.do("iptables-save")
+    assert machine.do("ip", "-o", "link").count("\n") == before
+    assert [p.name for p in machine.directory.iterdir()] == []
+    mounts = Path("/proc/self/mounts").read_text()
+    assert str(machine.directory) not in mounts
+
+
+def test_what_is_missing_is_said_in_a_line(machine: Machine) -> None:
+    words = machine.do(
+        "env", "PATH=/nowhere", wherry_program(), "up", *machine.folders, machine.socket,
+        check=False,
+    )  # fmt: skip
+    assert "wherry: missing: etcd-server" in words
+    assert "fix: apt-get install etcd-server" in words
