@@ -1,0 +1,1 @@
+"""Requests for stored resources: reading moves bytes, writing goes through the registry."""

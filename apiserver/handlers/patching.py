@@ -1,0 +1,98 @@
+"""PATCH bodies: which kind of patch, and what it makes of an object. Pure.
+
+A patch is applied to the object as it is served (with kind, apiVersion and resourceVersion), and the
+result is then decoded like a PUT's body. Source: k8s.io/apiserver/pkg/endpoints/handlers/patch.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+
+from apiserver.codec.body import media_type
+from wherry.api import strategic
+from wherry.api.errors import ApiError, bad_request, status_error
+from wherry.api.model import TypedModel
+from wherry.api.patch import PatchError, copy_tree, json_patch, merge_patch
+from wherry.api.shape import shape_of
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+OPERATIONS_MAX = 10_000
+
+Tree = dict[str, Any]
+Apply = Callable[[Mapping[str, Any]], Tree]
+
+
+def parse_patch(body: bytes, content_type: str, model: type[TypedModel]) -> Apply:
+    """The function a PATCH body stands for. ApiError 400, 413 or 415."""
+    kind = media_type(content_type)
+    if kind == JSON_PATCH:
+        operations = _json(body)
+        if not isinstance(operations, list):
+            raise bad_request("error decoding patch: a JSON patch is a list of operations")
+        if len(operations) > OPERATIONS_MAX:
+            raise status_error(
+                "RequestEntityTooLarge",
+                f"The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, "
+                f"got {len(operations)}",
+            )
+        return _guarded(lambda old: json_patch(copy_tree(old), operations))
+    if kind == MERGE_PATCH:
+        merge = _object(body)
+        return _guarded(lambda old: merge_patch(copy_tree(old), merge))
+    if kind == STRATEGIC_PATCH:
+        strategic_patch = _object(body)
+        shape = shape_of(model)
+        return _guarded(lambda old: strategic.apply(old, strategic_patch, shape))
+    if kind == APPLY_PATCH:
+        raise status_error(
+            "UnsupportedMediaType",
+            "server-side apply is not supported by this server yet; use client-side apply, or one "
+            f"of {JSON_PATCH}, {MERGE_PATCH}, {STRATEGIC_PATCH}",
+        )
+    raise status_error(
+        "UnsupportedMediaType",
+        "the body of the request was in an unknown format - accepted media types include: "
+        f"{JSON_PATCH}, {MERGE_PATCH}, {STRATEGIC_PATCH}, {APPLY_PATCH}",
+    )
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise bad_request(
+            f"error decoding patch: {error.msg} at line {error.lineno}, column {error.colno}"
+        ) from None
+
+
+def _object(body: bytes) -> Tree:
+    tree = _json(body)
+    if not isinstance(tree, dict):
+        raise bad_request("error decoding patch: it is no JSON object")
+    return tree
+
+
+def _guarded(apply: Callable[[Mapping[str, Any]], Any]) -> Apply:
+    def guarded(old: Mapping[str, Any]) -> Tree:
+        try:
+            tree = apply(old)
+        except PatchError as error:
+            raise _cannot_apply(str(error)) from None
+        if not isinstance(tree, dict):
+            raise _cannot_apply("the result is no object")
+        return tree
+
+    return guarded
+
+
+def _cannot_apply(why: str) -> ApiError:
+    """422, as a patch that parses but does not fit the object."""
+    return status_error(
+        "Invalid", f"the server rejected our request due to an error in our request: {why}"
+    )

@@ -1,0 +1,306 @@
+"""Requests for stored resources: each verb, from a RequestContext and a body to a Response.
+
+Reading verbs move bytes from the cache. Writing verbs decode at this edge and hand over to the
+registry. Errors are ApiErrors, which the HTTP shell renders.
+
+Source: k8s.io/apiserver/pkg/endpoints/handlers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from apiserver.codec.decode import decode, decode_tree
+from apiserver.handlers.forms import ObjectShower, PartialShower, Shower, TableShower
+from apiserver.handlers.lists import Listing, Lists
+from apiserver.handlers.negotiate import OBJECT, Form, form_of
+from apiserver.handlers.patching import parse_patch
+from apiserver.handlers.scale import scale_errors, scale_of, scaled
+from apiserver.handlers.watches import open_watch
+from apiserver.registry import deletion
+from apiserver.registry.failures import FAILURES, api_error
+from apiserver.registry.options import (
+    check_write,
+    delete_options,
+    field_validation,
+    list_options,
+)
+from apiserver.registry.pipeline import match_name
+from apiserver.registry.store import Outcome, Registry
+from apiserver.request import RequestContext, Response
+from apiserver.storage.encoder import decode_item
+from apiserver.storage.interface import Storage
+from wherry.api import autoscaling_v1
+from wherry.api.errors import ApiError, bad_request, invalid_object
+from wherry.api.model import TypedModel
+from wherry.api.scheme import Resource
+from wherry.daemon.clock import Clock, SystemClock
+
+Tree = dict[str, Any]
+ReceiveBody = Callable[[], Awaitable[bytes]]
+DELETE_WORKERS = 32  # of one deletecollection
+STREAM_FROM_BYTES = 512 * 1024  # lists below this are sent in one piece
+INCLUDES = ("Metadata", "Object", "None")
+
+
+class ResourceHandlers:
+    """See the module."""
+
+    def __init__(self, registry: Registry, storage: Storage, clock: Clock | None = None) -> None:
+        self._registry = registry
+        self._cache = registry.cache
+        self._clock = clock or SystemClock()
+        strategies = registry.strategies
+        self._lists = Lists(
+            registry.cache, storage, {r: s.selectable_fields for r, s in strategies.items()}
+        )
+        self._showers = {resource: ObjectShower(resource) for resource in strategies}
+        self._verbs: Mapping[str, Callable[[RequestContext, ReceiveBody], Awaitable[Response]]] = {
+            "get": self._get,
+            "list": self._list,
+            "watch": self._watch,
+            "create": self._create,
+            "update": self._update,
+            "patch": self._patch,
+            "delete": self._delete,
+            "deletecollection": self._delete_collection,
+        }
+
+    async def handle(self, ctx: RequestContext, receive_body: ReceiveBody) -> Response:
+        """Answer a request. Raises ApiError."""
+        try:
+            return await self._verbs[ctx.info.verb](ctx, receive_body)
+        except FAILURES as error:
+            raise api_error(error) from error
+
+    # --- reading ---
+
+    async def _get(self, ctx: RequestContext, _: ReceiveBody) -> Response:
+        info, resource = ctx.info, ctx.resource
+        revision = ctx.query.get("resourceVersion", "") if ctx.query else ""
+        if revision == "0":
+            self._registry.get(resource, info.namespace, info.name)
+        elif revision:
+            wanted = list_options(ctx.query, resource, "", watching=False).revision
+            await self._cache.wait_for(wanted or 0)
+        cached = (
+            await self._registry.read(resource, info.namespace, info.name)
+            if not revision
+            else self._cached(ctx)
+        )
+        if info.subresource == "scale":
+            tree = scale_of(decode_item(cached.item, resource.gvk))
+            return Response(body=orjson.dumps(tree))
+        return Response(body=self._shower(ctx).whole(cached.item))
+
+    def _cached(self, ctx: RequestContext) -> Any:
+        info, resource = ctx.info, ctx.resource
+        self._registry.get(resource, info.namespace, info.name)
+        return self._cache.window(resource).get(info.namespace, info.name)
+
+    async def _list(self, ctx: RequestContext, _: ReceiveBody) -> Response:
+        shower = self._shower(ctx)
+        options = list_options(ctx.query, ctx.resource, ctx.info.namespace, watching=False)
+        listing = await self._lists.list(ctx.resource, options)
+        return await _list_response(shower, listing)
+
+    async def _watch(self, ctx: RequestContext, _: ReceiveBody) -> Response:
+        info, resource = ctx.info, ctx.resource
+        shower = self._shower(ctx)
+        options = list_options(ctx.query, resource, info.namespace, watching=True)
+        if info.name:  # the old form of watching one object
+            query = {**ctx.query, "fieldSelector": f"metadata.name={info.name}"}
+            options = list_options(query, resource, info.namespace, watching=True)
+        body = await open_watch(self._cache, resource, options, shower)
+        return Response(body=body)
+
+    def _shower(self, ctx: RequestContext) -> Shower:
+        form = form_of(ctx.accept)
+        resource = ctx.resource
+        if form is OBJECT:
+            return self._showers[resource]
+        return self._other_shower(resource, form, ctx.query.get("includeObject") or "Metadata")
+
+    def _other_shower(self, resource: Resource, form: Form, include: str) -> Shower:
+        if form.kind == "object":
+            return self._showers[resource]
+        if form.kind == "partial":
+            return PartialShower(form)
+        if include not in INCLUDES:
+            raise bad_request(f'unrecognized includeObject value: "{include}"')
+        strategy = self._registry.strategies[resource]
+        return TableShower(resource, strategy, form, include, self._clock)  # type: ignore[arg-type]  # checked above
+
+    # --- writing ---
+
+    async def _create(self, ctx: RequestContext, receive_body: ReceiveBody) -> Response:
+        check_write(ctx.query, "CreateOptions")
+        info, resource = ctx.info, ctx.resource
+        body = await receive_body()
+        make = self._decoder(ctx, resource.model, body)
+        outcome = await self._registry.create_object(
+            ctx, resource, info.namespace, lambda _: make(), dry_run=ctx.dry_run
+        )
+        return self._written(ctx, outcome)
+
+    async def _update(self, ctx: RequestContext, receive_body: ReceiveBody) -> Response:
+        check_write(ctx.query, "UpdateOptions")
+        body = await receive_body()
+        name = ctx.info.name
+        if ctx.info.subresource == "scale":
+            decoded = self._decoder(ctx, autoscaling_v1.Scale, body)
+            return await self._scale(ctx, lambda _: decoded())
+        decode_body = self._decoder(ctx, ctx.resource.model, body)
+
+        def make(_: Mapping[str, Any] | None) -> Tree:
+            tree = decode_body()
+            match_name(tree.setdefault("metadata", {}), name)
+            return tree
+
+        return await self._change(ctx, make)
+
+    async def _patch(self, ctx: RequestContext, receive_body: ReceiveBody) -> Response:
+        check_write(ctx.query, "PatchOptions")
+        body = await receive_body()
+        validation = field_validation(ctx.query)
+        if ctx.info.subresource == "scale":
+            apply = parse_patch(body, ctx.content_type, autoscaling_v1.Scale)
+            return await self._scale(
+                ctx, lambda old: _decoded(ctx, autoscaling_v1.Scale, apply(old), validation)
+            )
+        model = ctx.resource.model
+        apply = parse_patch(body, ctx.content_type, model)
+
+        def make(old: Mapping[str, Any] | None) -> Tree:
+            assert old is not None, "a patch never creates"
+            tree = _decoded(ctx, model, apply(old), validation)
+            match_name(tree.setdefault("metadata", {}), ctx.info.name)
+            return tree
+
+        return await self._change(ctx, make)
+
+    async def _change(
+        self, ctx: RequestContext, make: Callable[[Mapping[str, Any] | None], Tree]
+    ) -> Response:
+        info = ctx.info
+        outcome = await self._registry.change_object(
+            ctx, ctx.resource, info.namespace, info.name, make,
+            subresource=info.subresource, dry_run=ctx.dry_run,
+        )  # fmt: skip
+        return self._written(ctx, outcome)
+
+    async def _scale(
+        self, ctx: RequestContext, make_scale: Callable[[Mapping[str, Any]], Tree]
+    ) -> Response:
+        info, resource = ctx.info, ctx.resource
+
+        def make(old: Mapping[str, Any] | None) -> Tree:
+            assert old is not None, "an object is scaled only when it is there"
+            scale = make_scale(scale_of(old))
+            match_name(scale.setdefault("metadata", {}), info.name)
+            if errors := scale_errors(scale):
+                raise invalid_object("autoscaling", "Scale", info.name, errors)
+            tree: Tree = orjson.loads(orjson.dumps(old))
+            scaled(tree, scale)
+            return tree
+
+        outcome = await self._registry.change_object(
+            ctx, resource, info.namespace, info.name, make, subresource="scale",
+            dry_run=ctx.dry_run,
+        )  # fmt: skip
+        tree = scale_of(decode_item(outcome.item, resource.gvk))
+        return Response(body=orjson.dumps(tree))
+
+    async def _delete(self, ctx: RequestContext, receive_body: ReceiveBody) -> Response:
+        info, resource = ctx.info, ctx.resource
+        options = delete_options(ctx.query, await receive_body(), ctx.content_type)
+        outcome = await self._registry.delete_object(
+            ctx, resource, info.namespace, info.name, options
+        )
+        if outcome.removed and not deletion.answers_with_object(resource):
+            uid = orjson.loads(outcome.item)["metadata"].get("uid", "")
+            return Response(body=_deleted(resource, info.name, uid))
+        return self._written(ctx, outcome)
+
+    async def _delete_collection(self, ctx: RequestContext, receive_body: ReceiveBody) -> Response:
+        info, resource = ctx.info, ctx.resource
+        deleting = delete_options(ctx.query, await receive_body(), ctx.content_type)
+        listing = await self._lists.list(
+            resource, list_options(ctx.query, resource, info.namespace, watching=False)
+        )
+        waiting = iter(listing.found)
+        one_by_one = replace(deleting, uid="", resource_version="")
+
+        async def work() -> None:
+            for cached in waiting:
+                item_ctx = replace(ctx, info=replace(info, name=cached.name))
+                try:
+                    await self._registry.delete_object(
+                        item_ctx, resource, cached.namespace, cached.name, one_by_one
+                    )
+                except ApiError as error:
+                    if error.reason != "NotFound":  # somebody else was faster
+                        raise
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(DELETE_WORKERS, len(listing.found))):
+                    group.create_task(work())
+        except* ApiError as errors:
+            raise _first(errors) from None
+        return await _list_response(self._showers[resource], listing)
+
+    def _decoder(
+        self, ctx: RequestContext, model: type[TypedModel], body: bytes
+    ) -> Callable[[], Tree]:
+        """Decodes the body each time it is called, as a decoded tree is changed on its way."""
+        validation = field_validation(ctx.query)
+
+        def decode_body() -> Tree:
+            decoded = decode(model, body, ctx.content_type, validation)
+            ctx.warnings.extend(text for text in decoded.warnings if text not in ctx.warnings)
+            return decoded.tree
+
+        return decode_body
+
+    def _written(self, ctx: RequestContext, outcome: Outcome) -> Response:
+        status = 201 if outcome.created else 200
+        return Response(status, self._shower(ctx).whole(outcome.item))
+
+
+def _decoded(ctx: RequestContext, model: type[TypedModel], tree: Tree, validation: str) -> Tree:
+    decoded = decode_tree(model, tree, validation)
+    ctx.warnings.extend(text for text in decoded.warnings if text not in ctx.warnings)
+    return decoded.tree
+
+
+async def _list_response(shower: Shower, listing: Listing) -> Response:
+    """Small lists in one piece, large ones as a stream."""
+    size = sum(len(cached.item) for cached in listing.found)
+    chunks = shower.listing(listing.found, listing.meta)
+    if size > STREAM_FROM_BYTES:
+        return Response(body=chunks)
+    return Response(body=b"".join([chunk async for chunk in chunks]))
+
+
+def _deleted(resource: Resource, name: str, uid: str) -> bytes:
+    details = {"name": name, "group": resource.group, "kind": resource.plural, "uid": uid}
+    return orjson.dumps(
+        {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Success",
+            "details": {key: value for key, value in details.items() if value},
+        }
+    )
+
+
+def _first(errors: BaseExceptionGroup[ApiError]) -> ApiError:
+    found = errors.exceptions[0]
+    return found if isinstance(found, ApiError) else _first(found)

@@ -1,0 +1,52 @@
+"""The `scale` subresource: a Deployment or ReplicaSet seen as a number of replicas. Pure.
+
+Source: pkg/registry/apps/deployment/storage (ScaleREST) and autoscaling/v1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from wherry.api.errors import FieldError, invalid
+from wherry.api.selectors import label_selector
+
+Tree = dict[str, Any]
+
+
+def scale_of(tree: Mapping[str, Any]) -> Tree:
+    """The autoscaling/v1 Scale of an object."""
+    found = tree["metadata"]
+    metadata = {
+        key: found[key]
+        for key in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+        if key in found
+    }
+    spec, status = tree.get("spec") or {}, tree.get("status") or {}
+    scale_spec = {"replicas": spec["replicas"]} if spec.get("replicas") else {}
+    scale_status: Tree = {"replicas": status.get("replicas", 0)}
+    if spec.get("selector"):
+        scale_status["selector"] = str(label_selector(spec["selector"]))
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": metadata,
+        "spec": scale_spec,
+        "status": scale_status,
+    }
+
+
+def scaled(tree: Tree, scale: Mapping[str, Any]) -> None:
+    """Give an object the replicas of a Scale; the Scale's resourceVersion becomes a condition."""
+    tree.setdefault("spec", {})["replicas"] = (scale.get("spec") or {}).get("replicas", 0)
+    metadata = scale.get("metadata") or {}
+    for field in ("resourceVersion", "uid"):
+        if metadata.get(field):
+            tree["metadata"][field] = metadata[field]
+
+
+def scale_errors(scale: Mapping[str, Any]) -> list[FieldError]:
+    replicas = (scale.get("spec") or {}).get("replicas", 0)
+    if replicas < 0:
+        return [invalid("spec.replicas", replicas, "must be greater than or equal to 0")]
+    return []

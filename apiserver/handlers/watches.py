@@ -1,0 +1,129 @@
+"""WATCH: from which state on, what comes first, when it ends.
+
+Without resourceVersion a watch begins with what is there now, as ADDED; with one, it begins with what
+changed since. `sendInitialEvents` (streaming lists) asks for the former and a bookmark that ends it.
+Requests that are too old get an ERROR event with 410, as upstream's cacher answers them.
+
+Source: k8s.io/apiserver/pkg/storage/cacher and endpoints/handlers/{get,watch}.go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterable, Iterator
+
+import orjson
+
+from apiserver.registry.failures import too_old
+from apiserver.registry.options import ListOptions
+from apiserver.storage.cache import WatchCache
+from apiserver.storage.encoder import frame
+from apiserver.storage.watchers import FrameEncoder, Watcher, frame_of
+from apiserver.storage.window import Cached, Event, HistoryGone
+from wherry.api.scheme import Resource
+
+TIMEOUT_SECONDS_MIN = 1800  # upstream's --min-request-timeout; watches end between it and twice it
+
+
+async def open_watch(
+    cache: WatchCache, resource: Resource, options: ListOptions, encoder: FrameEncoder
+) -> AsyncIterator[bytes]:
+    """The watch's chunks. What can be refused is refused before this returns."""
+    initial = options.initial_events
+    if initial is None:
+        initial = not options.revision
+    if options.revision is None and initial:
+        await cache.fresh()
+    elif options.revision and options.initial_events:
+        await cache.wait_for(options.revision)
+    # From here to `add_watcher` nothing waits: the watch misses nothing between.
+    window = cache.window(resource)
+    interest = options.interest
+    if initial:
+        found = window.select(interest.namespace)
+        first = _added(found, options, encoder, cache.revision)
+    elif options.revision is None:  # sendInitialEvents=false: from now on
+        first = iter(())
+    else:
+        try:
+            first = _changed(window.since(options.revision), options, encoder)
+        except HistoryGone as error:
+            status = too_old(options.revision, error.oldest).status
+            return _only(frame("ERROR", orjson.dumps(status)))
+    watcher = Watcher(interest, encoder, bookmarks=options.bookmarks, first=first)
+    return _stream(cache, resource, watcher, _seconds(options))
+
+
+def _seconds(options: ListOptions) -> float:
+    if options.timeout_seconds:
+        return float(options.timeout_seconds)
+    # Spread, so that clients that came together do not come again together.
+    return TIMEOUT_SECONDS_MIN * (1 + random.SystemRandom().random())
+
+
+def _added(
+    found: Iterable[Cached], options: ListOptions, encoder: FrameEncoder, revision: int
+) -> Iterator[bytes]:
+    interest = options.interest
+    for cached in found:
+        if not interest.selective or interest.matches(cached):
+            yield encoder.frame("ADDED", cached)
+    if options.initial_events and options.bookmarks:
+        yield encoder.bookmark(revision, initial_end=True)
+
+
+def _changed(
+    events: Iterable[Event], options: ListOptions, encoder: FrameEncoder
+) -> Iterator[bytes]:
+    namespace = options.interest.namespace
+    for event in events:
+        if namespace and event.current.namespace != namespace:
+            continue
+        line = frame_of(event, options.interest, encoder)
+        if line is not None:
+            yield line
+
+
+class WatchStream:
+    """The chunks of one watch; leaving it, however that happens, takes the watcher off."""
+
+    def __init__(
+        self, cache: WatchCache, resource: Resource, watcher: Watcher, seconds: float
+    ) -> None:
+        self._cache = cache
+        self._resource = resource
+        self._watcher = watcher
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._time_is_over)
+        cache.add_watcher(resource, watcher)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        chunk = await self._watcher.next_chunk()
+        if not chunk:
+            await self.aclose()
+            raise StopAsyncIteration
+        return chunk
+
+    async def aclose(self) -> None:
+        self._timer.cancel()
+        self._cache.remove_watcher(self._resource, self._watcher)
+        self._watcher.close()
+
+    def _time_is_over(self) -> None:
+        watcher = self._watcher
+        if watcher.bookmarks:  # the client resumes where it was, however quiet it has been
+            watcher.push(watcher.encoder.bookmark(self._cache.revision, initial_end=False))
+        watcher.close()
+
+
+def _stream(
+    cache: WatchCache, resource: Resource, watcher: Watcher, seconds: float
+) -> AsyncIterator[bytes]:
+    return WatchStream(cache, resource, watcher, seconds)
+
+
+async def _only(line: bytes) -> AsyncIterator[bytes]:
+    yield line

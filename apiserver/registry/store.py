@@ -1,0 +1,410 @@
+"""The one implementation of create, update and delete for every stored kind.
+
+It owns the order of events; kinds only answer through their `Strategy`, and `pipeline.py` decides
+without waiting. Changes start from the cached object, optimistically: the store's transaction on the
+object's revision catches a stale one, and whatever would *not* be written (nothing to do, a refusal,
+not found) is decided again on a fresh read before it is answered. Each transaction writes one object.
+
+Source: k8s.io/apiserver/pkg/registry/generic/registry/store.go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from apiserver.registry import deletion
+from apiserver.registry.deletion import DeleteOptions, Mark, Pending, Plan
+from apiserver.registry.failures import FAILURES, api_error
+from apiserver.registry.leases import Leases
+from apiserver.registry.pipeline import (
+    Admission,
+    Write,
+    is_same,
+    prepare_create,
+    prepare_update,
+)
+from apiserver.registry.strategy import Strategy, Tree
+from apiserver.request import RequestContext
+from apiserver.storage.cache import CacheBehind, WatchCache
+from apiserver.storage.encoder import decode_item, encode, item_of
+from apiserver.storage.interface import (
+    Entry,
+    KeyExists,
+    KeyMissing,
+    RevisionConflict,
+    Storage,
+)
+from apiserver.storage.keys import key_of
+from apiserver.storage.window import Cached
+from wherry.api.errors import (
+    ApiError,
+    already_exists,
+    conflict,
+    not_found,
+    status_error,
+)
+from wherry.api.patch import copy_tree
+from wherry.api.scheme import Resource
+from wherry.daemon.clock import Clock, SystemClock
+
+EVENT_SECONDS = 3600  # upstream's --event-ttl
+CHANGE_ATTEMPTS_MAX = 20  # of one change, against others who change the same object
+NAME_ATTEMPTS_MAX = 8  # of generated names
+# Kinds that admission and others look up in memory right after they were made.
+_SEEN_BEFORE_ANSWERED = frozenset({"namespaces", "serviceaccounts", "priorityclasses", "services"})
+
+Make = Callable[[Mapping[str, Any] | None], Tree]
+
+
+class Outcome(NamedTuple):
+    """A write that was done. `item` is the object as an item of a list; `created` for 201.
+
+    `removed` says that the object is gone (a deletion that had nothing to wait for).
+    """
+
+    item: bytes
+    created: bool = False
+    removed: bool = False
+
+
+class _Found(NamedTuple):
+    """An object as a change starts from it. `fresh`: read from the store after the change began."""
+
+    tree: Mapping[str, Any]
+    revision: int
+    fresh: bool
+
+
+class _Remove(NamedTuple):
+    tree: Mapping[str, Any]
+
+
+class _Nothing(NamedTuple):
+    tree: Mapping[str, Any]
+
+
+class _Put(NamedTuple):
+    tree: Tree
+
+
+_Decision = _Put | _Remove | _Nothing
+_Decide = Callable[[_Found], _Decision]
+
+
+class Registry:
+    """Reads and writes objects of all stored kinds."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        cache: WatchCache,
+        strategies: Mapping[Resource, Strategy],
+        admission: Admission,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
+        self.cache = cache
+        self.strategies = strategies
+        self._storage = storage
+        self._admission = admission
+        self._event_leases = Leases(storage, EVENT_SECONDS, clock or SystemClock())
+        self._allocating = asyncio.Lock()
+
+    # --- for handlers and subresources, on trees ---
+
+    def get(self, resource: Resource, namespace: str, name: str) -> Mapping[str, Any]:
+        """An object as the cache knows it now, shared: never change it. ApiError 404."""
+        cached = self.cache.window(resource).get(namespace, name)
+        if cached is None:
+            raise not_found(resource.qualified_name, name)
+        return self.cache.tree(resource, cached)
+
+    async def read(self, resource: Resource, namespace: str, name: str) -> Cached:
+        """An object in a state not older than this call. ApiError 404, 503, 504."""
+        await self.fresh()
+        cached = self.cache.window(resource).get(namespace, name)
+        if cached is None:
+            raise not_found(resource.qualified_name, name)
+        return cached
+
+    async def fresh(self) -> None:
+        """Let the cache see everything that was written before this call. ApiError 503, 504."""
+        try:
+            await self.cache.fresh()
+        except FAILURES as error:
+            raise api_error(error) from error
+
+    async def create(self, resource: Resource, tree: Tree, ctx: RequestContext) -> Tree:
+        """Store a new object, as if a client had posted this tree."""
+        namespace = tree.get("metadata", {}).get("namespace", "") if resource.namespaced else ""
+        outcome = await self.create_object(
+            ctx, resource, namespace, lambda _: copy_tree(tree), dry_run=ctx.dry_run
+        )
+        return decode_item(outcome.item, resource.gvk)
+
+    async def update(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        mutate: Callable[[Tree], None],
+        ctx: RequestContext,
+        subresource: str = "",
+    ) -> Tree:
+        """Change an object by a function on its tree, which may be called more than once."""
+
+        def make(old: Mapping[str, Any] | None) -> Tree:
+            tree: Tree = copy_tree(old)
+            mutate(tree)
+            return tree
+
+        outcome = await self.change_object(
+            ctx, resource, namespace, name, make, subresource=subresource, dry_run=ctx.dry_run
+        )
+        return decode_item(outcome.item, resource.gvk)
+
+    async def delete(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        ctx: RequestContext,
+        options: DeleteOptions | None = None,
+    ) -> Tree:
+        """Delete an object; its last or marked state."""
+        outcome = await self.delete_object(ctx, resource, namespace, name, options)
+        return decode_item(outcome.item, resource.gvk)
+
+    # --- the three writes ---
+
+    async def create_object(
+        self,
+        ctx: RequestContext,
+        resource: Resource,
+        namespace: str,
+        make: Make,
+        *,
+        dry_run: bool,
+    ) -> Outcome:
+        """Store a new object. `make` gives its decoded tree, anew each time it is called."""
+        write = self._write(ctx, resource, namespace, "", "", dry_run=dry_run)
+        try:
+            return await self._create(write, make)
+        except FAILURES as error:
+            raise api_error(error) from error
+
+    async def change_object(
+        self,
+        ctx: RequestContext,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        make: Make,
+        *,
+        subresource: str = "",
+        dry_run: bool = False,
+    ) -> Outcome:
+        """Change an object. `make` gives the wanted tree from the old one, or refuses."""
+        write = self._write(ctx, resource, namespace, name, subresource, dry_run=dry_run)
+
+        def decide(found: _Found) -> _Decision:
+            tree = make(found.tree)
+            prepare_update(write, tree, found.tree)
+            if deletion.ends_with_update(resource, tree, found.tree):
+                return _Remove(tree)
+            return _Nothing(found.tree) if is_same(tree, found.tree) else _Put(tree)
+
+        try:
+            return await self._change(write, decide)
+        except KeyMissing:
+            if not (write.strategy.allow_create_on_update and not subresource):
+                raise not_found(resource.qualified_name, name) from None
+        except FAILURES as error:
+            raise api_error(error) from error
+        return await self.create_object(ctx, resource, namespace, make, dry_run=dry_run)
+
+    async def delete_object(
+        self,
+        ctx: RequestContext,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        options: DeleteOptions | None = None,
+    ) -> Outcome:
+        """Delete an object, or mark it to be deleted once nothing waits for it any more."""
+        chosen = options or DeleteOptions(dry_run=ctx.dry_run)
+        write = self._write(ctx, resource, namespace, name, "", dry_run=chosen.dry_run)
+
+        def decide(found: _Found) -> _Decision:
+            deletion.check_preconditions(resource, found.tree, chosen.uid, chosen.resource_version)
+            attributes = write.attributes("DELETE", None, found.tree)
+            self._admission.admit(attributes)
+            self._admission.validate(attributes)
+            plan: Plan = deletion.plan_delete(write.strategy, found.tree, chosen, ctx.now)
+            if isinstance(plan, Pending):
+                return _Nothing(plan.tree)
+            return _Put(plan.tree) if isinstance(plan, Mark) else _Remove(plan.tree)
+
+        try:
+            return await self._change(write, decide)
+        except KeyMissing:
+            raise not_found(resource.qualified_name, name) from None
+        except FAILURES as error:
+            raise api_error(error) from error
+
+    # --- how ---
+
+    def _write(
+        self,
+        ctx: RequestContext,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        subresource: str,
+        *,
+        dry_run: bool,
+    ) -> Write:
+        strategy = self.strategies[resource]
+        return Write(
+            resource, strategy, self._admission, ctx, namespace, name, subresource, dry_run
+        )
+
+    async def _create(self, write: Write, make: Make) -> Outcome:
+        seen = self.cache.revision
+        try:
+            return await self._create_once(write, make)
+        except ApiError as error:
+            # Refused on what this server has seen: look again before saying so.
+            if error.reason not in ("NotFound", "Forbidden"):
+                raise
+            await self.cache.fresh()
+            if self.cache.revision == seen:
+                raise
+            write.ctx.warnings.clear()
+            return await self._create_once(write, make)
+
+    async def _create_once(self, write: Write, make: Make) -> Outcome:
+        resource = write.resource
+        for attempt in range(NAME_ATTEMPTS_MAX):
+            tree = make(None)
+            metadata = tree.get("metadata", {})
+            version = metadata.pop("resourceVersion", "")
+            generated = not metadata.get("name")
+            named = replace(write, name=metadata.get("name", ""))
+            prepare_create(named, tree)
+            name = tree["metadata"]["name"]
+            if version and not write.dry_run:
+                message = "resourceVersion should not be set on objects to be created"
+                raise status_error("", message, code=500)
+            try:
+                return await self._store_new(named, tree, name)
+            except KeyExists:
+                if not generated or attempt == NAME_ATTEMPTS_MAX - 1:
+                    raise already_exists(resource.qualified_name, name) from None
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _store_new(self, write: Write, tree: Tree, name: str) -> Outcome:
+        resource = write.resource
+        if write.dry_run:
+            if self.cache.window(resource).get(write.namespace, name) is not None:
+                raise KeyExists
+            return Outcome(_unversioned(encode(tree)), created=True)
+        stored = encode(tree)
+        key = key_of(resource, write.namespace, name)
+        revision = await self._storage.create(key, stored, lease=await self._lease(resource))
+        await self._seen(resource, revision)
+        return Outcome(item_of(stored, revision), created=True)
+
+    async def _change(self, write: Write, decide: _Decide) -> Outcome:
+        """Carry a decision out on the newest state. KeyMissing when there is no object."""
+        found = await self._find(write)
+        for _ in range(CHANGE_ATTEMPTS_MAX):
+            warned = len(write.ctx.warnings)
+            try:
+                decision = decide(found)
+            except ApiError:
+                newer = await self._newer(write, found)
+                if newer is None:
+                    raise
+                found = newer
+                del write.ctx.warnings[warned:]
+                continue
+            if isinstance(decision, _Nothing):
+                newer = await self._newer(write, found)
+                if newer is None:
+                    return Outcome(_item(decision.tree, found.revision))
+                found = newer
+                continue
+            try:
+                return await self._carry_out(write, decision, found.revision)
+            except RevisionConflict as error:
+                found = _found(write.resource, error.current)
+                del write.ctx.warnings[warned:]
+        raise conflict(
+            write.resource.qualified_name, write.name, "others keep changing it; try again"
+        )
+
+    async def _carry_out(self, write: Write, decision: _Put | _Remove, revision: int) -> Outcome:
+        resource = write.resource
+        key = key_of(resource, write.namespace, write.name)
+        stored = encode(decision.tree)
+        removed = isinstance(decision, _Remove)
+        if write.dry_run:
+            return Outcome(item_of(stored, revision), removed=removed)
+        if removed:
+            at = await self._storage.delete(key, expected=revision)
+        else:
+            lease = await self._lease(resource)
+            at = await self._storage.update(key, stored, expected=revision, lease=lease)
+        await self._seen(resource, at)
+        return Outcome(item_of(stored, at), removed=removed)
+
+    async def _find(self, write: Write) -> _Found:
+        """The object as cached; if it is not there, as it is after a fresh look."""
+        window = self.cache.window(write.resource)
+        cached = window.get(write.namespace, write.name)
+        fresh = cached is None
+        if cached is None:
+            await self.cache.fresh()
+            cached = window.get(write.namespace, write.name)
+        if cached is None:
+            raise KeyMissing
+        return _Found(self.cache.tree(write.resource, cached), cached.revision, fresh)
+
+    async def _newer(self, write: Write, found: _Found) -> _Found | None:
+        """A fresh state that differs from the one just decided on; None when it was the newest."""
+        if found.fresh:
+            return None
+        await self.cache.fresh()
+        cached = self.cache.window(write.resource).get(write.namespace, write.name)
+        if cached is None:
+            raise KeyMissing
+        if cached.revision == found.revision:
+            return None
+        return _Found(self.cache.tree(write.resource, cached), cached.revision, True)
+
+    async def _lease(self, resource: Resource) -> int:
+        return await self._event_leases.current() if resource.plural == "events" else 0
+
+    async def _seen(self, resource: Resource, revision: int) -> None:
+        if resource.plural in _SEEN_BEFORE_ANSWERED:
+            with suppress(CacheBehind):  # it is written all the same
+                await self.cache.wait_for(revision)
+
+
+def _found(resource: Resource, entry: Entry) -> _Found:
+    item = item_of(entry.value, entry.revision)
+    return _Found(decode_item(item, resource.gvk), entry.revision, True)
+
+
+def _item(tree: Mapping[str, Any], revision: int) -> bytes:
+    return item_of(encode(tree), revision)
+
+
+def _unversioned(stored: bytes) -> bytes:
+    """The item form of what has no revision, because a dry run stores nothing."""
+    return b"{" + stored[stored.index(b'"metadata":{') :]
