@@ -33,7 +33,7 @@ class Subresource:
     verbs: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one object per resource: equal and hashed by identity, fast
 class Resource:
     """A collection of one kind.
 
