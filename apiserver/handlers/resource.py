@@ -36,7 +36,7 @@ from apiserver.request import RequestContext, Response
 from apiserver.storage.encoder import decode_item
 from apiserver.storage.interface import Storage
 from wherry.api import autoscaling_v1
-from wherry.api.errors import ApiError, bad_request, invalid_object
+from wherry.api.errors import ApiError, bad_request, invalid_object, not_found
 from wherry.api.model import TypedModel
 from wherry.api.scheme import Resource
 from wherry.daemon.clock import Clock, SystemClock
@@ -82,26 +82,24 @@ class ResourceHandlers:
 
     async def _get(self, ctx: RequestContext, _: ReceiveBody) -> Response:
         info, resource = ctx.info, ctx.resource
-        revision = ctx.query.get("resourceVersion", "") if ctx.query else ""
-        if revision == "0":
-            self._registry.get(resource, info.namespace, info.name)
-        elif revision:
-            wanted = list_options(ctx.query, resource, "", watching=False).revision
-            await self._cache.wait_for(wanted or 0)
-        cached = (
-            await self._registry.read(resource, info.namespace, info.name)
-            if not revision
-            else self._cached(ctx)
-        )
+        await self._until(ctx)
+        cached = self._cache.window(resource).get(info.namespace, info.name)
+        if cached is None:
+            raise not_found(resource.qualified_name, info.name)
         if info.subresource == "scale":
             tree = scale_of(decode_item(cached.item, resource.gvk))
             return Response(body=orjson.dumps(tree))
         return Response(body=self._shower(ctx).whole(cached.item))
 
-    def _cached(self, ctx: RequestContext) -> Any:
-        info, resource = ctx.info, ctx.resource
-        self._registry.get(resource, info.namespace, info.name)
-        return self._cache.window(resource).get(info.namespace, info.name)
+    async def _until(self, ctx: RequestContext) -> None:
+        """Wait for the state a GET asks for: the newest unless `resourceVersion` says less."""
+        revision = None
+        if "resourceVersion" in ctx.query:
+            revision = list_options(ctx.query, ctx.resource, "", watching=False).revision
+        if revision is None:
+            await self._cache.fresh()
+        elif revision:
+            await self._cache.wait_for(revision)
 
     async def _list(self, ctx: RequestContext, _: ReceiveBody) -> Response:
         shower = self._shower(ctx)
@@ -157,12 +155,13 @@ class ResourceHandlers:
             return await self._scale(ctx, lambda _: decoded())
         decode_body = self._decoder(ctx, ctx.resource.model, body)
 
-        def make(_: Mapping[str, Any] | None) -> Tree:
+        def named() -> Tree:
             tree = decode_body()
             match_name(tree.setdefault("metadata", {}), name)
             return tree
 
-        return await self._change(ctx, make)
+        first = [named()]  # what is wrong with the body is said before the object is looked for
+        return await self._change(ctx, lambda _: first.pop() if first else named())
 
     async def _patch(self, ctx: RequestContext, receive_body: ReceiveBody) -> Response:
         check_write(ctx.query, "PatchOptions")

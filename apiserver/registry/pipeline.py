@@ -128,6 +128,8 @@ def prepare_update(write: Write, tree: Tree, old: Mapping[str, Any]) -> None:
     status = write.subresource == "status"
     if status:
         strategy.prepare_for_status_update(tree, old)
+    elif write.subresource == "finalize":
+        strategy.prepare_for_finalize(tree, old)
     else:
         strategy.prepare_for_update(tree, old)
         if strategy.has_generation and spec_differs(tree, old):

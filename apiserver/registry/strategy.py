@@ -58,6 +58,9 @@ class Strategy:
     def prepare_for_status_update(self, tree: Tree, old: Mapping[str, Any]) -> None:
         """Restore what an updater of the status subresource may not change."""
 
+    def prepare_for_finalize(self, tree: Tree, old: Mapping[str, Any]) -> None:
+        """Restore what an updater of the finalize subresource may not change."""
+
     def name_errors(self, name: str, *, prefix: bool) -> list[str]:
         """Why this is no name for the kind; `prefix` when it is a generateName."""
         raise NotImplementedError
