@@ -29,7 +29,7 @@ def conditions(
     found = [
         PodCondition(type="PodReadyToStartContainers", status=str(has_network)),
         _initialized(phase, pod, init, main),
-        _ready(pod, containers, before),
+        _ready(pod, containers),
         containers,
         PodCondition(type="PodScheduled", status="True"),
     ]
@@ -87,12 +87,13 @@ def _containers_ready(
     )
 
 
-def _ready(pod: Pod, containers: PodCondition, before: dict[str, PodCondition]) -> PodCondition:
+def _ready(pod: Pod, containers: PodCondition) -> PodCondition:
     if containers.status != "True":
         return containers.with_(type="Ready")
+    given = {condition.type: condition for condition in pod.status.conditions}
     messages = []
     for gate in pod.spec.readiness_gates:
-        found = before.get(gate.condition_type)
+        found = given.get(gate.condition_type)
         name = f'corresponding condition of pod readiness gate "{gate.condition_type}"'
         if found is None:
             messages.append(f"{name} does not exist.")

@@ -42,7 +42,7 @@ class Situation:
     busy:       names with work under way (SANDBOX for the sandbox): leave them alone
     failing:    container id → why it must be killed and restarted (liveness, startup)
     started:    names of running containers whose startup probe (if any) has passed
-    not_before: name → when to try again after a failed pull or configuration
+    not_before: name (or SANDBOX) → when to try again after a failed pull, configuration or wiring
     """
 
     pod: Pod
@@ -137,7 +137,8 @@ def _plan_end(now: Situation, result: Plan) -> None:
 
 
 def _plan_life(now: Situation, result: Plan) -> None:
-    sandbox = now.observed.sandbox
+    # While it is being wired it runs already, but is of no use yet.
+    sandbox = now.observed.sandbox if SANDBOX not in now.busy else None
     wanted = _Wanted(now, sandbox, result)
     wanted.decide()
     if wanted.is_over:
@@ -151,7 +152,11 @@ def _plan_life(now: Situation, result: Plan) -> None:
     if not starts or now.busy:
         return
     if not now.observed.sandboxes:
-        result.create_sandbox = 0
+        not_before = now.not_before.get(SANDBOX, now.now)
+        if not_before > now.now:
+            result.wake(not_before)
+        else:
+            result.create_sandbox = 0
         return
     # What still runs lost its network: end it, let go of the old sandbox, then make a new one.
     result.sandbox_changed = True

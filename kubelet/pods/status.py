@@ -77,6 +77,8 @@ def compute(view: View) -> PodStatus:
     initializing = not _is_initialized(view)
     init = [_container_status(view, c, initializing=True) for c in spec.init_containers]
     main = [_container_status(view, c, initializing=initializing) for c in spec.containers]
+    if view.forced and not view.observed.containers:
+        init = main = []  # rejected before anything was made
     phase = view.forced[0] if view.forced else _phase(view, init, main)
     ips = [ip for ip in view.pod_ips if ip] or [ip.ip for ip in view.previous.pod_ips]
     return PodStatus(
@@ -141,6 +143,12 @@ def _has_failed(status: ContainerStatus) -> bool:
 
 def _container_status(view: View, container: Container, *, initializing: bool) -> ContainerStatus:
     record = view.observed.latest(container.name)
+    if record is None and view.finished:
+        # Its remains were cleaned away: what was said of it last stays true.
+        said = (*view.previous.init_container_statuses, *view.previous.container_statuses)
+        for status in said:
+            if status.name == container.name:
+                return status
     state, last = _states(view, container, record, initializing=initializing)
     running = state.running is not None and record is not None
     is_started = running and container.name in view.started

@@ -1,0 +1,42 @@
+"""Removes a pod's control groups, in every hierarchy there is (v1) or in the one (v2).
+
+The engine makes them when it starts the first container of a pod; nobody but us takes them away.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+ROOT = Path("/sys/fs/cgroup")
+
+
+def folders(parent: str, root: Path = ROOT) -> list[Path]:
+    """Where a cgroup path may lie: under the unified root or under each controller."""
+    relative = parent.lstrip("/")
+    if parent.endswith(".slice"):
+        relative = _slice_path(parent)
+    places = [root, *(entry for entry in sorted(root.iterdir()) if entry.is_dir())]
+    return [place / relative for place in places if (place / relative).is_dir()]
+
+
+def remove(parent: str, root: Path = ROOT) -> None:
+    """Remove the (empty) cgroup and what is below it; a busy one is left and said."""
+    for folder in folders(parent, root):
+        below = sorted((p for p in folder.rglob("*") if p.is_dir()), reverse=True)
+        for path in (*below, folder):
+            try:
+                path.rmdir()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                log.debug("cgroup %s stays: %s", path, error)
+                break
+
+
+def _slice_path(name: str) -> str:
+    """systemd nests `a-b-c.slice` as `a.slice/a-b.slice/a-b-c.slice`."""
+    words = name.removesuffix(".slice").split("-")
+    return "/".join("-".join(words[: n + 1]) + ".slice" for n in range(len(words)))

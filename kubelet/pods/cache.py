@@ -1,0 +1,132 @@
+"""The node's containers as last seen: the engine's event stream, and a slow relist under it.
+
+Whoever acts on a container also `put`s what it saw, so nobody waits for an event of their own doing.
+An event that was missed is made good by the next relist; a lost engine keeps the last known state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+
+from kubelet.pods.observed import Observed, observe
+from kubelet.runtime.protocol import (
+    ContainerEvent,
+    ContainerRecord,
+    NotFound,
+    Runtime,
+    RuntimeFailure,
+)
+from wherry.daemon.backoff import Backoff
+from wherry.daemon.clock import Clock
+
+log = logging.getLogger(__name__)
+
+RELIST_SECONDS = 60.0
+
+
+class ContainerCache:
+    """All containers of ours by pod. `on_change` is told the uid of a pod whose containers changed."""
+
+    def __init__(self, runtime: Runtime, clock: Clock, on_change: Callable[[str], None]) -> None:
+        self._runtime = runtime
+        self._clock = clock
+        self._on_change = on_change
+        self._records: dict[str, ContainerRecord] = {}
+        self._by_pod: dict[str, set[str]] = {}
+        self.listed = asyncio.Event()
+        self.failure = ""
+
+    def observed(self, pod_uid: str) -> Observed:
+        return observe(self.records(pod_uid))
+
+    def records(self, pod_uid: str) -> list[ContainerRecord]:
+        return [self._records[id] for id in self._by_pod.get(pod_uid, ())]
+
+    def pod_uids(self) -> set[str]:
+        """Pods that have at least one container or sandbox."""
+        return set(self._by_pod)
+
+    def put(self, record: ContainerRecord) -> None:
+        before = self._records.get(record.id)
+        if before == record:
+            return
+        if before is not None and before.has_ended and not record.has_ended:
+            return  # an older view that came late
+        self._records[record.id] = record
+        self._by_pod.setdefault(record.pod_uid, set()).add(record.id)
+        self._on_change(record.pod_uid)
+
+    def drop(self, container_id: str) -> None:
+        """The container was removed."""
+        record = self._records.pop(container_id, None)
+        if record is None:
+            return
+        siblings = self._by_pod[record.pod_uid]
+        siblings.discard(container_id)
+        if not siblings:
+            del self._by_pod[record.pod_uid]
+        self._on_change(record.pod_uid)
+
+    async def look(self, container_id: str) -> ContainerRecord | None:
+        """Ask the engine about one container and remember the answer; None when it is gone."""
+        try:
+            record = await self._runtime.inspect(container_id)
+        except NotFound:
+            self.drop(container_id)
+            return None
+        self.put(record)
+        return record
+
+    async def relist(self) -> None:
+        before = set(self._records)
+        self._replace(await self._runtime.containers(), before)
+        self.failure = ""
+        self.listed.set()
+
+    def _replace(self, records: Iterable[ContainerRecord], before: set[str]) -> None:
+        """What was put while we were listing is newer than the list: only `before` may vanish."""
+        found = {record.id: record for record in records}
+        for gone in before - set(found):
+            self.drop(gone)
+        for record in found.values():
+            self.put(record)
+
+    async def run(self) -> None:
+        """Follow the engine until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow(), name="engine-events")
+            tasks.create_task(self._relist_slowly(), name="engine-relist")
+
+    async def _follow(self) -> None:
+        backoff = Backoff(0.2, 2.0, 10.0)
+        while True:
+            try:
+                async for event in self._runtime.events():
+                    backoff.reset()
+                    if event is None:
+                        await self.relist()
+                    else:
+                        await self._take(event)
+                log.warning("the engine ended its event stream")
+            except RuntimeFailure as error:
+                self.failure = str(error)
+                log.warning("container engine: %s", error)
+            await self._clock.sleep(backoff.next())
+
+    async def _take(self, event: ContainerEvent) -> None:
+        if event.action == "destroy":
+            self.drop(event.container_id)
+        elif event.action != "oom":
+            # An oom is also in the record of the "die" that may follow.
+            await self.look(event.container_id)
+
+    async def _relist_slowly(self) -> None:
+        while True:
+            await self._clock.sleep(RELIST_SECONDS)
+            try:
+                await self.relist()
+            except RuntimeFailure as error:
+                self.failure = str(error)
+                log.warning("container engine: %s", error)

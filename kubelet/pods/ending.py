@@ -1,0 +1,75 @@
+"""The last steps of a pod on this node: its containers, volumes and cgroups go, then its object.
+
+Called when nothing of the pod runs and no sandbox is left. Every step may be repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from kubelet import cgroup_fs
+from kubelet.pods import cgroups
+from kubelet.pods.publisher import Publisher
+from kubelet.pods.services import Services
+from kubelet.runtime.protocol import RuntimeFailure
+from wherry.api.core_v1 import Pod
+from wherry.api.errors import ApiError
+from wherry.client.rest import ApiUnavailable
+from wherry.daemon.backoff import Backoff
+
+log = logging.getLogger(__name__)
+
+
+class Ending:
+    """Cleans up one pod. `is_done` stays set."""
+
+    def __init__(self, services: Services) -> None:
+        self._s = services
+        self.is_done = False
+
+    async def finish(self, pod: Pod, publisher: Publisher, *, announce: bool) -> None:
+        """Leave nothing; with `announce` tell the API server, as often as it takes."""
+        uid = pod.metadata.uid
+        try:
+            await self._remove_containers(uid)
+            await self._s.volumes.teardown(uid)
+        except (RuntimeFailure, OSError) as error:
+            log.warning("clean-up of pod %s: %s", uid, error)
+            await self._s.clock.sleep(1.0)
+            return
+        parent = cgroups.parent(pod, self._s.node.facts)
+        await asyncio.to_thread(cgroup_fs.remove, parent)
+        self._s.objects.unregister(uid)
+        if announce:
+            await publisher.flushed()
+            await self._delete(pod, publisher)
+        self.is_done = True
+
+    async def _remove_containers(self, uid: str) -> None:
+        records = self._s.cache.records(uid)
+        results = await asyncio.gather(
+            *(self._s.runtime.remove(record.id) for record in records), return_exceptions=True
+        )
+        for record, result in zip(records, results, strict=True):
+            if isinstance(result, BaseException):
+                raise result
+            self._s.cache.drop(record.id)
+
+    async def _delete(self, pod: Pod, publisher: Publisher) -> None:
+        backoff = Backoff(0.2, 2.0, 10.0)
+        meta = pod.metadata
+        while not publisher.gone:
+            try:
+                await self._s.client.delete(
+                    Pod, meta.name, meta.namespace, grace_period_seconds=0, uid=meta.uid
+                )
+            except ApiUnavailable as error:
+                log.debug("delete of pod %s/%s: %s", meta.namespace, meta.name, error)
+            except ApiError as error:
+                if error.code in (404, 409):
+                    return
+                log.warning("delete of pod %s/%s: %s", meta.namespace, meta.name, error)
+            else:
+                return
+            await self._s.clock.sleep(backoff.next())

@@ -1,0 +1,196 @@
+"""All pods of this node: one worker each, by uid, fed by the informer and the engine.
+
+At start nothing new is begun before what must end has ended: first the pods the API server still
+has are read, then whatever runs without being among them is stopped ("orphans"), then the rest goes
+on. An API server that is away changes nothing: the informer keeps what it knew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+from kubelet.pods import admit
+from kubelet.pods.services import Services
+from kubelet.pods.status import is_terminal
+from kubelet.pods.worker import PodWorker
+from kubelet.runtime import labels as names
+from kubelet.runtime.protocol import ContainerRecord
+from wherry.api.core_v1 import Container, Node, Pod, PodSpec
+from wherry.api.meta_v1 import ObjectMeta
+from wherry.client.informer import Informer
+
+log = logging.getLogger(__name__)
+
+# How long new starts wait for orphans to end: their grace period, within reason.
+ORPHANS_SECONDS_MAX = 60.0
+HOUSEKEEPING_SECONDS = 60.0
+
+
+class PodManager:
+    """The workers of this node, and what others may ask about its pods."""
+
+    def __init__(
+        self, services: Services, informer: Informer[Pod], node: Callable[[], Node | None]
+    ) -> None:
+        self._s = services
+        self._informer = informer
+        self._node = node
+        self._workers: dict[str, PodWorker] = {}
+        self._orphans: set[str] = set()
+        self._tasks: asyncio.TaskGroup | None = None
+        # True until what must end before anything starts has ended.
+        self._held = True
+
+    # -- for others (kubelet/server, node status)
+
+    def pods(self) -> list[Pod]:
+        """The pods of this node that the API server has."""
+        return [worker.pod for uid, worker in self._workers.items() if uid not in self._orphans]
+
+    def pod(self, namespace: str, name: str) -> Pod | None:
+        return self._informer.get(namespace, name)
+
+    def containers(self, pod_uid: str) -> list[ContainerRecord]:
+        return self._s.cache.records(pod_uid)
+
+    # -- bells
+
+    def containers_changed(self, pod_uid: str) -> None:
+        worker = self._workers.get(pod_uid)
+        if worker is not None:
+            worker.poke()
+
+    def objects_changed(self, pod_uid: str) -> None:
+        worker = self._workers.get(pod_uid)
+        if worker is not None:
+            worker.objects_changed()
+
+    def poke_all(self) -> None:
+        """Something about the node changed."""
+        for worker in self._workers.values():
+            worker.poke()
+
+    # -- the loop
+
+    async def run(self) -> None:
+        """Drive the pods until cancelled. Containers go on when we end."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            await self._s.cache.listed.wait()
+            await self._informer.synced()
+            self._adopt_orphans({pod.metadata.uid for pod in self._informer.list()})
+            first = [self._workers[uid] for uid in self._orphans]
+            self._informer.add_handler(self._changed)
+            await self._await_end(first)
+            while True:
+                await self._s.clock.sleep(HOUSEKEEPING_SECONDS)
+                self._adopt_orphans(set(self._workers))
+
+    def _changed(self, before: Pod | None, after: Pod | None) -> None:
+        if before is not None and (after is None or after.metadata.uid != before.metadata.uid):
+            self._lost(before)
+        if after is not None:
+            self._wanted(after)
+
+    def _lost(self, pod: Pod) -> None:
+        worker = self._workers.get(pod.metadata.uid)
+        if worker is not None:
+            worker.gone()
+
+    def _wanted(self, pod: Pod) -> None:
+        uid = pod.metadata.uid
+        worker = self._workers.get(uid)
+        if worker is not None:
+            worker.update(pod)
+            self._s.objects.register(pod)
+            return
+        is_deleted = pod.metadata.deletion_timestamp is not None
+        if is_terminal(pod.status) and not self._is_here(uid) and not is_deleted:
+            return  # over, and nothing of it is left here
+        rejected = self._refusal(pod)
+        if rejected is None:
+            self._s.objects.register(pod)
+        self._begin(uid, PodWorker(self._s, pod, rejected=rejected))
+
+    def _is_here(self, uid: str) -> bool:
+        return bool(self._s.cache.records(uid))
+
+    def _refusal(self, pod: Pod) -> tuple[str, str, str] | None:
+        """Judged once, when the pod is new here."""
+        uid = pod.metadata.uid
+        if self._is_here(uid) or pod.metadata.deletion_timestamp or is_terminal(pod.status):
+            return None
+        node = self._node()
+        if node is None:
+            return None
+        others = [
+            other.pod
+            for other in self._workers.values()
+            if not other.is_over and other.pod.metadata.uid not in self._orphans
+        ]
+        found = admit.refusal(pod, others, node.status.allocatable, node.metadata.labels)
+        if found is None:
+            return None
+        reason, message = found
+        log.info("pod %s/%s rejected: %s", pod.metadata.namespace, pod.metadata.name, message)
+        self._s.event(pod, "Warning", reason, message)
+        return "Failed", reason, f"Pod was rejected: {message}"
+
+    def _begin(self, uid: str, worker: PodWorker) -> None:
+        assert self._tasks is not None
+        self._workers[uid] = worker
+        worker.hold(self._held)
+        self._tasks.create_task(self._drive(uid, worker), name=f"pod-{uid}")
+
+    async def _drive(self, uid: str, worker: PodWorker) -> None:
+        try:
+            await worker.run()
+        finally:
+            worker.over.set()
+            self._workers.pop(uid, None)
+            self._orphans.discard(uid)
+            self._s.objects.unregister(uid)
+
+    # -- orphans
+
+    def _adopt_orphans(self, known: set[str]) -> None:
+        """Whatever of ours runs or lies here without a pod: end it and clean up."""
+        here = (self._s.cache.pod_uids() | set(self._s.volumes.list_uids())) - known
+        for uid in here - set(self._workers):
+            log.info("pod %s is not on this node any more: ending it", uid)
+            worker = PodWorker(self._s, orphan(uid, self._s.cache.records(uid)))
+            worker.gone()
+            self._orphans.add(uid)
+            self._begin(uid, worker)
+
+    async def _await_end(self, waiting: list[PodWorker]) -> None:
+        """Let the others start when these have ended, at the latest after a while."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ORPHANS_SECONDS_MAX):
+                await asyncio.gather(*(worker.over.wait() for worker in waiting))
+        self._held = False
+        for worker in self._workers.values():
+            worker.hold(False)
+
+
+def orphan(uid: str, records: list[ContainerRecord]) -> Pod:
+    """A pod as far as its containers' labels tell: enough to end it."""
+    labels: Mapping[str, str] = records[0].labels if records else {}
+    grace = labels.get(names.POD_GRACE)
+    return Pod(
+        metadata=ObjectMeta(
+            uid=uid,
+            name=labels.get(names.POD_NAME, "unknown"),
+            namespace=labels.get(names.POD_NAMESPACE, "unknown"),
+        ),
+        spec=PodSpec(
+            termination_grace_period_seconds=int(grace) if grace else None,
+            containers=[
+                Container(name=name)
+                for name in sorted({r.name for r in records if not r.is_sandbox})
+            ],
+        ),
+    )

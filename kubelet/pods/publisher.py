@@ -1,0 +1,116 @@
+"""Writes one pod's status to the API server: only what changed, the newest wins, never gives up.
+
+A strategic merge patch of the status subresource, with the uid as precondition, so that what others
+own in the status stays theirs and a pod of the same name made later is not touched.
+
+Source: upstream's pkg/kubelet/status/status_manager.go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from wherry.api.core_v1 import Pod, PodStatus
+from wherry.api.errors import ApiError
+from wherry.client.rest import ApiUnavailable, Client
+from wherry.daemon.backoff import Backoff
+from wherry.daemon.clock import Clock
+
+log = logging.getLogger(__name__)
+
+OWNED = (
+    "phase", "reason", "message", "conditions", "hostIP", "hostIPs", "podIP", "podIPs",
+    "startTime", "initContainerStatuses", "containerStatuses", "observedGeneration",
+)  # fmt: skip
+# Lists merged by key: what is not named stays, unless told to replace.
+_REPLACED = ("podIPs", "hostIPs")
+
+
+def patch(uid: str, status: PodStatus, known: PodStatus) -> dict[str, Any]:
+    """The patch that brings the server from `known` to `status`. Pure."""
+    new, old = status.to_wire(), known.to_wire()
+    body: dict[str, Any] = {}
+    for field in OWNED:
+        if field in new:
+            body[field] = new[field]
+        elif field in old:
+            body[field] = None
+    for field in _REPLACED:
+        if body.get(field) and old.get(field) not in (None, body[field]):
+            body[field] = [*body[field], {"$patch": "replace"}]
+    # An element merges into its old self: a reason that went must be named to go.
+    body["conditions"] = [
+        {"reason": None, "message": None, **condition} for condition in body.get("conditions", ())
+    ]
+    return {"metadata": {"uid": uid}, "status": body}
+
+
+class Publisher:
+    """The status of one pod on its way."""
+
+    def __init__(self, client: Client, clock: Clock, pod: Pod) -> None:
+        self._client = client
+        self._clock = clock
+        self._pod = pod
+        self._known = pod.status
+        self._wanted: PodStatus | None = None
+        self._changed = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.gone = False
+
+    @property
+    def latest(self) -> PodStatus:
+        """What we last wanted published, or what the server had."""
+        return self._wanted or self._known
+
+    def publish(self, status: PodStatus) -> bool:
+        """Ask for it to be written; False when it says nothing new."""
+        if self.gone or self.latest == status:
+            return False
+        self._wanted = status
+        self._idle.clear()
+        self._changed.set()
+        return True
+
+    def forget(self) -> None:
+        """The pod is gone: nothing is written any more."""
+        self.gone = True
+        self._changed.set()
+        self._idle.set()
+
+    async def flushed(self) -> None:
+        """Wait until the newest is written (or the pod is gone)."""
+        await self._idle.wait()
+
+    async def run(self) -> None:
+        while not self.gone:
+            await self._changed.wait()
+            self._changed.clear()
+            await self._send()
+            if not self._changed.is_set() or self.gone:
+                self._idle.set()
+
+    async def _send(self) -> None:
+        backoff = Backoff(0.2, 2.0, 10.0)
+        meta = self._pod.metadata
+        while not self.gone:
+            status = self.latest
+            try:
+                body = patch(meta.uid, status, self._known)
+                await self._client.patch(
+                    Pod, meta.name, meta.namespace, body, type="strategic", subresource="status"
+                )
+            except ApiUnavailable as error:
+                log.debug("status of %s/%s: %s", meta.namespace, meta.name, error)
+            except ApiError as error:
+                if error.code in (404, 409):  # gone, or another pod of that name
+                    self.gone = True
+                    return
+                log.warning("status of %s/%s: %s", meta.namespace, meta.name, error)
+            else:
+                self._known = status
+                return
+            await self._clock.sleep(backoff.next())

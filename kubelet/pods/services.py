@@ -1,0 +1,64 @@
+"""What every pod's worker shares: the node's collaborators and its fixed facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubelet.network.cni import Cni
+from kubelet.objects import NodeObjects
+from kubelet.pods.cache import ContainerCache
+from kubelet.pods.cgroups import NodeFacts
+from kubelet.pods.dns import Resolver
+from kubelet.pods.images import Images
+from kubelet.probes.manager import ProbeManager, ProbeRunner
+from kubelet.runtime.protocol import Runtime
+from kubelet.volumes.manager import VolumeManager
+from wherry.api.core_v1 import Pod
+from wherry.client.events import EventRecorder
+from wherry.client.rest import Client
+from wherry.daemon.clock import Clock
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """Who this node is and how its pods find names."""
+
+    name: str
+    address: str
+    sandbox_image: str
+    cluster_dns: Sequence[str]
+    cluster_domain: str
+    host_resolver: Resolver
+    host_hosts: Path
+    facts: NodeFacts
+
+
+@dataclass(frozen=True)
+class Services:
+    """The node's collaborators, made once by the composition root."""
+
+    node: NodeSettings
+    client: Client
+    runtime: Runtime
+    cache: ContainerCache
+    cni: Cni
+    volumes: VolumeManager
+    objects: NodeObjects
+    probes: ProbeManager
+    prober: ProbeRunner
+    images: Images
+    recorder: EventRecorder
+    clock: Clock
+
+    def event(self, pod: Pod, type: str, reason: str, message: str, container: str = "") -> None:
+        """An event about the pod, or about one of its containers."""
+        path = ""
+        if container:
+            init = any(c.name == container for c in pod.spec.init_containers)
+            path = f"spec.{'initContainers' if init else 'containers'}{{{container}}}"
+        self.recorder.event(pod, type, reason, message, field_path=path)
+
+
+Poke = Callable[[], None]

@@ -1,0 +1,268 @@
+"""Brings sandboxes and containers into being, and takes sandboxes away.
+
+Each function is one sequence of engine, CNI and file calls for one `plan` action. It raises one
+error that says what the container waits for; it decides nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kubelet.env import ConfigError, make_environment
+from kubelet.network.cni import Attachment, NetworkError
+from kubelet.objects import Reference, references
+from kubelet.pods import container_config, files, hooks
+from kubelet.pods.images import ImageError, Wish
+from kubelet.pods.plan import Start
+from kubelet.pods.pull_secrets import credentials
+from kubelet.pods.services import Services
+from kubelet.runtime.labels import SANDBOX_CONTAINER_NAME
+from kubelet.runtime.protocol import ContainerRecord, NotFound, RuntimeFailure
+from kubelet.volumes.interface import VolumeError
+from wherry.api.core_v1 import Container, Pod, Secret
+
+log = logging.getLogger(__name__)
+
+
+class StartError(Exception):
+    """`reason` is the waiting reason; `pull` when it is the image's back-off that counts."""
+
+    def __init__(self, reason: str, message: str, *, pull: bool = False) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.pull = pull
+
+
+@dataclass(frozen=True, slots=True)
+class PodNetwork:
+    """A sandbox in use and its addresses (the node's own for hostNetwork)."""
+
+    sandbox_id: str
+    ips: tuple[str, ...]
+
+
+class Starter:
+    """One pod's comings into being."""
+
+    def __init__(self, services: Services) -> None:
+        self._s = services
+
+    # -- sandboxes
+
+    async def create_sandbox(self, pod: Pod, attempt: int) -> None:
+        """Sandbox, network, /etc files; StartError says what failed, and nothing is left of it."""
+        s = self._s
+        config = container_config.sandbox(
+            pod, attempt, s.node.sandbox_image, s.node.facts, s.node.name
+        )
+        name = container_config.identity(pod, SANDBOX_CONTAINER_NAME, attempt).docker_name
+        try:
+            sandbox_id = await s.runtime.create(name, config)
+            await s.runtime.start(sandbox_id)
+            record = await s.runtime.inspect(sandbox_id)
+            if not pod.spec.host_network:
+                await s.cni.add(_attachment(record, pod))
+            s.cache.put(record)
+        except NetworkError as error:
+            await s.runtime.remove(sandbox_id)
+            s.cache.drop(sandbox_id)
+            raise StartError(
+                "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}"
+            ) from error
+        except RuntimeFailure as error:
+            await s.cache.relist()  # whatever there is of it now, the next plan clears away
+            raise StartError(
+                "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}"
+            ) from error
+
+    def network(self, record: ContainerRecord) -> PodNetwork | None:
+        """The network of a running sandbox; None when it was never wired (we died in between)."""
+        if record.host_network:
+            return PodNetwork(record.id, (self._s.node.address,))
+        ips = tuple(self._s.cni.addresses(record.id))
+        return PodNetwork(record.id, ips) if ips else None
+
+    async def remove_sandbox(self, record: ContainerRecord) -> None:
+        """Give the addresses back and end the sandbox. The veth goes with the namespace."""
+        s = self._s
+        unwire = s.cni.delete(_attachment(record, None))
+        results = await asyncio.gather(unwire, s.runtime.remove(record.id), return_exceptions=True)
+        for result in results:
+            if isinstance(result, NetworkError | RuntimeFailure):
+                raise StartError("KillPodSandboxError", str(result)) from result
+            if isinstance(result, BaseException):
+                raise result
+        s.cache.drop(record.id)
+
+    # -- containers
+
+    async def volumes(self, pod: Pod) -> Mapping[str, Path]:
+        """The pod's volumes; StartError while one can't be made."""
+        try:
+            return await self._s.volumes.prepare(pod)
+        except VolumeError as error:
+            self._s.event(pod, "Warning", error.reason, error.message)
+            raise StartError("ContainerCreating", "") from error
+
+    async def image(self, pod: Pod, container: Container) -> Any:
+        """The container's image."""
+        secrets = []
+        for reference in pod.spec.image_pull_secrets:
+            secret = await self._s.objects.secret(pod.metadata.namespace, reference.name)
+            if secret is not None:
+                secrets.append(secret)
+        wish = Wish(
+            container.image, container.image_pull_policy, credentials(container.image, secrets)
+        )
+        try:
+            return await self._s.images.ensure(
+                wish,
+                lambda kind, reason, message: self._s.event(
+                    pod, kind, reason, message, container.name
+                ),
+            )
+        except ImageError as error:
+            self._s.event(
+                pod, "Warning", "Failed", f"Error: {error.reason}", container=container.name
+            )
+            raise StartError(error.reason, error.message, pull=True) from error
+        except RuntimeFailure as error:
+            raise StartError("ImageInspectError", str(error)) from error
+
+    async def start(
+        self, pod: Pod, start: Start, image: Any, paths: Mapping[str, Path], ips: Sequence[str]
+    ) -> None:
+        """Create and start one container; it is in the cache when this returns."""
+        s, spec = self._s, start.container
+        try:
+            config = await self._config(pod, start, image, paths, ips)
+        except ConfigError as error:
+            s.event(pod, "Warning", "Failed", f"Error: {error.message}", container=spec.name)
+            raise StartError("CreateContainerConfigError", error.message) from error
+        except VolumeError as error:
+            s.event(pod, "Warning", "Failed", f"Error: {error.message}", container=spec.name)
+            raise StartError("CreateContainerConfigError", error.message) from error
+        name = container_config.identity(pod, spec.name, start.attempt).docker_name
+        try:
+            container_id = await self._create(name, config)
+        except RuntimeFailure as error:
+            s.event(pod, "Warning", "Failed", f"Error: {error}", container=spec.name)
+            raise StartError("CreateContainerError", str(error)) from error
+        s.event(pod, "Normal", "Created", "Container created", container=spec.name)
+        try:
+            await s.runtime.start(container_id)
+        except RuntimeFailure as error:
+            s.event(pod, "Warning", "Failed", f"Error: {error}", container=spec.name)
+            # The record carries the error: the pod's status and back-off read it from there.
+            if await s.cache.look(container_id) is None:
+                raise StartError("RunContainerError", str(error)) from error
+            return
+        s.event(pod, "Normal", "Started", "Container started", container=spec.name)
+        await s.cache.look(container_id)
+        await self._post_start(pod, spec, container_id, ips)
+
+    async def _create(self, name: str, config: Mapping[str, Any]) -> str:
+        try:
+            return await self._s.runtime.create(name, config)
+        except RuntimeFailure as error:
+            if isinstance(error, NotFound) or "is already in use" not in str(error):
+                raise
+        # Left by a kubelet that died between create and start.
+        await self._s.runtime.remove(name)
+        return await self._s.runtime.create(name, config)
+
+    async def _config(
+        self, pod: Pod, start: Start, image: Any, paths: Mapping[str, Path], ips: Sequence[str]
+    ) -> dict[str, Any]:
+        s, spec = self._s, start.container
+        ip = ips[0] if ips else ""
+        env = make_environment(
+            pod,
+            spec,
+            **await self._objects(pod),
+            service_env=await s.objects.service_env(pod),
+            pod_ip=ip,
+            host_ip=s.node.address,
+            node=s.objects.node(),
+        )
+        folder = s.volumes.pod_dir(pod.metadata.uid)
+        files.write_names(pod, folder, ips, s.node)
+        given = container_config.Inputs(
+            image_id=image.id,
+            image_user=image.user,
+            env=env,
+            mounts=await s.volumes.mounts(pod, spec, paths, env),
+            files=files.container_files(folder, spec.name, start.attempt),
+            node=s.node.facts,
+            node_name=s.node.name,
+        )
+        return container_config.container(pod, start, given)
+
+    async def _objects(self, pod: Pod) -> dict[str, dict[str, Any]]:
+        """The ConfigMaps and Secrets that containers' variables may name."""
+        config_maps: dict[str, Any] = {}
+        secrets: dict[str, Secret | None] = {}
+        for reference in references(pod):
+            await self._fetch(reference, config_maps, secrets)
+        return {"config_maps": config_maps, "secrets": secrets}
+
+    async def _fetch(
+        self, reference: Reference, config_maps: dict[str, Any], secrets: dict[str, Secret | None]
+    ) -> None:
+        if reference.kind == "ConfigMap":
+            config_maps[reference.name] = await self._s.objects.config_map(
+                reference.namespace, reference.name
+            )
+        else:
+            secrets[reference.name] = await self._s.objects.secret(
+                reference.namespace, reference.name
+            )
+
+    async def _post_start(
+        self, pod: Pod, container: Container, container_id: str, ips: Sequence[str]
+    ) -> None:
+        handler = container.lifecycle.post_start if container.lifecycle is not None else None
+        if handler is None:
+            return
+        ip = ips[0] if ips else ""
+        try:
+            await hooks.run(self._s, pod, container, handler, container_id, ip)
+        except hooks.HookError as error:
+            message = f"PostStartHook failed: {error}"
+            self._s.event(pod, "Warning", "FailedPostStartHook", message, container=container.name)
+            # Ends as any failing container does: policy and back-off follow.
+            await self._s.runtime.signal(container_id, "SIGKILL")
+
+
+def _attachment(record: ContainerRecord, pod: Pod | None) -> Attachment:
+    identity = record.identity
+    mappings = port_mappings(pod) if pod is not None else ()
+    return Attachment(
+        record.id,
+        record.pid if pod is not None else 0,
+        identity.pod_namespace,
+        identity.pod_name,
+        identity.pod_uid,
+        mappings,
+    )
+
+
+def port_mappings(pod: Pod) -> tuple[Mapping[str, Any], ...]:
+    """hostPorts, as the portmap plug-in wants them."""
+    return tuple(
+        {
+            "hostPort": port.host_port,
+            "containerPort": port.container_port,
+            "protocol": (port.protocol or "TCP").lower(),
+            "hostIP": port.host_ip,
+        }
+        for container in (*pod.spec.init_containers, *pod.spec.containers)
+        for port in container.ports
+        if port.host_port
+    )

@@ -1,0 +1,293 @@
+"""One pod, one task: look, plan, act, publish; then sleep until something happens.
+
+The mailbox holds one thing, the newest wish. Slow actions (pulls, starts, kills) are tasks of this
+worker (`deeds.py`) whose end wakes it; so a deletion is never stuck behind a pull. What a pod once
+became (ending, finished, rejected) it stays: these marks are only ever set.
+
+Lifecycle, drawn in `plan.py`. Source: upstream's pod_workers.go and kubelet.go (SyncPod,
+SyncTerminatingPod, SyncTerminatedPod).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from kubelet.pods import plan
+from kubelet.pods.deeds import Deeds
+from kubelet.pods.ending import Ending
+from kubelet.pods.messages import Messages
+from kubelet.pods.observed import Observed
+from kubelet.pods.plan import SANDBOX, Plan, Situation, Stop
+from kubelet.pods.publisher import Publisher
+from kubelet.pods.services import Services
+from kubelet.pods.starter import PodNetwork, Starter
+from kubelet.pods.status import View, compute, is_terminal
+from kubelet.runtime.protocol import RuntimeFailure, State
+from wherry.api.core_v1 import Pod, PodStatus
+
+log = logging.getLogger(__name__)
+
+DEADLINE_REASON = "DeadlineExceeded"
+DEADLINE_MESSAGE = "Pod was active on the node longer than the specified deadline"
+# Projected tokens and missed changes: every volume is looked at this often.
+VOLUMES_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One moment's facts."""
+
+    now: datetime
+    observed: Observed
+    network: PodNetwork | None
+    started: frozenset[str]
+
+
+class PodWorker:
+    """Drives one pod. `run` ends when nothing of the pod is left to do on this node."""
+
+    def __init__(
+        self, services: Services, pod: Pod, *, rejected: tuple[str, str, str] | None = None
+    ) -> None:
+        self.pod = pod
+        self._s = services
+        self._starter = Starter(services)
+        self._forced = rejected
+        self._gone = False
+        self._held = False
+        self._finished = is_terminal(pod.status)
+        self._wake = asyncio.Event()
+        self.over = asyncio.Event()
+        self._networks: dict[str, PodNetwork] = {}
+        self._image_ids: dict[str, str] = {}
+        self._publisher = Publisher(services.client, services.clock, pod)
+        self._ending = Ending(services)
+        self._deeds: Deeds | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """It runs nothing and will not: it takes none of the node's resources."""
+        return self._finished or self._forced is not None
+
+    # -- the mailbox
+
+    def update(self, pod: Pod) -> None:
+        """The newest wish."""
+        self.pod = pod
+        self._wake.set()
+
+    def gone(self) -> None:
+        """The API server has it no longer: end it without a further word there."""
+        self._gone = True
+        self._publisher.forget()
+        self._wake.set()
+
+    def poke(self) -> None:
+        """Something about the pod changed."""
+        self._wake.set()
+
+    def hold(self, held: bool) -> None:
+        """While held nothing new is started (what must end first is ending)."""
+        self._held = held
+        self._wake.set()
+
+    def objects_changed(self) -> None:
+        """A ConfigMap or Secret of the pod's."""
+        if self._deeds is not None:
+            self._deeds.objects_changed()
+        self._wake.set()
+
+    # -- the loop
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            deeds = Deeds(self._s, self._starter, tasks, self.poke, lambda: self.pod)
+            messages = Messages(self._s.runtime, tasks, self.poke)
+            self._deeds = deeds
+            helpers = [
+                tasks.create_task(self._publisher.run(), name="publish"),
+                tasks.create_task(self._refresh_volumes(deeds), name="refresh-volumes"),
+            ]
+            while not self._ending.is_done:
+                self._wake.clear()
+                wake_at = await self._step(deeds, messages)
+                if not self._ending.is_done:
+                    await self._sleep(wake_at)
+            for helper in helpers:
+                helper.cancel()
+        self._s.probes.remove(self.pod.metadata.uid)
+
+    async def _sleep(self, wake_at: datetime | None) -> None:
+        if wake_at is None:
+            await self._wake.wait()
+            return
+        seconds = max(0.0, (wake_at - self._s.clock.now()).total_seconds())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+
+    async def _refresh_volumes(self, deeds: Deeds) -> None:
+        while True:
+            await self._s.clock.sleep(VOLUMES_SECONDS)
+            deeds.refresh_volumes()
+
+    async def _step(self, deeds: Deeds, messages: Messages) -> datetime | None:
+        """Look, plan, act, publish once; when to look again at the latest."""
+        stop = self._stop()
+        if stop is not None:
+            deeds.stop()
+        look = await self._look(deeds)
+        messages.collect(look.observed)
+        result = plan.plan(self._situation(look, deeds, stop))
+        if result.finished and not self._finished and self._forced is None:
+            if messages.is_collecting:
+                return None  # its end wakes us: the final status carries the message
+            self._finished = True
+            self._wake.set()
+        if self._held:
+            result.start, result.create_sandbox = [], None
+        deeds.do(result, look.observed, look.network)
+        self._publish(look, result, deeds, messages)
+        if result.stopped and not deeds.busy and (self._gone or self._is_deleted):
+            await self._ending.finish(self.pod, self._publisher, announce=not self._gone)
+            self._wake.set()
+        own = (result.wake_at, self._deadline(), deeds.failures.changes_at(look.now))
+        return min((at for at in own if at is not None), default=None)
+
+    # -- facts
+
+    async def _look(self, deeds: Deeds) -> _Look:
+        uid = self.pod.metadata.uid
+        observed = self._s.cache.observed(uid)
+        network = None
+        sandbox = observed.sandbox
+        if sandbox is not None and SANDBOX not in deeds.busy:
+            network = self._networks.get(sandbox.id) or self._starter.network(sandbox)
+            if network is None:
+                # We died between its start and its wiring: it is of no use.
+                dead = replace(sandbox, state=State.EXITED)
+                observed = replace(observed, sandboxes=(dead, *observed.sandboxes[1:]))
+            else:
+                self._networks = {sandbox.id: network}
+        for record in observed.everything():
+            if record.state is not State.RUNNING:
+                deeds.killer.ended(record.id)
+            if record.image_id not in self._image_ids:
+                with suppress(RuntimeFailure):
+                    shown = await self._s.images.shown_id(record.image_id)
+                    self._image_ids[record.image_id] = shown
+        self._tell_probes(observed, network)
+        running = observed.running()
+        started = frozenset(r.name for r in running if self._s.probes.started(uid, r.id))
+        now = self._s.clock.now()
+        at = self._deadline()
+        if at is not None and now >= at:
+            self._forced = ("Failed", DEADLINE_REASON, DEADLINE_MESSAGE)
+            self._s.event(self.pod, "Normal", DEADLINE_REASON, DEADLINE_MESSAGE)
+            self._wake.set()
+        return _Look(now, observed, network, started)
+
+    def _tell_probes(self, observed: Observed, network: PodNetwork | None) -> None:
+        running = {
+            record.name: (record.id, record.started_at or record.created_at)
+            for record in observed.running()
+        }
+        if running:
+            ip = network.ips[0] if network is not None else ""
+            self._s.probes.update(self.pod, running, ip)
+        else:
+            self._s.probes.remove(self.pod.metadata.uid)
+
+    @property
+    def _is_deleted(self) -> bool:
+        return self.pod.metadata.deletion_timestamp is not None
+
+    def _stop(self) -> Stop | None:
+        if self._is_deleted:
+            return Stop(self.pod.metadata.deletion_grace_period_seconds)
+        return Stop() if self._gone or self._forced is not None else None
+
+    def _deadline(self) -> datetime | None:
+        """When activeDeadlineSeconds ends the pod; None when it can't any more."""
+        seconds = self.pod.spec.active_deadline_seconds
+        begun = self._publisher.latest.start_time
+        if seconds is None or begun is None or self._finished or self._forced is not None:
+            return None
+        return begun + timedelta(seconds=seconds)
+
+    def _situation(self, look: _Look, deeds: Deeds, stop: Stop | None) -> Situation:
+        uid = self.pod.metadata.uid
+        failing = {}
+        for record in look.observed.running():
+            message = self._s.probes.liveness_failed(uid, record.id)
+            if message is not None:
+                word = "startup" if message.startswith("Startup") else "liveness"
+                failing[record.id] = (
+                    f"Container {record.name} failed {word} probe, will be restarted"
+                )
+        return Situation(
+            pod=self.pod,
+            observed=look.observed,
+            now=look.now,
+            finished=self._finished,
+            stop=stop,
+            busy=deeds.busy,
+            failing=failing,
+            started=look.started,
+            not_before=deeds.failures.not_before,
+        )
+
+    # -- status
+
+    def _publish(self, look: _Look, result: Plan, deeds: Deeds, messages: Messages) -> None:
+        if self._gone:
+            return
+        spec, uid = self.pod.spec, self.pod.metadata.uid
+        before = self._publisher.latest
+        status = compute(
+            View(
+                pod=self.pod,
+                observed=look.observed,
+                now=look.now,
+                # Conditions of others are as the server has them, ours as we last said.
+                previous=before,
+                node_ip=self._s.node.address,
+                pod_ips=look.network.ips if look.network is not None else (),
+                finished=self._finished,
+                backing_off=result.backing_off,
+                waiting=deeds.failures.waiting(
+                    look.now, {c.name: c.image for c in (*spec.init_containers, *spec.containers)}
+                ),
+                ready=frozenset(
+                    r.id
+                    for r in look.observed.running()
+                    if self._s.probes.readiness(uid, r.id) is not False
+                ),
+                started=look.started,
+                messages=messages.texts,
+                images=self._image_ids,
+                forced=self._forced,
+            )
+        )
+        self._publisher.publish(status)
+        self._say_pull_back_off(before, status)
+
+    def _say_pull_back_off(self, before: PodStatus, after: PodStatus) -> None:
+        for name in _backing_off_pull(after) - _backing_off_pull(before):
+            spec = self.pod.spec
+            container = next(c for c in (*spec.init_containers, *spec.containers) if c.name == name)
+            message = f'Back-off pulling image "{container.image}"'
+            self._s.event(self.pod, "Normal", "BackOff", message, name)
+            self._s.event(self.pod, "Warning", "Failed", "Error: ImagePullBackOff", name)
+
+
+def _backing_off_pull(status: PodStatus) -> set[str]:
+    return {
+        one.name
+        for one in (*status.init_container_statuses, *status.container_statuses)
+        if one.state.waiting is not None and one.state.waiting.reason == "ImagePullBackOff"
+    }
