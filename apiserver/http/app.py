@@ -108,10 +108,10 @@ def _health_routes(pages: Pages) -> fastapi.APIRouter:
         async def whole(request: Request) -> fastapi.Response:
             query = request.query_params
             verbose, exclude = "verbose" in query, query.getlist("exclude")
-            return _plain(health.report(endpoint, checks, verbose=verbose, exclude=exclude))
+            return _plain(await health.report(endpoint, checks, verbose=verbose, exclude=exclude))
 
         async def one(name: str) -> fastapi.Response:
-            return _plain(health.report_one(checks.get(name)))
+            return _plain(await health.report_one(checks.get(name)))
 
         router.add_api_route(f"/{endpoint}", whole)
         router.add_api_route(f"/{endpoint}/{{name:path}}", one)

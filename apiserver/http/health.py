@@ -6,18 +6,18 @@ Source: k8s.io/apiserver/pkg/server/healthz: its texts, parameters (`verbose`, `
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from apiserver.request import Response
 
 log = logging.getLogger(__name__)
 
-Check = Callable[[], str | None]  # None when well, else what is wrong
+Check = Callable[[], Awaitable[str | None]]  # None when well, else what is wrong
 TEXT = "text/plain; charset=utf-8"
 _HEADERS = {"X-Content-Type-Options": "nosniff"}
 
 
-def report(
+async def report(
     endpoint: str, checks: Mapping[str, Check], *, verbose: bool, exclude: Sequence[str]
 ) -> Response:
     """The answer of a whole endpoint."""
@@ -26,7 +26,7 @@ def report(
         if name in exclude:
             lines.append(f"[+]{name} excluded: ok")
             continue
-        wrong = check()
+        wrong = await check()
         if wrong is None:
             lines.append(f"[+]{name} ok")
         else:
@@ -46,12 +46,17 @@ def report(
     return Response(200, body.encode(), TEXT, dict(_HEADERS))
 
 
-def report_one(check: Check | None) -> Response:
+async def report_one(check: Check | None) -> Response:
     """The answer of one check's own path."""
     if check is None:
         return Response(404, b"404 page not found\n", TEXT, dict(_HEADERS))
-    wrong = check()
+    wrong = await check()
     if wrong is None:
         return Response(200, b"ok", TEXT, dict(_HEADERS))
     body = f"internal server error: {wrong}\n".encode()
     return Response(500, body, TEXT, dict(_HEADERS))
+
+
+async def well() -> str | None:
+    """The check of a server that answers at all."""
+    return None

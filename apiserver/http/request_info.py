@@ -98,6 +98,8 @@ def parse_resource(
         verb = _subresource_verb(method, resource, namespace, subresource)
     elif name:
         verb = _object_verb(method, resource, namespace)
+        if verb == "get" and watching:
+            verb = "watch"
     else:
         verb = _collection_verb(method, resource, namespace)
         if verb == "list" and (watching or is_true(query.get("watch"))):

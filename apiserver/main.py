@@ -1,0 +1,44 @@
+"""`wherry-apiserver`: flags, logging, and the process around the server."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+
+from apiserver.config import BadFlag, Config, parse
+from wherry.daemon import logs
+from wherry.daemon.process import fail, run
+
+# glibc keeps freed memory in one arena per thread; with the few threads here two are plenty, and the
+# rest would only make a big list's memory stay.
+_M_ARENA_MAX = -8
+ARENAS_MAX = 2
+
+
+def limit_arenas() -> None:
+    """What MALLOC_ARENA_MAX=2 in the environment does; for glibc only."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, ARENAS_MAX)
+
+
+async def serve(config: Config) -> None:
+    """Import and run the server: its imports are most of the start's time, flags come first."""
+    from apiserver.server import Server
+
+    await Server(config).run()
+
+
+def main() -> None:
+    limit_arenas()
+    try:
+        config = parse()
+    except BadFlag as error:
+        fail(f"wherry-apiserver: {error}", "run 'wherry-apiserver --help'")
+    logs.configure("apiserver", logs.level_of(config.verbosity))
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    run(lambda: serve(config), component="apiserver")
+
+
+if __name__ == "__main__":
+    main()

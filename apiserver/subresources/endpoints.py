@@ -1,0 +1,35 @@
+"""The one table of what is answered by a function of its own instead of the resource handlers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from apiserver.http.dispatcher import Endpoint
+from apiserver.subresources.pods import PodEndpoints
+from apiserver.subresources.reviews import ReviewEndpoints
+from apiserver.subresources.streams import StreamEndpoints
+from apiserver.subresources.tokens import TokenEndpoints
+
+AUTHENTICATION = "authentication.k8s.io"
+AUTHORIZATION = "authorization.k8s.io"
+
+
+def endpoints(
+    pods: PodEndpoints,
+    streams: StreamEndpoints,
+    tokens: TokenEndpoints,
+    reviews: ReviewEndpoints,
+) -> Mapping[tuple[str, str, str], Endpoint]:
+    """By group, plural and subresource; no subresource for kinds that are not stored."""
+    return {
+        ("", "bindings", ""): pods.bind,
+        ("", "pods", "binding"): pods.bind,
+        ("", "pods", "eviction"): pods.evict,
+        ("", "pods", "log"): streams.log,
+        ("", "pods", "exec"): streams.execute,
+        ("", "serviceaccounts", "token"): tokens.request,
+        (AUTHENTICATION, "tokenreviews", ""): tokens.review,
+        (AUTHENTICATION, "selfsubjectreviews", ""): reviews.who_am_i,
+        (AUTHORIZATION, "subjectaccessreviews", ""): reviews.subject,
+        (AUTHORIZATION, "selfsubjectaccessreviews", ""): reviews.self_subject,
+    }

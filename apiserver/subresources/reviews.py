@@ -1,0 +1,118 @@
+"""Access and self reviews: questions about users, answered at once and never stored.
+
+Source: kubernetes/pkg/registry/{authorization,authentication}.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from apiserver.authz.authorizer import Attributes, Authorizer
+from apiserver.http.exchange import Exchange
+from apiserver.request import RequestContext, Response, User
+from apiserver.subresources.answers import body_of, created, track_manager
+from wherry.api.authentication_v1 import SelfSubjectReview
+from wherry.api.authorization_v1 import SelfSubjectAccessReview, SubjectAccessReview
+from wherry.api.errors import FieldError, invalid, invalid_object
+from wherry.api.model import TypedModel, format_time
+
+GROUP = "authorization.k8s.io"
+
+Tree = dict[str, Any]
+
+
+class ReviewEndpoints:
+    """POST subjectaccessreviews, selfsubjectaccessreviews and selfsubjectreviews."""
+
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer = authorizer
+
+    async def subject(self, ctx: RequestContext, exchange: Exchange) -> Response:
+        review = await _review(SubjectAccessReview, ctx, exchange)
+        spec = review["spec"]
+        errors = access_errors(spec)
+        if not spec.get("user") and not spec.get("groups"):
+            words = "at least one of user or group must be specified"
+            errors.append(invalid("spec.user", spec.get("user", ""), words))
+        _refuse(errors)
+        extra = {key: tuple(values) for key, values in (spec.get("extra") or {}).items()}
+        groups = tuple(spec.get("groups") or ())
+        user = User(spec.get("user", ""), spec.get("uid", ""), groups, extra)
+        return self._decide(review, user)
+
+    async def self_subject(self, ctx: RequestContext, exchange: Exchange) -> Response:
+        review = await _review(SelfSubjectAccessReview, ctx, exchange)
+        _refuse(access_errors(review["spec"]))
+        return self._decide(review, ctx.user)
+
+    async def who_am_i(self, ctx: RequestContext, exchange: Exchange) -> Response:
+        await body_of(SelfSubjectReview, ctx, exchange)
+        gvk = SelfSubjectReview.GVK
+        return created(
+            {
+                "kind": gvk.kind,
+                "apiVersion": gvk.api_version,
+                "metadata": {"creationTimestamp": format_time(ctx.now)},
+                "status": {"userInfo": user_info(ctx.user)},
+            }
+        )
+
+    def _decide(self, review: Tree, user: User) -> Response:
+        decision = self._authorizer.authorize(asked_attributes(review["spec"], user))
+        status: Tree = {"allowed": decision.allowed}
+        if decision.reason:
+            status["reason"] = decision.reason
+        return created({**review, "status": status})
+
+
+async def _review(model: type[TypedModel], ctx: RequestContext, exchange: Exchange) -> Tree:
+    """The question; ApiError 422 when it has a name or labels, which it must not have."""
+    review = await body_of(model, ctx, exchange)
+    bare = not review.get("metadata")
+    track_manager(model, review, ctx)
+    if not bare:
+        value = json.dumps(review["metadata"], separators=(",", ":"), ensure_ascii=False)
+        message = f"Invalid value: {value}: must be empty"
+        _refuse([FieldError("FieldValueInvalid", "metadata", message)])
+    return review
+
+
+def _refuse(errors: list[FieldError]) -> None:
+    if errors:
+        raise invalid_object(GROUP, "", "", errors)
+
+
+def access_errors(spec: Mapping[str, Any]) -> list[FieldError]:
+    """What is wrong with the question's shape."""
+    resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+    if resource is not None and path is not None:
+        words = "cannot be specified in combination with resourceAttributes"
+        return [invalid("spec.nonResourceAttributes", path, words)]
+    if resource is None and path is None:
+        words = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        return [invalid("spec.resourceAttributes", None, words)]
+    return []
+
+
+def asked_attributes(spec: Mapping[str, Any], user: User) -> Attributes:
+    asked = spec.get("resourceAttributes")
+    if asked is None:
+        path = spec["nonResourceAttributes"]
+        return Attributes(user, path.get("verb", ""), path=path.get("path", ""))
+    fields = ("namespace", "group", "version", "resource", "subresource", "name")
+    named = {field: asked.get(field, "") for field in fields}
+    return Attributes(user, asked.get("verb", ""), **named)
+
+
+def user_info(user: User) -> Tree:
+    """A user as UserInfo has it."""
+    info: Tree = {"username": user.name}
+    if user.uid:
+        info["uid"] = user.uid
+    if user.groups:
+        info["groups"] = list(user.groups)
+    if user.extra:
+        info["extra"] = {key: list(values) for key, values in user.extra.items()}
+    return info

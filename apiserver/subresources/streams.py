@@ -1,0 +1,198 @@
+"""pods/log and pods/exec: checked here, answered by the node's kubelet, passed through unread.
+
+exec is WebSocket end to end (`v5.channel.k8s.io`, `v4.channel.k8s.io`): the client's handshake goes to
+the kubelet, its 101 back to the client, and from then on bytes are copied both ways. SPDY, which
+clients before 1.31 speak, is refused with a clear word.
+
+Source: kubernetes/pkg/registry/core/pod/{strategy,rest/log,rest/subresources}.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode
+
+from apiserver.http.exchange import Exchange
+from apiserver.http.request_info import is_true
+from apiserver.http.tunnel import Tunnel
+from apiserver.registry.store import Registry
+from apiserver.request import RequestContext, Response
+from apiserver.subresources.kubelets import Answer, Call, Kubelets, internal_error
+from wherry.api.errors import (
+    ApiError,
+    FieldError,
+    bad_request,
+    forbidden_field,
+    invalid,
+    invalid_object,
+    status_error,
+)
+from wherry.api.scheme import BY_PLURAL
+
+PODS = BY_PLURAL["", "v1", "pods"]
+NODES = BY_PLURAL["", "v1", "nodes"]
+TEXT = "text/plain"
+SWITCHING_PROTOCOLS = 101
+
+_LOG_NUMBERS = {"sinceSeconds": 1, "tailLines": 0, "limitBytes": 1}  # name → least value
+_LOG_FLAGS = ("follow", "previous", "timestamps")
+# Our parameter → the kubelet's.
+_EXEC_FLAGS = {"stdin": "input", "stdout": "output", "stderr": "error", "tty": "tty"}
+_HANDSHAKE = (
+    "connection", "upgrade", "sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol",
+)  # fmt: skip
+
+
+class StreamEndpoints:
+    """GET pods/log; GET and POST pods/exec."""
+
+    def __init__(self, registry: Registry, kubelets: Kubelets) -> None:
+        self._registry = registry
+        self._kubelets = kubelets
+
+    async def log(self, ctx: RequestContext, exchange: Exchange) -> Response:
+        query = log_query(ctx.query)
+        pod = await self._pod(ctx)
+        container = chosen_container(pod, ctx.query.get("container", ""))
+        node_name = pod["spec"].get("nodeName")
+        if not node_name:
+            return Response(200, b"", TEXT)
+        target = _target("containerLogs", ctx, container, query)
+        verify = not is_true(ctx.query.get("insecureSkipTLSVerifyBackend"))
+        call = Call("GET", target, {"Connection": "close"}, verify)
+        answer = await self._kubelets.call(self._node(node_name), call)
+        if not 200 <= answer.status <= 206:
+            raise await _relayed(answer, ctx.info.name)
+        return Response(200, answer.chunks(), TEXT)
+
+    async def execute(self, ctx: RequestContext, exchange: Exchange) -> Tunnel:
+        pod = await self._pod(ctx)
+        query = parse_qsl(exchange.raw_query.decode("latin-1"), keep_blank_values=True)
+        parameters = exec_query(query)
+        container = chosen_container(pod, ctx.query.get("container", ""))
+        node_name = pod["spec"].get("nodeName")
+        if not node_name:
+            raise bad_request(f"pod {ctx.info.name} does not have a host assigned")
+        headers = websocket_headers(exchange.headers)
+        call = Call("GET", _target("exec", ctx, container, parameters), headers)
+        answer = await self._kubelets.call(self._node(node_name), call)
+        if answer.status != SWITCHING_PROTOCOLS:
+            raise await _relayed(answer, ctx.info.name)
+        return Tunnel(answer.head, answer.reader, answer.writer)
+
+    async def _pod(self, ctx: RequestContext) -> Mapping[str, Any]:
+        await self._registry.fresh()
+        return self._registry.get(PODS, ctx.info.namespace, ctx.info.name)
+
+    def _node(self, name: str) -> Mapping[str, Any]:
+        return self._registry.get(NODES, "", name)
+
+
+def _target(
+    verb: str, ctx: RequestContext, container: str, query: Iterable[tuple[str, str]]
+) -> str:
+    path = "/".join(quote(part, "") for part in (ctx.info.namespace, ctx.info.name, container))
+    parameters = urlencode(list(query))
+    return f"/{verb}/{path}?{parameters}" if parameters else f"/{verb}/{path}"
+
+
+def log_query(query: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The kubelet's parameters for PodLogOptions; ApiError 400 or 422 when one makes no sense."""
+    errors: list[FieldError] = []
+    found = [(name, "true") for name in _LOG_FLAGS if is_true(query.get(name))]
+    for name, least in _LOG_NUMBERS.items():
+        text = query.get(name)
+        if not text:
+            continue
+        try:
+            number = int(text)
+        except ValueError:
+            message = f'strconv.ParseInt: parsing "{text}": invalid syntax'
+            raise bad_request(message) from None
+        if number < least:
+            words = "must be greater than 0" if least else "must be greater than or equal to 0"
+            errors.append(invalid(name, number, words))
+        found.append((name, text))
+    if query.get("sinceTime"):
+        found.append(("sinceTime", query["sinceTime"]))
+        if query.get("sinceSeconds"):
+            words = "at most one of `sinceTime` or `sinceSeconds` may be specified"
+            errors.append(forbidden_field("", words))
+    if query.get("stream"):
+        found.append(("stream", query["stream"]))
+    if errors:
+        raise invalid_object("", "PodLogOptions", "", errors)
+    return found
+
+
+def exec_query(query: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The kubelet's parameters for PodExecOptions; ApiError 400 when they ask for nothing."""
+    found = []
+    streams = False
+    for name, value in query:
+        if name == "command":
+            found.append((name, value))
+        elif name in _EXEC_FLAGS and is_true(value):
+            found.append((_EXEC_FLAGS[name], "1"))
+            streams = streams or name != "tty"
+    if not streams:
+        raise bad_request("you must specify at least one of stdin, stdout, stderr")
+    if not any(name == "command" for name, _ in found):
+        raise bad_request("you must specify a command for the container to execute")
+    return found
+
+
+def websocket_headers(headers: Mapping[bytes, bytes]) -> dict[str, str]:
+    """The handshake to pass on; ApiError 400 when the request is none."""
+    upgrade = headers.get(b"upgrade", b"").decode("latin-1").lower()
+    if upgrade.startswith("spdy"):
+        raise bad_request(
+            "SPDY streams are not served; use a client that speaks WebSocket "
+            "(kubectl 1.31 or newer, or KUBECTL_REMOTE_COMMAND_WEBSOCKETS=true)"
+        )
+    if upgrade != "websocket":
+        raise bad_request("Upgrade request required")
+    found = {}
+    for name in _HANDSHAKE:
+        value = headers.get(name.encode())
+        if value is not None:
+            found[name] = value.decode("latin-1")
+    return found
+
+
+def chosen_container(pod: Mapping[str, Any], asked: str) -> str:
+    """The container meant; ApiError 400 when the pod has no such or more than one."""
+    name, spec = pod["metadata"]["name"], pod["spec"]
+    groups = ("initContainers", "containers", "ephemeralContainers")
+    known = {group: [one["name"] for one in spec.get(group) or ()] for group in groups}
+    if asked:
+        if not any(asked in names for names in known.values()):
+            raise bad_request(f"container {asked} is not valid for pod {name}")
+        return asked
+    if len(known["containers"]) == 1:
+        only: str = known["containers"][0]
+        return only
+    choices = " ".join(known["containers"])
+    message = f"a container name must be specified for pod {name}, choose one of: [{choices}]"
+    if known["initContainers"]:
+        message += f" or one of the init containers: [{' '.join(known['initContainers'])}]"
+    raise bad_request(message)
+
+
+async def _relayed(answer: Answer, name: str) -> ApiError:
+    """A kubelet's refusal as ours. Source: registry/generic/rest/response_checker.go."""
+    text = await answer.text()
+    if answer.status == 400:
+        return bad_request(text)
+    if answer.status == 404:
+        message = f"the server could not find the requested resource ( pods {name})"
+        details = {"name": name, "kind": "pods", "causes": [_cause(text)]}
+        return status_error("NotFound", message, details=details)
+    if answer.status in (401, 403):
+        return internal_error(f"the kubelet refused this server: {text or answer.status}")
+    return internal_error(text or f"the kubelet answered {answer.status}")
+
+
+def _cause(text: str) -> dict[str, str]:
+    return {"reason": "UnexpectedServerResponse", "message": text}
