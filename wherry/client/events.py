@@ -36,9 +36,12 @@ MESSAGE_CHARS_MAX = 1024
 
 
 class _Item(NamedTuple):
+    """An event to send; its name is fixed, so that sending it twice makes one."""
+
     reference: ObjectReference
     note: Note
     at: datetime
+    name: str
 
 
 class EventRecorder:
@@ -73,7 +76,7 @@ class EventRecorder:
         note = Note(subject, type, reason, message[:MESSAGE_CHARS_MAX])
         try:
             self._queues[hash(subject) % SENDERS].put_nowait(
-                _Item(reference, note, datetime.now(UTC))
+                _Item(reference, note, datetime.now(UTC), f"{reference.name}.{time.time_ns():x}")
             )
         except asyncio.QueueFull:
             self.dropped += 1
@@ -88,20 +91,28 @@ class EventRecorder:
 
     async def _send(self, queue: asyncio.Queue[_Item]) -> None:
         correlator = Correlator()
+        interrupted: Outcome | None = None
+        item: _Item | None = None
         try:
             while True:
-                await self._deliver(correlator, await queue.get())
+                interrupted = item = None
+                item = await queue.get()
+                interrupted = correlator.correlate(item.note, time.monotonic())
+                await self._deliver(item, interrupted)
         except asyncio.CancelledError:
             try:
                 async with asyncio.timeout(DRAIN_SECONDS_MAX):
+                    if item is not None:
+                        await self._deliver(item, interrupted)
                     while not queue.empty():
-                        await self._deliver(correlator, queue.get_nowait())
+                        item = queue.get_nowait()
+                        outcome = correlator.correlate(item.note, time.monotonic())
+                        await self._deliver(item, outcome)
             except TimeoutError:
                 log.info("%d events were not sent", queue.qsize())
             raise
 
-    async def _deliver(self, correlator: Correlator, item: _Item) -> None:
-        outcome = correlator.correlate(item.note, time.monotonic())
+    async def _deliver(self, item: _Item, outcome: Outcome | None) -> None:
         if outcome is None:
             return
         backoff = Backoff(0.2, 2.0, 10.0)
@@ -112,7 +123,8 @@ class EventRecorder:
                 log.debug("event waits: %s", error)
                 await asyncio.sleep(backoff.next())
             except ApiError as error:
-                log.log(_level(error), "event %s refused: %s", item.note.reason, error)
+                if error.code != 409:  # it had arrived, though its answer did not
+                    log.log(_level(error), "event %s refused: %s", item.note.reason, error)
                 return
             else:
                 return
@@ -141,9 +153,7 @@ class EventRecorder:
 
     def _new(self, item: _Item, outcome: Outcome, namespace: str) -> Event:
         return Event(
-            metadata=ObjectMeta(
-                name=f"{item.reference.name}.{time.time_ns():x}", namespace=namespace
-            ),
+            metadata=ObjectMeta(name=item.name, namespace=namespace),
             involved_object=item.reference,
             reason=item.note.reason,
             message=outcome.message,
