@@ -1,7 +1,7 @@
 """What happens to an object between a request's body and the store. Pure; the order is upstream's.
 
-create: fill metadata → default → mutating admission → prepare → validate → validating admission →
-managed fields. update: the same, with what an update may not touch taken from the old object.
+create: fill metadata → default → managed fields → mutating admission → prepare → validate →
+validating admission. update: the same, with what an update may not touch taken from the old object.
 
 A `Write` says what is being done; the tree handed in is changed in place and is the caller's own.
 
@@ -89,6 +89,7 @@ def prepare_create(
     for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
         metadata.pop(field, None)
     strategy.default(tree)
+    _track(write, tree, None)
     attributes = write.attributes("CREATE", tree, None)
     write.admission.admit(attributes)
     strategy.prepare_for_create(tree)
@@ -99,7 +100,7 @@ def prepare_create(
     _refuse(resource, metadata.get("name", ""), errors)
     ctx.warnings.extend(strategy.warnings(tree, None))
     write.admission.validate(attributes)
-    _finish(write, tree, None)
+    _order_metadata(tree)
 
 
 def prepare_update(write: Write, tree: Tree, old: Mapping[str, Any]) -> None:
@@ -123,6 +124,7 @@ def prepare_update(write: Write, tree: Tree, old: Mapping[str, Any]) -> None:
         metadata.pop("deletionTimestamp", None)
         metadata.pop("deletionGracePeriodSeconds", None)
     strategy.default(tree)
+    _track(write, tree, old)
     attributes = write.attributes("UPDATE", tree, old)
     write.admission.admit(attributes)
     status = write.subresource == "status"
@@ -140,7 +142,7 @@ def prepare_update(write: Write, tree: Tree, old: Mapping[str, Any]) -> None:
     if not status:
         ctx.warnings.extend(strategy.warnings(tree, old))
     write.admission.validate(attributes)
-    _finish(write, tree, old)
+    _order_metadata(tree)
 
 
 def match_namespace(resource: Resource, metadata: Tree, namespace: str) -> None:
@@ -224,7 +226,7 @@ def _refuse(resource: Resource, name: str, errors: list[FieldError]) -> None:
         raise invalid_object(resource.group, resource.kind, name, errors)
 
 
-def _finish(write: Write, tree: Tree, old: Mapping[str, Any] | None) -> None:
+def _track(write: Write, tree: Tree, old: Mapping[str, Any] | None) -> None:
     managed_fields.track(
         tree,
         old,
@@ -235,6 +237,9 @@ def _finish(write: Write, tree: Tree, old: Mapping[str, Any] | None) -> None:
         subresource=write.subresource,
         now=write.ctx.now,
     )
+
+
+def _order_metadata(tree: Tree) -> None:
     metadata = tree["metadata"]
     tree["metadata"] = {key: metadata[key] for key in _METADATA_ORDER if key in metadata}
 
