@@ -186,13 +186,22 @@ class ResourceWindow:
         revision: int,
         previous: Cached | None,
     ) -> Cached:
-        item = item_of(stored, revision)
-        tree = orjson.loads(stored)
-        labels: Mapping[str, str] = tree["metadata"].get("labels") or {}
-        fields = {**self._fields_of(tree), "metadata.name": name}
-        if namespace:
-            fields["metadata.namespace"] = namespace
+        cached = read_object(self._fields_of, namespace, name, stored, revision)
         if previous is not None:  # most changes move neither: share the memory
-            labels = previous.labels if previous.labels == labels else labels
-            fields = previous.fields if previous.fields == fields else fields  # type: ignore[assignment]  # both are read-only from here on
-        return Cached(namespace, name, item, revision, labels, fields)
+            if previous.labels == cached.labels:
+                cached.labels = previous.labels
+            if previous.fields == cached.fields:
+                cached.fields = previous.fields
+        return cached
+
+
+def read_object(
+    fields_of: FieldsOf, namespace: str, name: str, stored: bytes, revision: int
+) -> Cached:
+    """A stored value as the cache keeps it. ValueError or KeyError when it is no object."""
+    tree = orjson.loads(stored)
+    labels = tree["metadata"].get("labels") or {}
+    fields = {**fields_of(tree), "metadata.name": name}
+    if namespace:
+        fields["metadata.namespace"] = namespace
+    return Cached(namespace, name, item_of(stored, revision), revision, labels, fields)
