@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from apiserver.codec.decode import decode_tree
 from apiserver.registry import deletion
 from apiserver.registry.deletion import DeleteOptions, Mark, Pending, Plan
 from apiserver.registry.failures import FAILURES, api_error
@@ -142,7 +143,11 @@ class Registry:
         """Store a new object, as if a client had posted this tree."""
         namespace = tree.get("metadata", {}).get("namespace", "") if resource.namespaced else ""
         outcome = await self.create_object(
-            ctx, resource, namespace, lambda _: copy_tree(tree), dry_run=ctx.dry_run
+            ctx,
+            resource,
+            namespace,
+            lambda _: decode_tree(resource.model, copy_tree(tree), "Strict").tree,
+            dry_run=ctx.dry_run,
         )
         return decode_item(outcome.item, resource.gvk)
 
