@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from controller_manager import pods, services
-from controller_manager.endpointslice.distribute import distribute
+from controller_manager.endpointslice.distribute import ENDPOINTS_MAX, distribute
 from controller_manager.ownership import controller_of, controller_reference
 from controller_manager.plan import Action, Create, Delete, Plan, Update
 from controller_manager.services import NodeZone
@@ -46,8 +46,8 @@ class Observed:
     changed_at: datetime | None = None
 
 
-def plan_slices(observed: Observed) -> Plan:
-    """Creates, updates and deletes; nothing when the slices are right."""
+def plan_slices(observed: Observed, limit: int = ENDPOINTS_MAX) -> Plan:
+    """Creates, updates and deletes; nothing when the slices are right. `limit`: of one slice."""
     service = observed.service
     wanted_families = services.families(service)
     surplus = [s for s in observed.slices if s.address_type not in wanted_families]
@@ -56,13 +56,17 @@ def plan_slices(observed: Observed) -> Plan:
     taken = {s.metadata.name for s in observed.slices}
     for family in wanted_families:
         mine = [s for s in observed.slices if s.address_type == family and s not in surplus]
-        actions += _plan_family(observed, family, mine, taken)
+        actions += _plan_family(observed, family, mine, taken, limit)
     actions += [_delete(s) for s in surplus]
     return Plan(tuple(actions))
 
 
 def _plan_family(
-    observed: Observed, family: str, mine: Sequence[EndpointSlice], taken: set[str]
+    observed: Observed,
+    family: str,
+    mine: Sequence[EndpointSlice],
+    taken: set[str],
+    limit: int,
 ) -> list[Action]:
     groups = endpoints_by_ports(observed, family)
     kept: list[EndpointSlice] = []
@@ -70,7 +74,7 @@ def _plan_family(
     spare = [s for s in mine if tuple(s.ports) not in groups]
     new: list[tuple[Ports, Sequence[Endpoint]]] = []
     for ports, wanted in groups.items():
-        placed = distribute(wanted, [s for s in mine if tuple(s.ports) == ports])
+        placed = distribute(wanted, [s for s in mine if tuple(s.ports) == ports], limit)
         kept += placed.kept
         changed += placed.changed
         spare += placed.emptied

@@ -1,0 +1,1 @@
+"""The garbage collector: what lost its owner goes, for every kind the server has."""

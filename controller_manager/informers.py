@@ -1,0 +1,152 @@
+"""The caches that all controllers share: one informer per kind, made when first asked for.
+
+What a controller does not read is dropped before it is kept (`slim`), and kinds of which only one
+name per namespace matters are watched by that name: memory is the price of a cache.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from controller_manager import pods
+from controller_manager.ownership import controller_of
+from wherry.api.apps_v1 import Deployment, ReplicaSet
+from wherry.api.coordination_v1 import Lease
+from wherry.api.core_v1 import (
+    ConfigMap,
+    Endpoints,
+    Namespace,
+    Node,
+    Pod,
+    Service,
+    ServiceAccount,
+)
+from wherry.api.discovery_v1 import EndpointSlice
+from wherry.api.model import TypedModel
+from wherry.api.scheme import Resource
+from wherry.client.informer import Informer
+from wherry.client.rest import Client
+from wherry.client.store import meta_of
+
+ROOT_CA_CONFIGMAP = "kube-root-ca.crt"
+DEFAULT_ACCOUNT = "default"
+NODE_LEASES = "kube-node-lease"
+SERVICE_LABEL = "kubernetes.io/service-name"
+MANAGED_BY = "endpointslice.kubernetes.io/managed-by=endpointslice-controller.k8s.io"
+
+BY_NODE = "node"
+BY_CONTROLLER = "controller"
+ORPHANS = "orphans"  # by namespace
+BY_SERVICE = "service"
+
+
+def controller_uid(obj: TypedModel) -> list[str]:
+    reference = controller_of(meta_of(obj))
+    return [reference.uid] if reference else []
+
+
+def orphan_of(obj: TypedModel) -> list[str]:
+    metadata = meta_of(obj)
+    return [] if controller_of(metadata) else [metadata.namespace]
+
+
+def node_of(pod: Pod) -> list[str]:
+    return [pod.spec.node_name] if pod.spec.node_name else []
+
+
+def service_of(piece: EndpointSlice) -> list[str]:
+    name = piece.metadata.labels.get(SERVICE_LABEL, "")
+    return [f"{piece.metadata.namespace}/{name}"] if name else []
+
+
+# Informers without a selector, by resource.
+WHOLE = {
+    ("", "pods"): "pods",
+    ("", "nodes"): "nodes",
+    ("", "services"): "services",
+    ("", "endpoints"): "endpoints",
+    ("", "namespaces"): "namespaces",
+    ("apps", "deployments"): "deployments",
+    ("apps", "replicasets"): "replica_sets",
+}
+
+
+class Informers:
+    """Every property is an informer; `made` are those somebody asked for, to be run."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.made: list[Informer[Any]] = []
+
+    @cached_property
+    def pods(self) -> Informer[Pod]:
+        indexers = {BY_NODE: node_of, BY_CONTROLLER: controller_uid, ORPHANS: orphan_of}
+        return self._keep(Informer(self._client, Pod, indexers=indexers, transform=pods.slim))
+
+    @cached_property
+    def nodes(self) -> Informer[Node]:
+        return self._keep(Informer(self._client, Node, transform=slim_node))
+
+    @cached_property
+    def services(self) -> Informer[Service]:
+        return self._keep(Informer(self._client, Service))
+
+    @cached_property
+    def endpoints(self) -> Informer[Endpoints]:
+        return self._keep(Informer(self._client, Endpoints))
+
+    @cached_property
+    def endpoint_slices(self) -> Informer[EndpointSlice]:
+        return self._keep(
+            Informer(
+                self._client,
+                EndpointSlice,
+                label_selector=MANAGED_BY,
+                indexers={BY_SERVICE: service_of},
+            )
+        )
+
+    @cached_property
+    def deployments(self) -> Informer[Deployment]:
+        return self._keep(Informer(self._client, Deployment))
+
+    @cached_property
+    def replica_sets(self) -> Informer[ReplicaSet]:
+        indexers = {BY_CONTROLLER: controller_uid, ORPHANS: orphan_of}
+        return self._keep(Informer(self._client, ReplicaSet, indexers=indexers))
+
+    @cached_property
+    def namespaces(self) -> Informer[Namespace]:
+        return self._keep(Informer(self._client, Namespace))
+
+    @cached_property
+    def default_accounts(self) -> Informer[ServiceAccount]:
+        """ServiceAccounts named `default` only."""
+        selector = f"metadata.name={DEFAULT_ACCOUNT}"
+        return self._keep(Informer(self._client, ServiceAccount, field_selector=selector))
+
+    @cached_property
+    def root_ca_maps(self) -> Informer[ConfigMap]:
+        """ConfigMaps named `kube-root-ca.crt` only."""
+        selector = f"metadata.name={ROOT_CA_CONFIGMAP}"
+        return self._keep(Informer(self._client, ConfigMap, field_selector=selector))
+
+    @cached_property
+    def node_leases(self) -> Informer[Lease]:
+        return self._keep(Informer(self._client, Lease, namespace=NODE_LEASES))
+
+    def whole(self, resource: Resource) -> Informer[Any] | None:
+        """The informer in use that has every object of the resource, if any."""
+        name = WHOLE.get((resource.group, resource.plural))
+        return self.__dict__.get(name) if name else None  # where cached_property keeps them
+
+    def _keep(self, informer: Informer[Any]) -> Informer[Any]:
+        self.made.append(informer)
+        return informer
+
+
+def slim_node(node: Node) -> Node:
+    """Without images and other long lists; written back by patches only."""
+    status = node.status.with_(images=[], volumes_attached=[], volumes_in_use=[])
+    return node.with_(metadata=pods.slim_metadata(node.metadata), status=status)

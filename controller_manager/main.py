@@ -1,0 +1,120 @@
+"""`wherry-controller-manager`: flags to a running process."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import ssl
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from controller_manager import options
+from controller_manager.context import Component, Context
+from controller_manager.informers import Informers
+from controller_manager.registry import Entry, chosen
+from wherry.client.controller import QueueMetrics
+from wherry.client.election import Durations
+from wherry.client.kubeconfig import ConfigError, for_daemon
+from wherry.client.leader import default_identity, run_leading
+from wherry.client.rest import Client
+from wherry.daemon import logs
+from wherry.daemon.certificate import self_signed_context
+from wherry.daemon.clock import SystemClock
+from wherry.daemon.health import serve_health
+from wherry.daemon.process import StartError, freeze_after_start, run
+
+COMPONENT = "kube-controller-manager"
+
+
+def main() -> None:
+    """The console script."""
+    flags = options.parse()
+    logs.configure("controller-manager", logs.level_of(flags.v))
+    run(lambda: serve(flags), component="wherry-controller-manager")
+
+
+async def serve(flags: argparse.Namespace) -> None:
+    """Run until cancelled. StartError when the flags cannot work."""
+    entries, durations = _checked(flags)
+    try:
+        config = for_daemon(flags.kubeconfig, flags.master)
+        client = Client(config, user_agent=COMPONENT)
+    except ConfigError as error:
+        raise StartError(str(error), "give a valid --kubeconfig") from error
+    registry = CollectorRegistry()
+    async with client, asyncio.TaskGroup() as tasks:
+        tasks.create_task(_health(flags, registry), name="health")
+        context = Context(client, Informers(client), SystemClock(), flags, QueueMetrics(registry))
+        components = [entry.make(context) for entry in entries]
+        for informer in context.informers.made:
+            tasks.create_task(informer.run(), name="informer")
+        for recorder in context.recorders:
+            tasks.create_task(recorder.run(), name="events")
+
+        async def lead() -> None:
+            await _lead(context, components)
+
+        if not flags.leader_elect:
+            await lead()
+            return
+        await run_leading(
+            client,
+            flags.leader_elect_resource_namespace,
+            flags.leader_elect_resource_name,
+            default_identity(),
+            lead,
+            durations,
+        )
+
+
+async def _lead(context: Context, components: list[Component]) -> None:
+    """Let the controllers work, once the caches are full."""
+    for informer in context.informers.made:
+        await informer.synced()
+    freeze_after_start()
+    async with asyncio.TaskGroup() as tasks:
+        for component in components:
+            tasks.create_task(component.run(), name=type(component).__name__)
+
+
+async def _health(flags: argparse.Namespace, registry: CollectorRegistry) -> None:
+    if not flags.secure_port:
+        return
+    if flags.tls_cert_file:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(flags.tls_cert_file, flags.tls_private_key_file or None)
+    else:
+        tls = await self_signed_context(["localhost", "127.0.0.1"])
+    try:
+        await serve_health(flags.bind_address, flags.secure_port, {}, registry, tls)
+    except OSError as error:
+        where = f"{flags.bind_address}:{flags.secure_port}"
+        raise StartError(
+            f"cannot listen on {where}: {error.strerror}", "choose another --secure-port"
+        ) from error
+
+
+def _checked(flags: argparse.Namespace) -> tuple[list[Entry], Durations]:
+    """What can be told to be wrong before anything starts."""
+    try:
+        entries = chosen(flags.controllers)
+    except ValueError as error:
+        raise StartError(f"--controllers: {error}", "see --help") from error
+    try:
+        durations = Durations(
+            flags.leader_elect_lease_duration,
+            flags.leader_elect_renew_deadline,
+            flags.leader_elect_retry_period,
+        )
+    except ValueError as error:
+        raise StartError(str(error), "change the --leader-elect flags") from error
+    for flag in ("root_ca_file", "service_account_private_key_file", "tls_cert_file"):
+        path = getattr(flags, flag)
+        try:
+            if path:
+                Path(path).read_bytes()
+        except OSError as error:
+            name = "--" + flag.replace("_", "-")
+            raise StartError(f"cannot read {path}: {error.strerror}", f"correct {name}") from error
+    return entries, durations

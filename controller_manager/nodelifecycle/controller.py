@@ -1,0 +1,214 @@
+"""Looks at all nodes every few seconds, and keeps their taints.
+
+Before a node is called silent, its Lease is read from the server itself: a cache whose watch hangs
+must not cost anybody's pods. When the server did not answer, or we ourselves stood still, every node
+gets a full grace again, for their heartbeats could not arrive either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TypeVar
+
+from controller_manager.context import Context
+from controller_manager.informers import BY_NODE, NODE_LEASES
+from controller_manager.nodelifecycle import health, plan, zones
+from controller_manager.nodelifecycle.health import Grace, Health
+from controller_manager.nodelifecycle.limiter import Limiter
+from controller_manager.nodelifecycle.zones import Disruption, Rates
+from wherry.api.coordination_v1 import Lease
+from wherry.api.core_v1 import Node
+from wherry.api.errors import ApiError
+from wherry.client.transport import ApiUnavailable
+from wherry.client.workqueue import WorkQueue
+
+log = logging.getLogger(__name__)
+
+K = TypeVar("K", Node, Lease)
+
+WORKERS = 8
+LIVE_READS_MAX = 16
+PROBE_SECONDS_MAX = 5.0
+STILL_FACTOR = 0.5  # of the grace: a pause of ours that long counts as our own silence
+
+
+class NodeLifecycleController:
+    """One periodic look at all nodes, one queue of nodes whose taints may be wrong."""
+
+    def __init__(self, context: Context) -> None:
+        options = context.options
+        self._context = context
+        self._executor = context.executor("node-controller")
+        self._recorder = context.recorder("node-controller")
+        self._nodes = context.informers.nodes
+        self._leases = context.informers.node_leases
+        self._pods = context.informers.pods
+        self._grace = Grace(options.node_monitor_grace_period, options.node_startup_grace_period)
+        self._rates = Rates(
+            options.node_eviction_rate,
+            options.secondary_node_eviction_rate,
+            options.large_cluster_size_threshold,
+            options.unhealthy_zone_threshold,
+        )
+        self._health: dict[str, Health] = {}  # by node
+        self._known: dict[str, Node] = {}
+        self._limiters: dict[str, Limiter] = {}  # by zone
+        self._disrupted = False
+        self._looked_at: float | None = None  # monotonic, of the last look that the server answered
+        self._queue: WorkQueue[str] = WorkQueue("node_lifecycle")
+        self._nodes.add_handler(self._on_node)
+
+    async def run(self) -> None:
+        self._looked_at = None
+        controller = self._context.controller(
+            "node_lifecycle", self._reconcile, self._queue, WORKERS
+        )
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch_health(), name="node-health")
+            tasks.create_task(controller.run(), name="node-taints")
+
+    def _on_node(self, before: Node | None, after: Node | None) -> None:
+        if after is not None:
+            self._queue.add(after.metadata.name)
+
+    # -- silence
+
+    async def _watch_health(self) -> None:
+        while True:
+            try:
+                await self._look()
+            except (ApiError, ApiUnavailable) as error:
+                log.warning("nodes are not judged while the server does not answer: %s", error)
+                self._looked_at = None
+            await self._context.clock.sleep(self._context.options.node_monitor_period)
+
+    async def _look(self) -> None:
+        clock = self._context.clock
+        await self._context.client.request("GET", "/readyz", timeout=PROBE_SECONDS_MAX)
+        self._forgive_own_silence(clock.monotonic())
+        nodes = {node.metadata.name: node for node in self._nodes.list()}
+        self._tell_changes(nodes)
+        now = clock.now()
+        for name, node in nodes.items():
+            lease = self._leases.get(NODE_LEASES, name)
+            self._health[name] = health.heard(self._health.get(name), node, lease, now)
+        silent = [n for n in nodes.values() if self._is_silent(n)]
+        for name, fresh in await self._silent_indeed(silent):
+            nodes[name], written = plan.plan_silence(fresh, clock.now())
+            await self._executor.execute(written.actions)
+        self._judge_zones(nodes)
+        for name, node in nodes.items():
+            if health.ready_status(node) != "True":
+                on_node = self._pods.by_index(BY_NODE, name)
+                marks = plan.plan_pods_not_ready(on_node, clock.now())
+                await self._executor.execute(marks.actions)
+                self._queue.add(name)
+        self._looked_at = clock.monotonic()
+
+    def _forgive_own_silence(self, moment: float) -> None:
+        """After a gap in our own looking, nobody's silence proves anything."""
+        allowed = self._context.options.node_monitor_period + self._grace.running * STILL_FACTOR
+        if self._looked_at is None or moment - self._looked_at > allowed:
+            self._forgive_all()
+
+    def _forgive_all(self) -> None:
+        now = self._context.clock.now()
+        self._health = {name: health.forgive(one, now) for name, one in self._health.items()}
+
+    def _is_silent(self, node: Node) -> bool:
+        known = self._health.get(node.metadata.name)
+        now = self._context.clock.now()
+        return known is not None and health.is_silent(node, known, self._grace, now)
+
+    async def _silent_indeed(self, suspects: list[Node]) -> list[tuple[str, Node]]:
+        """Those that are silent also when the server itself is asked; with their present state."""
+        free = asyncio.Semaphore(LIVE_READS_MAX)
+
+        async def look(suspect: Node) -> tuple[str, Node] | None:
+            name = suspect.metadata.name
+            async with free:
+                node = await self._read(Node, name, "")
+                lease = await self._read(Lease, name, NODE_LEASES)
+            if node is None:
+                return None
+            now = self._context.clock.now()
+            self._health[name] = health.heard(self._health.get(name), node, lease, now)
+            return (name, node) if self._is_silent(node) else None
+
+        fresh = [s for s in suspects if health.unknown_conditions(s, self._context.clock.now())]
+        found = await asyncio.gather(*(look(suspect) for suspect in fresh))
+        return [one for one in found if one is not None]
+
+    async def _read(self, kind: type[K], name: str, namespace: str) -> K | None:
+        try:
+            return await self._context.client.get(kind, name, namespace)
+        except ApiError as error:
+            if error.code == 404:
+                return None
+            raise
+
+    def _tell_changes(self, nodes: dict[str, Node]) -> None:
+        for name, node in nodes.items():
+            if name not in self._known:
+                message = f"Node {name} event: Registered Node {name} in Controller"
+                self._recorder.event(node, "Normal", "RegisteredNode", message)
+        for name, node in self._known.items():
+            if name not in nodes:
+                message = f"Node {name} event: Removing Node {name} from Controller"
+                self._recorder.event(node, "Normal", "RemovingNode", message)
+                self._health.pop(name, None)
+        self._known = nodes.copy()
+
+    # -- how many at once
+
+    def _judge_zones(self, nodes: dict[str, Node]) -> None:
+        """Set each zone's eviction rate; none anywhere while all nodes are silent."""
+        by_zone = zones.by_zone(nodes.values())
+        states = {
+            zone: zones.disruption(members, self._rates.unhealthy_share)
+            for zone, members in by_zone.items()
+        }
+        disrupted = zones.is_full_everywhere(states)
+        if disrupted != self._disrupted:
+            log.warning(
+                "no node is ready: nobody is evicted" if disrupted else "some node is ready again"
+            )
+            self._disrupted = disrupted
+            self._forgive_all()
+            for name in nodes:
+                self._queue.add(name)
+        moment = self._context.clock.monotonic()
+        for zone, members in by_zone.items():
+            rate = zones.rate(states[zone], len(members), self._rates)
+            self._limiter(zone).set_rate(rate, moment)
+            if states[zone] is not Disruption.NONE:
+                log.info("zone %r: %s", zone, states[zone].value)
+
+    def _limiter(self, zone: str) -> Limiter:
+        return self._limiters.setdefault(zone, Limiter(self._rates.normal))
+
+    # -- taints
+
+    async def _reconcile(self, name: str) -> float | None:
+        node = self._nodes.get("", name)
+        if node is None or node.metadata.deletion_timestamp is not None:
+            return None
+        granted, wait = self._grant(node)
+        found = plan.plan_taints(
+            node, disrupted=self._disrupted, granted=granted, now=self._context.clock.now()
+        )
+        await self._executor.execute(found.actions)
+        return wait
+
+    def _grant(self, node: Node) -> tuple[bool, float | None]:
+        """May the node get a NoExecute taint now? Else, when to ask again."""
+        if not plan.wants_no_execute(node, disrupted=self._disrupted):
+            return False, None
+        if health.ready_status(node) == "Unknown" and not self._is_silent(node):
+            return False, None  # it was forgiven: the next look tells
+        moment = self._context.clock.monotonic()
+        limiter = self._limiter(zones.zone_of(node))
+        if limiter.take(moment):
+            return True, None
+        return False, max(0.1, limiter.ready_at - moment) if limiter.rate > 0 else None

@@ -1,0 +1,69 @@
+"""Evicts pods from nodes with NoExecute taints, when their tolerations run out."""
+
+from __future__ import annotations
+
+from controller_manager.context import Context
+from controller_manager.informers import BY_NODE
+from controller_manager.nodelifecycle.eviction import plan_eviction
+from controller_manager.nodelifecycle.taints import NO_EXECUTE
+from wherry.api.core_v1 import Node, Pod
+from wherry.api.core_v1.node import Taint
+from wherry.client.store import key_of, split_key
+from wherry.client.workqueue import WorkQueue
+
+WORKERS = 8
+
+
+class TaintEvictionController:
+    """Watches nodes' taints and the pods on them."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._executor = context.executor("taint-eviction-controller")
+        self._nodes = context.informers.nodes
+        self._pods = context.informers.pods
+        self._queue: WorkQueue[str] = WorkQueue("taint_eviction")
+        self._noted: set[str] = set()  # uids of pods that wait for their eviction
+        self._nodes.add_handler(self._on_node)
+        self._pods.add_handler(self._on_pod)
+
+    async def run(self) -> None:
+        await self._context.controller(
+            "taint_eviction", self._reconcile, self._queue, WORKERS
+        ).run()
+
+    def _on_node(self, before: Node | None, after: Node | None) -> None:
+        held = [_expelling(node) for node in (before, after)]
+        changed = after or before
+        if changed is not None and held[0] != held[1]:
+            for pod in self._pods.by_index(BY_NODE, changed.metadata.name):
+                self._queue.add(key_of(pod))
+
+    def _on_pod(self, before: Pod | None, after: Pod | None) -> None:
+        if after is None:
+            if before is not None:
+                self._noted.discard(before.metadata.uid)
+        elif after.spec.node_name and (
+            before is None
+            or before.spec.node_name != after.spec.node_name
+            or before.spec.tolerations != after.spec.tolerations
+        ):
+            self._queue.add(key_of(after))
+
+    async def _reconcile(self, key: str) -> float | None:
+        pod = self._pods.get(*split_key(key))
+        node = self._nodes.get("", pod.spec.node_name) if pod is not None else None
+        if pod is None or node is None:
+            return None
+        uid = pod.metadata.uid
+        plan = plan_eviction(pod, _expelling(node), uid in self._noted, self._context.clock.now())
+        await self._executor.execute(plan.actions)
+        if plan.requeue_after is None:
+            self._noted.discard(uid)
+        else:
+            self._noted.add(uid)
+        return plan.requeue_after
+
+
+def _expelling(node: Node | None) -> list[Taint]:
+    return [] if node is None else [t for t in node.spec.taints if t.effect == NO_EXECUTE]

@@ -1,0 +1,66 @@
+"""The flags of `wherry-controller-manager`, named and defaulted as upstream's."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+import wherry
+from wherry.daemon.flags import Flags, client_flags, leader_flags
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The flags' values by their names with underscores."""
+    flags = Flags(
+        "wherry-controller-manager",
+        "Runs the controllers that bring the cluster to the state its objects ask for.",
+        version=f"wherry {wherry.__version__}",
+    )
+    client_flags(flags)
+    leader_flags(flags, "kube-controller-manager")
+    flags.texts("--controllers", ["*"], "controllers to run: * = all, foo = foo, -foo = not foo")
+    flags.text("--bind-address", "0.0.0.0", "address of health and metrics")
+    flags.integer("--secure-port", 10257, "HTTPS port of health and metrics; 0 = none")
+    flags.text("--tls-cert-file", help="serving certificate; empty = self-signed, in memory")
+    flags.text("--tls-private-key-file", help="key of the serving certificate")
+    flags.text("--root-ca-file", help="CA certificate published as kube-root-ca.crt; empty = ours")
+    flags.text(
+        "--service-account-private-key-file",
+        help="checked to be readable; service-account tokens are issued by the API server",
+    )
+    flags.boolean("--use-service-account-credentials", False, "accepted: one identity is used")
+    _node_flags(flags)
+    _worker_flags(flags)
+    return flags.parse(arguments)
+
+
+def _node_flags(flags: Flags) -> None:
+    flags.text("--cluster-name", "kubernetes", "accepted for upstream's manifests")
+    flags.texts("--cluster-cidr", [], "range of pod addresses; nodes get parts of it")
+    flags.boolean("--allocate-node-cidrs", False, "give each node a part of --cluster-cidr")
+    flags.text("--service-cluster-ip-range", help="range of Service addresses, kept from nodes")
+    flags.integer("--node-cidr-mask-size", 0, "prefix length of a node's range; 0 = 24, IPv6 64")
+    flags.duration("--node-monitor-period", 5.0, "how often nodes are looked at")
+    flags.duration("--node-monitor-grace-period", 50.0, "silence after which a node is unknown")
+    flags.duration("--node-startup-grace-period", 60.0, "the same for a node never heard of")
+    flags.number("--node-eviction-rate", 0.1, "nodes a second whose pods are evicted")
+    flags.number("--secondary-node-eviction-rate", 0.01, "the same in a large unhealthy zone")
+    flags.integer("--large-cluster-size-threshold", 50, "nodes; below, the secondary rate is 0")
+    flags.number("--unhealthy-zone-threshold", 0.55, "share of silent nodes that is unhealthy")
+    flags.integer("--terminated-pod-gc-threshold", 12500, "ended pods kept; 0 or less = all")
+
+
+def _worker_flags(flags: Flags) -> None:
+    for name, workers in (
+        ("deployment", 5),
+        ("replicaset", 5),
+        ("endpoint", 5),
+        ("service-endpoint", 5),
+        ("namespace", 10),
+        ("serviceaccount", 5),
+        ("gc", 20),
+    ):
+        flags.integer(f"--concurrent-{name}-syncs", workers, "objects worked at the same time")
+    flags.duration("--namespace-sync-period", 300.0, "how often namespaces are looked at anyway")
+    flags.integer("--max-endpoints-per-slice", 100, "endpoints of one EndpointSlice")
+    flags.boolean("--enable-garbage-collector", True, "delete what lost its owner")

@@ -1,0 +1,1 @@
+"""The pod garbage collector: pods that nobody will end any more."""

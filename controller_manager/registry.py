@@ -1,0 +1,63 @@
+"""The controllers there are: upstream's names, their old aliases, and how each is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from controller_manager.context import Component, Context
+from controller_manager.deployment.controller import DeploymentController
+from controller_manager.endpoints.controller import EndpointsController
+from controller_manager.endpointslice.controller import EndpointSliceController
+from controller_manager.garbagecollector.controller import GarbageCollector
+from controller_manager.namespace.controller import NamespaceController
+from controller_manager.nodeipam.controller import NodeIpamController
+from controller_manager.nodelifecycle.controller import NodeLifecycleController
+from controller_manager.nodelifecycle.eviction_controller import TaintEvictionController
+from controller_manager.podgc.controller import PodGcController
+from controller_manager.replicaset.controller import ReplicaSetController
+from controller_manager.rootca.controller import RootCaController
+from controller_manager.serviceaccount.controller import ServiceAccountController
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A controller: its name, the name upstream once gave it, and its class."""
+
+    name: str
+    alias: str
+    make: Callable[[Context], Component]
+
+
+CONTROLLERS: tuple[Entry, ...] = (
+    Entry("serviceaccount-controller", "serviceaccount", ServiceAccountController),
+    Entry("root-ca-certificate-publisher-controller", "root-ca-cert-publisher", RootCaController),
+    Entry("namespace-controller", "namespace", NamespaceController),
+    Entry("node-ipam-controller", "nodeipam", NodeIpamController),
+    Entry("node-lifecycle-controller", "nodelifecycle", NodeLifecycleController),
+    Entry("taint-eviction-controller", "taint-eviction", TaintEvictionController),
+    Entry("deployment-controller", "deployment", DeploymentController),
+    Entry("replicaset-controller", "replicaset", ReplicaSetController),
+    Entry("endpoints-controller", "endpoint", EndpointsController),
+    Entry("endpointslice-controller", "endpointslice", EndpointSliceController),
+    Entry("garbage-collector-controller", "garbagecollector", GarbageCollector),
+    Entry("pod-garbage-collector-controller", "podgc", PodGcController),
+)
+
+
+def chosen(wishes: Sequence[str]) -> list[Entry]:
+    """The entries that `--controllers` asks for; ValueError names one that does not exist."""
+    known = {name for entry in CONTROLLERS for name in (entry.name, entry.alias)}
+    for wish in wishes:
+        if wish != "*" and wish.removeprefix("-") not in known:
+            raise ValueError(f"{wish.removeprefix('-')!r} is not in the list of known controllers")
+    return [entry for entry in CONTROLLERS if _wanted(entry, wishes)]
+
+
+def _wanted(entry: Entry, wishes: Sequence[str]) -> bool:
+    names = (entry.name, entry.alias)
+    if any(name in wishes for name in names):
+        return True
+    if any(f"-{name}" in wishes for name in names):
+        return False
+    return "*" in wishes

@@ -1,0 +1,1 @@
+"""The root-CA publisher: pods find the API server's CA in every namespace."""

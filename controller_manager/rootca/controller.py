@@ -1,0 +1,96 @@
+"""Keeps ConfigMap `kube-root-ca.crt` in each namespace, with the CA of the API server.
+
+The certificate is read once, at start: a rotated CA is published by a restart, as upstream does.
+
+Source of the rules: upstream's pkg/controller/certificates/rootcacertpublisher.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from controller_manager.context import Context
+from controller_manager.executor import NamespaceGoes
+from controller_manager.informers import ROOT_CA_CONFIGMAP
+from controller_manager.plan import NOTHING, Create, Plan, Update
+from controller_manager.serviceaccount.controller import is_active
+from wherry.api.core_v1 import ConfigMap, Namespace
+from wherry.api.meta_v1 import ObjectMeta
+from wherry.client.kubeconfig import ClientConfig
+from wherry.client.workqueue import WorkQueue
+from wherry.daemon.process import StartError
+
+CA_KEY = "ca.crt"
+DESCRIPTION_KEY = "kubernetes.io/description"
+DESCRIPTION = (
+    "Contains a CA bundle that can be used to verify the kube-apiserver when using internal "
+    "endpoints such as the internal service IP or kubernetes.default.svc. No other usage is "
+    "guaranteed across distributions of Kubernetes clusters."
+)
+
+
+def plan_root_ca(namespace: Namespace | None, current: ConfigMap | None, ca: str) -> Plan:
+    """The ConfigMap as it should be in a live namespace."""
+    if namespace is None or not is_active(namespace):
+        return NOTHING
+    data, notes = {CA_KEY: ca}, {DESCRIPTION_KEY: DESCRIPTION}
+    if current is None:
+        metadata = ObjectMeta(
+            name=ROOT_CA_CONFIGMAP, namespace=namespace.metadata.name, annotations=notes
+        )
+        return Plan((Create(ConfigMap(metadata=metadata, data=data)),))
+    held = current.metadata.annotations
+    if current.data == data and held.get(DESCRIPTION_KEY):
+        return NOTHING
+    metadata = current.metadata.with_(annotations={**held, **notes})
+    return Plan((Update(current.with_(metadata=metadata, data=data)),))
+
+
+def read_ca(file: str, config: ClientConfig) -> str:
+    """The CA to publish: the flag's, else the one we verify the server by."""
+    path = file or ("" if config.ca_data else config.ca_file)
+    if not path:
+        return config.ca_data.decode()
+    try:
+        return Path(path).read_text()
+    except OSError as error:
+        raise StartError(
+            f"cannot read {path}: {error.strerror}", "correct --root-ca-file"
+        ) from error
+
+
+class RootCaController:
+    """Watches namespaces and their published CA."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._executor = context.executor("root-ca-cert-publisher")
+        self._ca = read_ca(context.options.root_ca_file, context.client.config)
+        self._namespaces = context.informers.namespaces
+        self._maps = context.informers.root_ca_maps
+        self._queue: WorkQueue[str] = WorkQueue("root_ca_cert_publisher")
+        self._namespaces.add_handler(self._on_namespace)
+        self._maps.add_handler(self._on_map)
+
+    async def run(self) -> None:
+        await self._context.controller(
+            "root_ca_cert_publisher", self._reconcile, self._queue, 1
+        ).run()
+
+    def _on_namespace(self, before: Namespace | None, after: Namespace | None) -> None:
+        if after is not None:
+            self._queue.add(after.metadata.name)
+
+    def _on_map(self, before: ConfigMap | None, after: ConfigMap | None) -> None:
+        changed = after or before
+        if changed is not None:
+            self._queue.add(changed.metadata.namespace)
+
+    async def _reconcile(self, name: str) -> float | None:
+        current = self._maps.get(name, ROOT_CA_CONFIGMAP)
+        plan = plan_root_ca(self._namespaces.get("", name), current, self._ca)
+        try:
+            await self._executor.execute(plan.actions)
+        except NamespaceGoes:
+            return None
+        return plan.requeue_after

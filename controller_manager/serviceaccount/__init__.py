@@ -1,0 +1,1 @@
+"""The ServiceAccount controller: every namespace has an account named `default`."""
