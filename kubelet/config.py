@@ -1,0 +1,156 @@
+"""The kubelet's flags, named as upstream names them, and the one value they become."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubelet.node.status import parse_taint
+from wherry.api.core_v1 import Taint
+from wherry.daemon.flags import Flags, client_flags
+from wherry.daemon.process import StartError
+
+DEFAULT_ROOT = "/var/lib/wherry/kubelet"
+DEFAULT_SOCKET = "unix:///var/run/docker.sock"
+CNI_BIN_DIRS = ["/usr/lib/cni", "/opt/cni/bin"]
+
+
+@dataclass(frozen=True)
+class Config:
+    """What the flags say."""
+
+    kubeconfig: str
+    master: str
+    node_name: str
+    hostname: str
+    node_ip: str
+    root_dir: Path
+    docker_socket: str
+    cluster_dns: tuple[str, ...]
+    cluster_domain: str
+    resolv_conf: Path
+    sandbox_image: str
+    register_node: bool
+    register_taints: tuple[Taint, ...]
+    node_labels: dict[str, str]
+    address: str
+    port: int
+    healthz_address: str
+    healthz_port: int
+    tls_cert_file: str
+    tls_key_file: str
+    client_ca_file: str
+    cgroup_root: str
+    pods_max: int
+    pod_cidr: str
+    cni_conf_dir: Path
+    cni_bin_dirs: tuple[Path, ...]
+    reserved: dict[str, str]
+    lease_seconds: int
+    status_update_seconds: float
+    status_report_seconds: float
+    verbosity: int
+
+
+def declare() -> Flags:
+    flags = Flags("wherry-kubelet", "Runs this machine's pods on Docker Engine.")
+    client_flags(flags)
+    flags.text("--hostname-override", help="the node's name; empty = the machine's host name")
+    flags.text("--node-ip", help="the node's address; empty = the default route's")
+    flags.text("--root-dir", DEFAULT_ROOT, "where volumes and network state are kept")
+    flags.text("--container-runtime-endpoint", DEFAULT_SOCKET, "Docker Engine's socket")
+    flags.texts("--cluster-dns", help="addresses of the cluster's name servers")
+    flags.text("--cluster-domain", "cluster.local", "domain of the cluster's Services")
+    flags.text("--resolv-conf", "/etc/resolv.conf", "the machine's resolver configuration")
+    flags.text("--pod-infra-container-image", help="sandbox image; empty = made on this machine")
+    flags.boolean("--register-node", True, "create the Node object")
+    flags.texts("--register-with-taints", help="taints of a new Node: key=value:Effect")
+    flags.mapping("--node-labels", help="labels of the Node")
+    flags.text("--address", "0.0.0.0", "address of the kubelet's server")
+    flags.integer("--port", 10250, "port of the kubelet's server")
+    flags.text("--healthz-bind-address", "127.0.0.1", "address of the health port")
+    flags.integer("--healthz-port", 10248, "health port; 0 = none")
+    flags.text("--tls-cert-file", help="serving certificate; empty = self-signed")
+    flags.text("--tls-private-key-file", help="key of the serving certificate")
+    flags.text("--client-ca-file", help="CA of client certificates")
+    flags.text("--cgroup-root", help="parent of the pods' control groups")
+    flags.integer("--max-pods", 110, "how many pods fit on the node")
+    flags.text("--pod-cidr", help="pod range to use while the Node has none")
+    flags.text("--cni-conf-dir", "/etc/cni/net.d", "CNI configurations; the first file wins")
+    flags.texts("--cni-bin-dir", CNI_BIN_DIRS, "where CNI plug-ins are looked for")
+    flags.mapping("--system-reserved", help="not for pods: cpu=500m,memory=1Gi")
+    flags.mapping("--kube-reserved", help="not for pods either")
+    flags.integer("--node-lease-duration-seconds", 40, "of the Node's Lease; renewed at a quarter")
+    flags.duration(
+        "--node-status-update-frequency", 10.0, "how often the Node's status is looked at"
+    )
+    flags.duration(
+        "--node-status-report-frequency", 300.0, "how often an unchanged one is reported"
+    )
+    return flags
+
+
+def _socket_path(endpoint: str) -> str:
+    path = endpoint.removeprefix("unix://")
+    if not path.startswith("/"):
+        raise StartError(
+            f"--container-runtime-endpoint {endpoint!r} is no unix socket",
+            f"name Docker Engine's socket, as in {DEFAULT_SOCKET}",
+        )
+    return path
+
+
+def _sum(one: dict[str, str], other: dict[str, str]) -> dict[str, str]:
+    both = dict(one)
+    for name, text in other.items():
+        if name in both:
+            raise StartError(
+                f"{name} is in --system-reserved and in --kube-reserved", "give their sum in one"
+            )
+        both[name] = text
+    return both
+
+
+def parse(arguments: Sequence[str] | None = None) -> Config:
+    """The configuration; a wrong flag ends the process, a wrong value raises StartError."""
+    given = declare().parse(arguments)
+    hostname = (given.hostname_override or socket.gethostname()).lower()
+    try:
+        taints = tuple(parse_taint(text) for text in given.register_with_taints)
+    except ValueError as error:
+        raise StartError(str(error)) from error
+    return Config(
+        kubeconfig=given.kubeconfig,
+        master=given.master,
+        node_name=hostname,
+        hostname=hostname,
+        node_ip=given.node_ip,
+        root_dir=Path(given.root_dir),
+        docker_socket=_socket_path(given.container_runtime_endpoint),
+        cluster_dns=tuple(given.cluster_dns),
+        cluster_domain=given.cluster_domain,
+        resolv_conf=Path(given.resolv_conf),
+        sandbox_image=given.pod_infra_container_image,
+        register_node=given.register_node,
+        register_taints=taints,
+        node_labels=given.node_labels,
+        address=given.address,
+        port=given.port,
+        healthz_address=given.healthz_bind_address,
+        healthz_port=given.healthz_port,
+        tls_cert_file=given.tls_cert_file,
+        tls_key_file=given.tls_private_key_file,
+        client_ca_file=given.client_ca_file,
+        cgroup_root=given.cgroup_root,
+        pods_max=given.max_pods,
+        pod_cidr=given.pod_cidr,
+        cni_conf_dir=Path(given.cni_conf_dir),
+        cni_bin_dirs=tuple(Path(folder) for folder in given.cni_bin_dir),
+        reserved=_sum(given.system_reserved, given.kube_reserved),
+        lease_seconds=given.node_lease_duration_seconds,
+        status_update_seconds=given.node_status_update_frequency,
+        status_report_seconds=given.node_status_report_frequency,
+        verbosity=given.v,
+    )

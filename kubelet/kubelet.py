@@ -1,0 +1,279 @@
+"""The composition root: makes every part of the kubelet once and runs them together.
+
+Ending it ends no container; starting it again finds everything by labels and files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import ssl
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from kubelet import sandbox_image
+from kubelet.config import Config
+from kubelet.network.cni import Cni
+from kubelet.node import machine
+from kubelet.node.lease import NodeLease
+from kubelet.node.reporter import NodeReporter
+from kubelet.node.status import Health, Identity
+from kubelet.objects import NodeObjects
+from kubelet.pods.cache import ContainerCache
+from kubelet.pods.cgroups import NodeFacts
+from kubelet.pods.dns import Resolver, parse_resolver
+from kubelet.pods.images import Images
+from kubelet.pods.manager import PodManager
+from kubelet.pods.services import NodeSettings, Services
+from kubelet.probes.manager import ProbeManager
+from kubelet.probes.prober import Prober
+from kubelet.runtime.docker import DockerRuntime
+from kubelet.runtime.protocol import EngineInfo, ImageRecord, Runtime, RuntimeFailure
+from kubelet.server.app import Server
+from kubelet.server.auth import Gate
+from kubelet.server.serve import serve, tls_context
+from kubelet.volumes.manager import VolumeManager
+from kubelet.volumes.tokens import TokenManager
+from wherry import __version__
+from wherry.api.core_v1 import Node, Pod
+from wherry.client import kubeconfig
+from wherry.client.events import EventRecorder
+from wherry.client.informer import Informer
+from wherry.client.kubeconfig import ClientConfig
+from wherry.client.rest import Client
+from wherry.daemon import certificate
+from wherry.daemon.clock import Clock, SystemClock
+from wherry.daemon.health import serve_health
+from wherry.daemon.process import StartError, freeze_after_start
+
+log = logging.getLogger(__name__)
+
+KUBELET_VERSION = f"v1.36.2+wherry.{__version__}"
+IMAGES_LISTED_SECONDS = 60.0
+
+
+class Bells:
+    """Late-bound calls between parts that need each other; rung before they are hung, they are silent."""
+
+    def __init__(self) -> None:
+        self.pods: PodManager | None = None
+        self.reporter: NodeReporter | None = None
+
+    def containers_changed(self, pod_uid: str) -> None:
+        if self.pods is not None:
+            self.pods.containers_changed(pod_uid)
+
+    def objects_changed(self, pod_uid: str) -> None:
+        if self.pods is not None:
+            self.pods.objects_changed(pod_uid)
+
+
+class NodeHealth:
+    """Whether this node can run pods, asked by the reporter."""
+
+    def __init__(
+        self, runtime: Runtime, cache: ContainerCache, cni: Cni, root_dir: Path, clock: Clock
+    ) -> None:
+        self._runtime = runtime
+        self._cache = cache
+        self._cni = cni
+        self._root_dir = root_dir
+        self._clock = clock
+        self._images: list[ImageRecord] = []
+        self._images_at = -IMAGES_LISTED_SECONDS
+
+    async def look(self) -> Health:
+        problems = []
+        if self._cache.failure:
+            problems.append(f"container runtime is down: {self._cache.failure}")
+        network = self._cni.not_ready_reason()
+        if network:
+            problems.append(
+                "container runtime network not ready: NetworkReady=false"
+                f" reason:NetworkPluginNotReady message:{network}"
+            )
+        if self._clock.monotonic() - self._images_at >= IMAGES_LISTED_SECONDS:
+            try:
+                self._images = await self._runtime.images()
+                self._images_at = self._clock.monotonic()
+            except RuntimeFailure as error:
+                log.debug("images: %s", error)
+        pressure = await asyncio.to_thread(machine.pressure, self._root_dir)
+        return Health(", ".join(problems), pressure, self._images)
+
+
+async def run(config: Config) -> None:
+    """Run the kubelet until cancelled; StartError when it can't work here."""
+    if os.geteuid() != 0:
+        raise StartError("the kubelet must run as root", "start it with sudo")
+    try:
+        client_config = kubeconfig.for_daemon(config.kubeconfig, config.master)
+    except kubeconfig.ConfigError as error:
+        raise StartError(
+            str(error), "name the API server's kubeconfig with --kubeconfig"
+        ) from error
+    address = config.node_ip or machine.default_address()
+    if not address:
+        raise StartError("this machine has no default route", "name its address with --node-ip")
+    config.root_dir.mkdir(parents=True, exist_ok=True)
+    runtime = DockerRuntime(config.docker_socket, config.node_name)
+    try:
+        engine = await _engine(runtime, config)
+        async with Client(client_config, user_agent="kubelet") as client:
+            await _run_with(config, client_config, client, runtime, engine, address)
+    finally:
+        await runtime.close()
+
+
+async def _engine(runtime: DockerRuntime, config: Config) -> EngineInfo:
+    try:
+        return await runtime.info()
+    except RuntimeFailure as error:
+        raise StartError(
+            f"Docker Engine does not answer at {config.docker_socket}: {error}",
+            "start it (systemctl start docker) or name its socket with --container-runtime-endpoint",
+        ) from error
+
+
+async def _run_with(
+    config: Config,
+    client_config: ClientConfig,
+    client: Client,
+    runtime: Runtime,
+    engine: EngineInfo,
+    address: str,
+) -> None:
+    clock = SystemClock()
+    bells = Bells()
+    facts = machine.look(config.root_dir)
+    node_informer = Informer(client, Node, field_selector=f"metadata.name={config.node_name}")
+    pod_informer = Informer(client, Pod, field_selector=f"spec.nodeName={config.node_name}")
+    services = await _services(
+        config, client, runtime, engine, facts, address, clock, bells, node_informer
+    )
+    health = NodeHealth(runtime, services.cache, services.cni, config.root_dir, clock)
+    identity = Identity(
+        config.node_name, config.hostname, address, config.port, facts, engine, KUBELET_VERSION,
+        config.pods_max, config.reserved, config.node_labels, config.register_taints,
+    )  # fmt: skip
+    reporter = bells.reporter = NodeReporter(
+        client, clock, identity, health.look,
+        update_seconds=config.status_update_seconds,
+        report_seconds=config.status_report_seconds,
+        register=config.register_node,
+    )  # fmt: skip
+    manager = bells.pods = PodManager(
+        services, pod_informer, lambda: node_informer.get("", config.node_name)
+    )
+
+    def node_changed(before: Node | None, after: Node | None) -> None:
+        if after is not None and after.spec.pod_cidr:
+            services.cni.set_pod_cidr(after.spec.pod_cidr)
+            if not reporter.is_ready:
+                reporter.poke()
+
+    services.cni.set_pod_cidr(config.pod_cidr)
+    node_informer.add_handler(node_changed)
+    registry = CollectorRegistry()
+    lease = NodeLease(client_config, config.node_name, config.lease_seconds)
+    lease.start()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(services.recorder.run(), name="events")
+            tasks.create_task(services.cache.run(), name="container-cache")
+            tasks.create_task(reporter.run(), name="node-status")
+            tasks.create_task(node_informer.run(), name="node-informer")
+            tasks.create_task(pod_informer.run(), name="pod-informer")
+            tasks.create_task(services.objects.run(), name="objects")
+            tasks.create_task(services.probes.run(), name="probes")
+            tasks.create_task(manager.run(), name="pods")
+            server = Server(manager, runtime, registry, clock)
+            app = server.app(Gate(client, config.node_name, clock))
+            context = await _tls(config, address)
+            tasks.create_task(serve(app, config.address, config.port, context), name="server")
+            if config.healthz_port:
+                checks = {"ping": lambda: ""}
+                tasks.create_task(
+                    serve_health(config.healthz_address, config.healthz_port, checks, registry),
+                    name="healthz",
+                )
+            freeze_after_start()
+    finally:
+        lease.stop()
+
+
+async def _services(
+    config: Config, client: Client, runtime: Runtime, engine: EngineInfo, facts: machine.Machine,
+    address: str, clock: Clock, bells: Bells, node_informer: Informer[Node],
+) -> Services:  # fmt: skip
+    objects = NodeObjects(
+        client, bells.objects_changed, lambda: node_informer.get("", config.node_name)
+    )
+    recorder = EventRecorder(client, "kubelet", host=config.node_name)
+    prober = Prober(runtime)
+
+    def unhealthy(pod: Pod, container: str, message: str) -> None:
+        services.event(pod, "Warning", "Unhealthy", message, container)
+
+    settings = NodeSettings(
+        name=config.node_name,
+        address=address,
+        sandbox_image=config.sandbox_image or await sandbox_image.ensure(runtime),
+        cluster_dns=config.cluster_dns,
+        cluster_domain=config.cluster_domain,
+        host_resolver=_host_resolver(config.resolv_conf),
+        host_hosts=Path("/etc/hosts"),
+        facts=NodeFacts(
+            memory_bytes=facts.memory_bytes,
+            hostname=config.hostname,
+            cgroup_driver=engine.cgroup_driver,
+            cgroup_root=config.cgroup_root,
+            oom_score_min=machine.oom_score_min(),
+        ),
+    )
+    services = Services(
+        node=settings,
+        client=client,
+        runtime=runtime,
+        cache=ContainerCache(runtime, clock, bells.containers_changed),
+        cni=Cni(
+            conf_dir=config.cni_conf_dir,
+            bin_dirs=config.cni_bin_dirs,
+            state_dir=config.root_dir / "cni",
+        ),
+        volumes=VolumeManager(config.root_dir, objects, TokenManager(client, clock), clock),
+        objects=objects,
+        probes=ProbeManager(prober, bells.containers_changed, clock, unhealthy),
+        prober=prober,
+        images=Images(runtime, clock),
+        recorder=recorder,
+        clock=clock,
+    )
+    return services
+
+
+def _host_resolver(path: Path) -> Resolver:
+    try:
+        return parse_resolver(path.read_text())
+    except OSError as error:
+        log.warning("resolver configuration: %s", error)
+        return Resolver()
+
+
+async def _tls(config: Config, address: str) -> ssl.SSLContext:
+    ca = Path(config.client_ca_file) if config.client_ca_file else None
+    if config.tls_cert_file:
+        try:
+            return tls_context(Path(config.tls_cert_file), Path(config.tls_key_file), ca)
+        except OSError as error:
+            raise StartError(
+                f"cannot use the serving certificate {config.tls_cert_file}: {error}",
+                "check --tls-cert-file, --tls-private-key-file and --client-ca-file",
+            ) from error
+    context = await certificate.self_signed_context([config.hostname, address])
+    if ca is not None:
+        context.load_verify_locations(ca)
+        context.verify_mode = ssl.CERT_OPTIONAL
+    return context

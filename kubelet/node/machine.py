@@ -1,0 +1,123 @@
+"""What this machine is: sizes, names, identity, pressure. Reads /proc; the parsing is pure.
+
+Interfaces are asked by sockets, never through /sys: that shows the namespace of whoever mounted it.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import socket
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+# Any address beyond the default route will do: nothing is sent.
+_BEYOND = ("198.51.100.1", 9)
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Facts that do not change while we run."""
+
+    cpus: int
+    memory_bytes: int
+    disk_bytes: int
+    machine_id: str
+    system_uuid: str
+    boot_id: str
+    kernel_version: str
+    os_image: str
+    architecture: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """Facts that do."""
+
+    memory_available_bytes: int
+    disk_available_share: float
+    processes_free_share: float
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""
+
+
+def meminfo(text: str) -> dict[str, int]:
+    """/proc/meminfo in bytes."""
+    found = {}
+    for line in text.splitlines():
+        name, _, rest = line.partition(":")
+        words = rest.split()
+        if words:
+            found[name] = int(words[0]) * (1024 if words[-1] == "kB" else 1)
+    return found
+
+
+def os_image(text: str) -> str:
+    """PRETTY_NAME of an os-release file."""
+    for line in text.splitlines():
+        name, _, value = line.partition("=")
+        if name == "PRETTY_NAME":
+            return value.strip().strip('"')
+    return "Linux"
+
+
+def architecture(name: str = "") -> str:
+    """Go's name of the processor."""
+    machine = name or platform.machine()
+    return _ARCHITECTURES.get(machine, machine)
+
+
+def look(root_dir: Path) -> Machine:
+    return Machine(
+        cpus=os.cpu_count() or 1,
+        memory_bytes=meminfo(_read("/proc/meminfo")).get("MemTotal", 0),
+        disk_bytes=shutil.disk_usage(root_dir).total,
+        machine_id=_read("/etc/machine-id"),
+        system_uuid=_read("/sys/class/dmi/id/product_uuid") or _read("/etc/machine-id"),
+        boot_id=_read("/proc/sys/kernel/random/boot_id"),
+        kernel_version=platform.release(),
+        os_image=os_image(_read("/etc/os-release")),
+        architecture=architecture(),
+    )
+
+
+def pressure(root_dir: Path) -> Pressure:
+    disk = shutil.disk_usage(root_dir)
+    # The fourth figure is "running/all" of the scheduler's entities.
+    tasks = int(_read("/proc/loadavg").split()[3].split("/")[1])
+    pid_max = int(_read("/proc/sys/kernel/pid_max") or 32768)
+    return Pressure(
+        meminfo(_read("/proc/meminfo")).get("MemAvailable", 0),
+        disk.free / disk.total,
+        1 - tasks / pid_max,
+    )
+
+
+def default_address() -> str:
+    """The address of the default route's interface; empty when there is no such route."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(_BEYOND)
+        except OSError:
+            return ""
+        address = str(probe.getsockname()[0])
+    return "" if ip_address(address).is_loopback else address
+
+
+def oom_score_min() -> int:
+    """The lowest oom_score_adj we may give: without CAP_SYS_RESOURCE it can't go under our own."""
+    capabilities = 0
+    for line in _read("/proc/self/status").splitlines():
+        if line.startswith("CapEff:"):
+            capabilities = int(line.split()[1], 16)
+    if capabilities >> 24 & 1:
+        return -1000
+    return int(_read("/proc/self/oom_score_adj") or 0)

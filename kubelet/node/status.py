@@ -1,0 +1,210 @@
+"""The Node object: what is registered and what is reported. Pure.
+
+Source: upstream's pkg/kubelet/nodestatus/setters.go and kubelet_node_status.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from kubelet.node.machine import Machine, Pressure
+from kubelet.runtime.protocol import EngineInfo, ImageRecord
+from wherry.api import quantity
+from wherry.api.core_v1 import (
+    ContainerImage,
+    DaemonEndpoint,
+    Node,
+    NodeAddress,
+    NodeCondition,
+    NodeDaemonEndpoints,
+    NodeSpec,
+    NodeStatus,
+    NodeSystemInfo,
+    Taint,
+)
+from wherry.api.meta_v1 import ObjectMeta
+
+IMAGES_MAX = 50
+FEATURES = ["ExtendWebSocketsToKubelet"]
+MEMORY_AVAILABLE_BYTES_MIN = 100 * 1024 * 1024
+DISK_AVAILABLE_SHARE_MIN = 0.10
+PROCESSES_FREE_SHARE_MIN = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who the node is, by flags and machine."""
+
+    name: str
+    hostname: str
+    address: str
+    port: int
+    machine: Machine
+    engine: EngineInfo
+    kubelet_version: str
+    pods_max: int = 110
+    reserved: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: Sequence[Taint] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """`not_ready` is empty when the node can run pods."""
+
+    not_ready: str
+    pressure: Pressure
+    images: Sequence[ImageRecord] = ()
+
+
+def labels(identity: Identity) -> dict[str, str]:
+    arch = identity.machine.architecture
+    return {
+        "beta.kubernetes.io/arch": arch,
+        "beta.kubernetes.io/os": "linux",
+        "kubernetes.io/arch": arch,
+        "kubernetes.io/hostname": identity.hostname,
+        "kubernetes.io/os": "linux",
+        **identity.labels,
+    }
+
+
+def node(identity: Identity, status: NodeStatus) -> Node:
+    """The object as registered."""
+    annotations = {"volumes.kubernetes.io/controller-managed-attach-detach": "true"}
+    return Node(
+        metadata=ObjectMeta(name=identity.name, labels=labels(identity), annotations=annotations),
+        spec=NodeSpec(taints=list(identity.taints)),
+        status=status,
+    )
+
+
+def capacity(identity: Identity) -> dict[str, str]:
+    machine = identity.machine
+    return {
+        "cpu": str(machine.cpus),
+        "ephemeral-storage": f"{machine.disk_bytes // 1024}Ki",
+        "memory": f"{machine.memory_bytes // 1024}Ki",
+        "pods": str(identity.pods_max),
+    }
+
+
+def allocatable(identity: Identity) -> dict[str, str]:
+    """Capacity less what is reserved for the system."""
+    found = capacity(identity)
+    for name, text in identity.reserved.items():
+        if name == "cpu":
+            left = quantity.milli(found["cpu"]) - quantity.milli(text)
+            found["cpu"] = quantity.canonical(f"{max(0, left)}m")
+        elif name in found:
+            left = quantity.value(found[name]) - quantity.value(text)
+            found[name] = f"{max(0, left) // 1024}Ki"
+    return found
+
+
+def status(identity: Identity, health: Health, previous: NodeStatus, now: datetime) -> NodeStatus:
+    engine, machine = identity.engine, identity.machine
+    return NodeStatus(
+        capacity=capacity(identity),
+        allocatable=allocatable(identity),
+        conditions=_conditions(health, previous, now),
+        addresses=[
+            NodeAddress(type="InternalIP", address=identity.address),
+            NodeAddress(type="Hostname", address=identity.hostname),
+        ],
+        daemon_endpoints=NodeDaemonEndpoints(kubelet_endpoint=DaemonEndpoint(port=identity.port)),
+        node_info=NodeSystemInfo(
+            machine_id=machine.machine_id,
+            system_uuid=machine.system_uuid,
+            boot_id=machine.boot_id,
+            kernel_version=machine.kernel_version,
+            os_image=machine.os_image,
+            container_runtime_version=f"docker://{engine.version}",
+            kubelet_version=identity.kubelet_version,
+            operating_system="linux",
+            architecture=machine.architecture,
+        ),
+        images=_images(health.images),
+        declared_features=FEATURES,
+    )
+
+
+def _images(images: Sequence[ImageRecord]) -> list[ContainerImage]:
+    """The largest first, as the scheduler's image locality wants them."""
+    named = [image for image in images if image.tags or image.digests]
+    named.sort(key=lambda image: (-image.size, image.id))
+    return [
+        ContainerImage(names=[*image.digests, *image.tags][:5], size_bytes=image.size)
+        for image in named[:IMAGES_MAX]
+    ]
+
+
+def _conditions(health: Health, previous: NodeStatus, now: datetime) -> list[NodeCondition]:
+    before = {condition.type: condition for condition in previous.conditions}
+    pressure = health.pressure
+    ready = not health.not_ready
+    found = [
+        _pressure("MemoryPressure", pressure.memory_available_bytes < MEMORY_AVAILABLE_BYTES_MIN,
+                  ("KubeletHasInsufficientMemory", "kubelet has insufficient memory available"),
+                  ("KubeletHasSufficientMemory", "kubelet has sufficient memory available")),
+        _pressure("DiskPressure", pressure.disk_available_share < DISK_AVAILABLE_SHARE_MIN,
+                  ("KubeletHasDiskPressure", "kubelet has disk pressure"),
+                  ("KubeletHasNoDiskPressure", "kubelet has no disk pressure")),
+        _pressure("PIDPressure", pressure.processes_free_share < PROCESSES_FREE_SHARE_MIN,
+                  ("KubeletHasInsufficientPID", "kubelet has insufficient PID available"),
+                  ("KubeletHasSufficientPID", "kubelet has sufficient PID available")),
+        NodeCondition(
+            type="Ready",
+            status=str(ready),
+            reason="KubeletReady" if ready else "KubeletNotReady",
+            message=health.not_ready or "kubelet is posting ready status",
+        ),
+    ]  # fmt: skip
+    result = []
+    for condition in found:
+        old = before.get(condition.type)
+        same = old is not None and old.status == condition.status
+        changed = old.last_transition_time if old is not None and same else now
+        result.append(condition.with_(last_heartbeat_time=now, last_transition_time=changed))
+    return result
+
+
+def _pressure(
+    type: str, present: bool, bad: tuple[str, str], good: tuple[str, str]
+) -> NodeCondition:
+    reason, message = bad if present else good
+    return NodeCondition(type=type, status=str(present), reason=reason, message=message)
+
+
+def differs(one: NodeStatus, other: NodeStatus) -> bool:
+    """Is there anything to report beside the heartbeat?"""
+    return _without_heartbeat(one) != _without_heartbeat(other)
+
+
+def _without_heartbeat(status: NodeStatus) -> NodeStatus:
+    conditions = [c.with_(last_heartbeat_time=None) for c in status.conditions]
+    return status.with_(conditions=conditions)
+
+
+def is_due(last: datetime | None, now: datetime, report_seconds: float) -> bool:
+    return last is None or now - last >= timedelta(seconds=report_seconds)
+
+
+def patch(new: NodeStatus, old: NodeStatus) -> dict[str, Any]:
+    """A strategic merge patch of the status; conditions of others stay."""
+    tree = new.to_wire()
+    if [a.address for a in old.addresses] != [a.address for a in new.addresses]:
+        tree["addresses"] = [*tree["addresses"], {"$patch": "replace"}]
+    return {"status": tree}
+
+
+def parse_taint(text: str) -> Taint:
+    """`key[=value]:Effect`; ValueError when it is none."""
+    body, colon, effect = text.rpartition(":")
+    if not colon or effect not in ("NoSchedule", "PreferNoSchedule", "NoExecute"):
+        raise ValueError(f"invalid taint {text!r} (say key=value:NoSchedule)")
+    key, _, value = body.partition("=")
+    return Taint(key=key, value=value, effect=effect)
