@@ -11,7 +11,7 @@ import http.client
 import json
 import os
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ class Api:
         path: str,
         *,
         params: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | Sequence[Any] | None = None,
         content_type: str = JSON,
         accept: str = JSON,
     ) -> Tree:
@@ -164,11 +164,11 @@ class Api:
         return self._connection
 
 
-def encode(tree: Mapping[str, Any]) -> bytes:
+def encode(tree: Mapping[str, Any] | Sequence[Any]) -> bytes:
     return json.dumps(tree, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def refusal(code: int, answer: bytes) -> ApiError:
+def refusal(code: int, answer: bytes | bytearray) -> ApiError:
     """The server's Status, or one made up from an answer that is none."""
     try:
         status = json.loads(answer)

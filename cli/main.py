@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import typer
@@ -39,6 +39,9 @@ VERBS = {
     "version": ("cli.verbs.version", "command"),
 }
 INTERRUPTED = 130
+# Flags that are on unless told otherwise, and those whose value is a text that may be "true".
+NEGATABLE_FLAGS = ("--wait", "--watch", "--namespaced")
+TEXT_FLAGS = ("--selector", "--from-literal", "--from-file", "--field-selector", "--to-revision")
 
 
 class VerbGroup(TyperGroup):
@@ -91,7 +94,7 @@ def main() -> None:
     """The console script."""
     code = 0
     try:
-        app(standalone_mode=True)
+        app(plain_flags(sys.argv[1:]), standalone_mode=True)
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 1
     except CliError as error:
@@ -110,6 +113,24 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     raise SystemExit(code)
+
+
+def plain_flags(words: Sequence[str]) -> list[str]:
+    """`--wait=false` and its like, which kubectl's users write, as this parser knows them."""
+    found: list[str] = []
+    for index, word in enumerate(words):
+        if word == "--":
+            return [*found, *words[index:]]
+        name, equals, value = word.partition("=")
+        if not equals or value not in ("true", "false") or not name.startswith("--"):
+            found.append(word)
+        elif value == "true" and name not in TEXT_FLAGS:
+            found.append(name)
+        elif name in NEGATABLE_FLAGS:
+            found.append(f"--no-{name[2:]}")
+        elif name in TEXT_FLAGS:
+            found.append(word)
+    return found
 
 
 def _say(text: str) -> None:

@@ -100,20 +100,26 @@ def with_session(verb: Callable[..., None]) -> Callable[..., None]:
     signature = inspect.signature(verb, eval_str=True)
     _, *own = signature.parameters.values()
 
-    def command(context_: typer.Context, **values: Any) -> None:
+    names = [one.name for one in own if one.annotation is typer.Context]
+    context_name = names[0] if names else "context_"
+
+    def command(**values: Any) -> None:
+        context: typer.Context = values[context_name] if names else values.pop(context_name)
         given = Place(**{name: values.pop(name) for name in _OPTIONS})
-        outer = context_.find_root().obj
-        verb(Session(given.over(outer) if isinstance(outer, Place) else given), **values)
+        place = given.over(context.obj) if isinstance(context.obj, Place) else given
+        context.obj = place  # what a verb below this one inherits
+        verb(Session(place), **values)
 
     keyword = inspect.Parameter.KEYWORD_ONLY
     parameters = [
-        inspect.Parameter("context_", keyword, annotation=typer.Context),
         *(parameter.replace(kind=keyword) for parameter in own),
         *(
             inspect.Parameter(name, keyword, default="", annotation=kind)
             for name, kind in _OPTIONS.items()
         ),
     ]
+    if not names:
+        parameters.insert(0, inspect.Parameter(context_name, keyword, annotation=typer.Context))
     command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # inspect honours it
     command.__annotations__ = {one.name: one.annotation for one in parameters}
     command.__name__, command.__doc__ = verb.__name__, verb.__doc__

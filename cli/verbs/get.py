@@ -54,7 +54,9 @@ def get(
     session: Session,
     words: Annotated[list[str], typer.Argument(metavar="KIND [NAME...] | KIND/NAME...")],
     output: Annotated[str, typer.Option("-o", "--output", help="wide, yaml, json or name.")] = "",
-    watch: Annotated[bool, typer.Option("-w", "--watch", help="Go on with changes.")] = False,
+    watch: Annotated[
+        bool, typer.Option("-w", "--watch/--no-watch", help="Go on with changes.")
+    ] = False,
     watch_only: Annotated[bool, typer.Option("--watch-only", help="Only changes.")] = False,
     selector: Annotated[str, typer.Option("-l", "--selector", help="By labels.")] = "",
     field_selector: Annotated[str, typer.Option("--field-selector", help="By fields.")] = "",
