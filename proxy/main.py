@@ -1,0 +1,114 @@
+"""`wherry-proxy`: Services and pod routes on one node, by nftables and direct routes.
+
+Flags as kube-proxy's; `--cleanup` removes everything it ever set and exits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shutil
+import socket
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry
+
+from proxy.commands import CommandError
+from proxy.docker import remove_accepts
+from proxy.filter import remove_table
+from proxy.routes import remove_routes
+from proxy.syncer import Metrics, Syncer, World
+from wherry.api.core_v1 import Node, Service
+from wherry.api.discovery_v1 import EndpointSlice
+from wherry.client.informer import Informer
+from wherry.client.kubeconfig import ConfigError, for_daemon
+from wherry.client.rest import Client
+from wherry.daemon import logs, process
+from wherry.daemon.clock import SystemClock
+from wherry.daemon.flags import Flags, client_flags
+from wherry.daemon.health import serve_health
+
+COMPONENT = "kube-proxy"
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    flags = Flags("wherry-proxy", "Makes Services and pod networking work on this node.")
+    client_flags(flags)
+    flags.text("--hostname-override", help="this node's name; empty = the host's")
+    flags.texts("--cluster-cidr", help="the pods' range; empty = the nodes' podCIDRs")
+    flags.text("--healthz-bind-address", "0.0.0.0:10256", "where /healthz and /metrics answer")
+    flags.text("--metrics-bind-address", "127.0.0.1:10249", "where /metrics answers; empty = not")
+    flags.choice(
+        "--pod-network", ("direct", "none"), "direct",
+        "direct: routes to the other nodes' pods (one L2 network); none: somebody else's task",
+    )  # fmt: skip
+    flags.choice("--proxy-mode", ("nftables",), "nftables", "how Services are done")
+    flags.boolean("--cleanup", False, "remove all rules and routes of ours, and exit")
+    return flags.parse(arguments)
+
+
+def main() -> None:
+    """The console script."""
+    options = parse()
+    logs.configure(COMPONENT, "DEBUG" if options.v >= 4 else "INFO")
+    if os.geteuid() != 0:
+        process.fail("wherry-proxy changes the packet filter, which takes root", "run it by sudo")
+    if shutil.which("nft") is None:
+        process.fail("nft is not installed", "apt-get install nftables")
+    if options.cleanup:
+        try:
+            asyncio.run(clean_up())
+        except CommandError as error:
+            process.fail(str(error), "see `nft list table ip wherry`")
+        return
+    process.run(lambda: serve(options), component=COMPONENT)
+
+
+async def clean_up() -> None:
+    """Remove the table, the rules in Docker's chain and the routes."""
+    await remove_table()
+    await remove_accepts()
+    await remove_routes()
+
+
+async def serve(options: argparse.Namespace) -> None:
+    """Follow the API server until cancelled."""
+    try:
+        config = for_daemon(options.kubeconfig, options.master)
+    except ConfigError as error:
+        raise process.StartError(str(error), "pass --kubeconfig=FILE") from error
+    registry = CollectorRegistry()
+    node = (options.hostname_override or socket.gethostname()).strip().lower()
+    async with Client(config, user_agent=COMPONENT) as client, asyncio.TaskGroup() as tasks:
+        world = World(
+            Informer(client, Service), Informer(client, EndpointSlice), Informer(client, Node)
+        )
+        syncer = Syncer(
+            world,
+            node,
+            options.cluster_cidr,
+            direct_routes=options.pod_network == "direct",
+            metrics=Metrics(registry),
+            clock=SystemClock(),
+        )
+        for informer in (world.services, world.slices, world.nodes):
+            tasks.create_task(informer.run())
+        tasks.create_task(syncer.run())
+        checks = {"sync": syncer.health}
+        for address in (options.healthz_bind_address, options.metrics_bind_address):
+            if address:
+                tasks.create_task(serve_health(*split_address(address), checks, registry))
+        process.freeze_after_start()
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """`0.0.0.0:10256` → host and port; StartError when it is none."""
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or int(port) > 65535:
+        raise process.StartError(f"{text!r} is no address", "say host:port")
+    return host.strip("[]"), int(port)
+
+
+if __name__ == "__main__":
+    main()
