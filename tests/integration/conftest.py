@@ -43,6 +43,7 @@ class Etcd:
     directory: Path
     port: int
     peer_port: int
+    fsync: bool = False  # tests need speed, benchmarks the truth
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -56,7 +57,7 @@ class Etcd:
             "--listen-client-urls", self.url, "--advertise-client-urls", self.url,
             "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
             "--initial-cluster", f"test={peer}", "--logger", "zap", "--log-outputs", "stderr",
-            "--unsafe-no-fsync",
+            *([] if self.fsync else ["--unsafe-no-fsync"]),
         ]  # fmt: skip
         with open(self.directory / "etcd.log", "ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
@@ -92,11 +93,11 @@ class Etcd:
 
 
 @contextlib.contextmanager
-def running_etcd() -> Iterator[Etcd]:
+def running_etcd(*, fsync: bool = False) -> Iterator[Etcd]:
     if shutil.which("etcd") is None:
         pytest.skip("no etcd on PATH")
     directory = Path(tempfile.mkdtemp(prefix="wherry-etcd-"))
-    etcd = Etcd(directory, free_port(), free_port())
+    etcd = Etcd(directory, free_port(), free_port(), fsync)
     try:
         etcd.start()
         yield etcd

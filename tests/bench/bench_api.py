@@ -1,0 +1,224 @@
+"""`make bench-api`: figures of the API server, beside the ones to beat (upstream's on a like machine).
+
+A real etcd (with fsync) and a real API server, each a process of its own; the load comes from this one
+over TLS. Run: python tests/bench/bench_api.py [--quick] [--pods N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib.util
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+
+import uvloop
+
+HERE = Path(__file__).resolve().parent
+CONNECTIONS = 16
+LIST_CONNECTIONS = 2
+WATCHERS = 100
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+PODS_PATH = "/api/v1/namespaces/default/pods"
+
+
+def load_module(name: str, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+servers = load_module("bench_servers", HERE.parent / "integration" / "conftest.py")
+load = load_module("bench_load", HERE / "load.py")
+
+
+def pod(name: str) -> bytes:
+    tree = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"app": "bench", "tier": "web"}},
+        "spec": {
+            "nodeName": "bench-node",
+            "containers": [
+                {
+                    "name": "main",
+                    "image": "registry.example.com/team/application:1.2.3",
+                    "command": ["/bin/server", "--listen=:8080", "--verbose"],
+                    "env": [
+                        {"name": "MODE", "value": "production"},
+                        {"name": "REGION", "value": "eu-1"},
+                    ],
+                    "ports": [{"containerPort": 8080, "name": "http"}],
+                    "resources": {
+                        "requests": {"cpu": "100m", "memory": "64Mi"},
+                        "limits": {"memory": "128Mi"},
+                    },
+                    "readinessProbe": {"httpGet": {"path": "/ready", "port": "http"}},
+                }
+            ],
+        },
+    }
+    return json.dumps(tree, separators=(",", ":")).encode()
+
+
+class Meter:
+    """Processor seconds and memory of a process, from /proc."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+
+    def cpu(self) -> float:
+        fields = Path(f"/proc/{self._pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+
+    def rss_mib(self) -> float:
+        for line in Path(f"/proc/{self._pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS"):
+                return int(line.split()[1]) / 1024
+        return 0.0
+
+
+def say(what: str, figure: str, upstream: str, goal: str) -> None:
+    print(f"{what:<34} {figure:<46} upstream {upstream:<28} goal {goal}", flush=True)
+
+
+async def bench_create(target: object, meter: Meter, names: list[str], watched: str = "") -> None:
+    requests = [target.request("POST", PODS_PATH, pod(name)) for name in names]
+    before = meter.cpu()
+    figures = await target.run(CONNECTIONS, requests, expect=201)
+    used = (meter.cpu() - before) / len(names) * 1e6
+    say(
+        f"create, {CONNECTIONS} connections{watched}",
+        f"{figures.rate:,.0f}/s p50 {figures.percentile(0.5):.1f} ms "
+        f"p99 {figures.percentile(0.99):.1f} ms ({used:.0f} µs CPU)"
+        + (f" {figures.failures} FAILED" if figures.failures else ""),
+        "1,248/s p50 11.4 p99 61",
+        "1,500/s (aim 2,500)",
+    )
+
+
+async def bench_get(target: object, meter: Meter, name: str, seconds: float) -> None:
+    request = target.request("GET", f"{PODS_PATH}/{name}")
+    before = meter.cpu()
+    figures = await target.run(CONNECTIONS, lambda: request, seconds=seconds)
+    used = (meter.cpu() - before) / max(1, len(figures.latencies)) * 1e6
+    say(
+        f"get, consistent, {CONNECTIONS} connections",
+        f"{figures.rate:,.0f}/s p50 {figures.percentile(0.5):.1f} ms ({used:.0f} µs CPU)",
+        "3,612/s",
+        "6,000/s (aim 8,000)",
+    )
+
+
+async def bench_list(target: object, meter: Meter, count: int, seconds: float) -> None:
+    request = target.request("GET", PODS_PATH)
+    before = meter.cpu()
+    figures = await target.run(LIST_CONNECTIONS, lambda: request, seconds=seconds)
+    used = (meter.cpu() - before) / max(1, len(figures.latencies)) * 1e3
+    say(
+        f"list of {count:,} pods, {LIST_CONNECTIONS} connections",
+        f"{figures.rate:.1f}/s {figures.bytes / figures.seconds / 1e6:,.0f} MB/s ({used:.1f} ms CPU)",
+        "8.7/s of 6,253 = 130 MB/s",
+        "25/s (aim 40)",
+    )
+
+
+async def bench_watch(target: object, meter: Meter, names: list[str]) -> None:
+    path = f"{PODS_PATH}?watch=true"
+    watchers = [await target.watch(path) for _ in range(WATCHERS)]
+    first = await _settled(watchers)
+    started = time.perf_counter()
+    await bench_create(target, meter, names, f" + {WATCHERS} watchers")
+    wanted = first + len(names)
+    deadline = time.perf_counter() + 60
+    while any(one.lines < wanted for one in watchers) and time.perf_counter() < deadline:
+        await asyncio.sleep(0.01)
+    seconds = time.perf_counter() - started
+    delivered = sum(one.lines for one in watchers) - first * WATCHERS
+    for one in watchers:
+        one.transport.close()
+    say(
+        f"watch fan-out, {WATCHERS} watchers",
+        f"{delivered / seconds:,.0f} events/s ({delivered:,} in {seconds:.2f} s)",
+        "60,200/s",
+        "100,000/s (aim 150,000)",
+    )
+
+
+async def _settled(watchers: list[object]) -> int:
+    """How many events each watcher begins with, once they all have them."""
+    deadline = time.perf_counter() + 60
+    before = -1
+    while time.perf_counter() < deadline:
+        await asyncio.sleep(0.5)
+        counts = {one.lines for one in watchers}
+        if len(counts) == 1 and counts == {before} and before > 0:
+            return before
+        before = counts.pop()
+    raise RuntimeError("the watchers never settled")
+
+
+async def bench_delete(target: object, meter: Meter, count: int) -> None:
+    request = target.request("DELETE", f"{PODS_PATH}?gracePeriodSeconds=0")
+    before = meter.cpu()
+    figures = await target.run(1, [request])
+    used = (meter.cpu() - before) / count * 1e6
+    say(
+        f"deletecollection of {count:,} pods",
+        f"{count / figures.seconds:,.0f}/s ({used:.0f} µs CPU)",
+        "250/s",
+        "600/s (aim 1,500)",
+    )
+
+
+async def measure(server: object, options: argparse.Namespace, start_seconds: float) -> None:
+    assert server.process is not None
+    meter = Meter(server.process.pid)
+    target = load.Target("127.0.0.1", server.port, servers.TOKEN)
+    say("start to /readyz", f"{start_seconds:.2f} s", "2.5 s", "1.5 s (aim 1.0)")
+    say("RSS, empty", f"{meter.rss_mib():.0f} MiB", "279 MiB", "100 MiB (aim 80)")
+    account = b'{"kind":"ServiceAccount","apiVersion":"v1","metadata":{"name":"default"}}'
+    await target.run(
+        1, [target.request("POST", "/api/v1/namespaces/default/serviceaccounts", account)],
+        expect=201,
+    )  # fmt: skip
+    count = options.pods
+    seconds = 2.0 if options.quick else 5.0
+    await bench_create(target, meter, [f"pod-{index}" for index in range(count)])
+    await bench_get(target, meter, "pod-7", seconds)
+    await bench_list(target, meter, count, seconds)
+    watched = min(count, 1000 if options.quick else 3000)
+    await bench_watch(target, meter, [f"watched-{index}" for index in range(watched)])
+    say(
+        "RSS, after the load",
+        f"{meter.rss_mib():.0f} MiB with {count + watched:,} pods",
+        "813 MiB with 6,253",
+        "270 MiB (aim 200)",
+    )
+    await bench_delete(target, meter, count + watched)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="about 15 seconds")
+    parser.add_argument("--pods", type=int, default=0)
+    parser.add_argument("--no-fsync", action="store_true", help="etcd in memory-like mode")
+    options = parser.parse_args()
+    options.pods = options.pods or (1000 if options.quick else 6253)
+    with servers.running_etcd(fsync=not options.no_fsync) as etcd:
+        started = time.perf_counter()
+        with servers.running_apiserver(etcd) as server:
+            start_seconds = time.perf_counter() - started
+            uvloop.run(measure(server, options, start_seconds))
+
+
+if __name__ == "__main__":
+    main()
