@@ -26,7 +26,7 @@ from apiserver.authn.keys import PublicKey, jwks, parse_signing_key, read_public
 from apiserver.authn.service_account import LEGACY_ISSUER, ServiceAccountTokens
 from apiserver.authn.token_file import TokenFile
 from apiserver.authn.token_file import parse as parse_token_file
-from apiserver.authz.authorizer import Authorizer, authorizer
+from apiserver.authz.authorizer import authorizer
 from apiserver.bootstrap import Bootstrap, Identity
 from apiserver.config import GIT_VERSION, AuthConfig, Config
 from apiserver.discovery.openapi_service import OpenApi
@@ -144,9 +144,10 @@ class Server:
             gate = Gate(Authenticator(tokens, anonymous=auth.anonymous), allowed)
             bootstrap = self._bootstrap(registry)
             responder = Responder()
-            rooms = self._rooms(registry, storage, gate, allowed, issuer)
+            discovery = Discovery(RESOURCES, self._public_address())
+            rooms = self._rooms(registry, storage, gate, discovery, issuer)
             dispatcher = Dispatcher(rooms, responder, RequestMetrics(self._metrics))
-            pages = self._pages(storage, cache, bootstrap, keys)
+            pages = self._pages(storage, cache, bootstrap, discovery, keys)
             app = build(dispatcher, gate, pages)
             await self._serve(HttpServer(app, responder, tls), sock, cache, bootstrap)
         finally:
@@ -214,6 +215,9 @@ class Server:
         serving = self._config.serving
         return advertised(serving.bind_address, serving.advertise_address, default_route_address())
 
+    def _public_address(self) -> str:
+        return f"{self._address() or '127.0.0.1'}:{self._config.serving.port}"
+
     def _service_ip(self) -> str:
         return str(self._config.service_networks[0][1])
 
@@ -242,31 +246,29 @@ class Server:
         registry: Registry,
         storage: Storage,
         gate: Gate,
-        allowed: Authorizer,
+        discovery: Discovery,
         issuer: Issuer | None,
     ) -> Rooms:
-        address = f"{self._address() or '127.0.0.1'}:{self._config.serving.port}"
         table = endpoints(
             PodEndpoints(registry),
             StreamEndpoints(registry, Kubelets(self._config.kubelet)),
             TokenEndpoints(registry, gate.authenticator, issuer),
-            ReviewEndpoints(allowed),
+            ReviewEndpoints(gate.authorizer),
         )
-        return Rooms(
-            gate, ResourceHandlers(registry, storage), Discovery(RESOURCES, address), table
-        )
+        return Rooms(gate, ResourceHandlers(registry, storage), discovery, table)
 
     def _pages(
         self,
         storage: Storage,
         cache: WatchCache,
         bootstrap: Bootstrap,
+        discovery: Discovery,
         keys: Sequence[PublicKey],
     ) -> Pages:
         live = {"ping": health.well, "log": health.well}
         ready = {
             **live,
-            "etcd": lambda: _etcd_check(storage),
+            "etcd": _etcd_check(storage, self._config.etcd.servers),
             "informer-sync": _set_check(cache.ready, "the cache is not filled yet"),
             "poststarthook/bootstrap-controller": _set_check(bootstrap.done, "not finished"),
             "shutdown": self._shutdown_check,
@@ -278,6 +280,7 @@ class Server:
             readiness=ready,
             metrics=self._metrics,
             openapi=OpenApi(RESOURCES, GIT_VERSION),
+            resource_paths=discovery.paths,
             issuer=_issuer_document(issuer),
             jwks=jwks(keys),
         )
@@ -293,13 +296,20 @@ def _set_check(event: asyncio.Event, otherwise: str) -> health.Check:
     return check
 
 
-async def _etcd_check(storage: Storage) -> str | None:
-    try:
-        async with asyncio.timeout(ETCD_CHECK_SECONDS_MAX):
-            await storage.revision()
-    except (StorageError, TimeoutError) as error:
-        return f"error getting data from etcd: {error}"
-    return None
+def _etcd_check(storage: Storage, endpoints_: Sequence[str]) -> health.Check:
+    where = f"etcd at {', '.join(endpoints_)} does not answer"
+
+    async def check() -> str | None:
+        try:
+            async with asyncio.timeout(ETCD_CHECK_SECONDS_MAX):
+                await storage.revision()
+        except StorageError as error:
+            return f"{where}: {error}"
+        except TimeoutError:
+            return f"{where} within {ETCD_CHECK_SECONDS_MAX:g}s"
+        return None
+
+    return check
 
 
 def _checked(what: str, make: Callable[[], T]) -> T:

@@ -53,6 +53,11 @@ class Discovery:
             for version in _AGGREGATED
         }
 
+    @property
+    def paths(self) -> list[str]:
+        """All paths that have a document."""
+        return ["/" + "/".join(segments) for segments in self._legacy]
+
     def answer(self, segments: list[str], ctx: RequestContext, if_none_match: str) -> Response:
         """The document of this path; ApiError 404 for a group or version that there is not."""
         body = self._legacy.get(tuple(segments))

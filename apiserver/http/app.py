@@ -16,7 +16,6 @@ from typing import Any, NoReturn
 import fastapi
 import orjson
 from fastapi import Depends, FastAPI, Request
-from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from starlette.exceptions import HTTPException
@@ -33,6 +32,11 @@ from wherry.api.errors import ApiError, status_error
 log = logging.getLogger(__name__)
 
 TREES = ("/api", "/apis")
+# What the index lists beside the resource trees and the health checks.
+OWN_PATHS = (
+    "/.well-known/openid-configuration", "/healthz", "/livez", "/metrics", "/openapi/v3",
+    "/openid/v1/jwks", "/readyz", "/version",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,7 @@ class Pages:
     readiness: Mapping[str, health.Check]
     metrics: CollectorRegistry
     openapi: OpenApi
+    resource_paths: Sequence[str]
     issuer: Mapping[str, Any]
     jwks: Mapping[str, Any]
 
@@ -88,8 +93,7 @@ def build(
     app.router.routes.insert(0, ResourceTrees(dispatcher))
     app.include_router(_health_routes(pages), dependencies=[Depends(admitted)])
     app.include_router(_document_routes(pages), dependencies=[Depends(admitted)])
-    known = {route.path for route in app.routes if isinstance(route, APIRoute)}
-    paths = sorted({*TREES, *(path for path in known if "{" not in path)})
+    paths = sorted({*TREES, *OWN_PATHS, *pages.resource_paths, *_check_paths(pages)})
 
     async def index() -> fastapi.Response:
         return _plain(_json({"paths": paths}))
@@ -99,6 +103,11 @@ def build(
     app.add_exception_handler(HTTPException, _not_found_page(paths))
     app.add_exception_handler(Exception, _on_bug)
     return app
+
+
+def _check_paths(pages: Pages) -> list[str]:
+    groups = (("livez", pages.liveness), ("readyz", pages.readiness), ("healthz", pages.readiness))
+    return [f"/{endpoint}/{name}" for endpoint, checks in groups for name in checks]
 
 
 def _health_routes(pages: Pages) -> fastapi.APIRouter:

@@ -37,7 +37,7 @@ async def report(
         names = ", ".join(f'"{name}"' for name in unknown)
         lines.append(f"warn: some health checks cannot be excluded: no matches for {names}")
     if failed:
-        log.info("%s check failed: %s", endpoint, "; ".join(failed))
+        log.debug("%s check failed: %s", endpoint, "; ".join(failed))
         body = "\n".join([*lines, f"{endpoint} check failed\n"])
         return Response(500, body.encode(), TEXT, dict(_HEADERS))
     if not verbose:
