@@ -25,14 +25,22 @@ _REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Al
 
 
 def answer(
-    target: str, checks: Mapping[str, Check], registry: CollectorRegistry
+    target: str,
+    checks: Mapping[str, Check],
+    registry: CollectorRegistry,
+    ready_checks: Mapping[str, Check] | None = None,
 ) -> tuple[int, str, bytes]:
-    """Status, content type and body for a GET of this target."""
+    """Status, content type and body for a GET of this target.
+
+    `ready_checks` count for /readyz only: not being ready is no reason to be restarted.
+    """
     path, _, query = target.partition("?")
     parts = [part for part in path.split("/") if part]
     if parts == ["metrics"]:
         return 200, CONTENT_TYPE_PLAIN_0_0_4, generate_latest(registry)
     if parts and parts[0] in ("healthz", "livez", "readyz"):
+        if parts[0] == "readyz":
+            checks = {**checks, **(ready_checks or {})}
         chosen = checks if len(parts) == 1 else {n: c for n, c in checks.items() if n == parts[1]}
         if len(parts) > 1 and parts[1] not in {"ping", *checks}:
             return 404, "text/plain; charset=utf-8", b"404 page not found\n"
@@ -60,6 +68,7 @@ async def serve_health(
     registry: CollectorRegistry,
     ssl: tls.SSLContext | None = None,
     *,
+    ready_checks: Mapping[str, Check] | None = None,
     on_listening: Callable[[int], None] | None = None,
 ) -> None:
     """Serve until cancelled. `on_listening` is told the port (asked for as 0 in tests)."""
@@ -70,7 +79,11 @@ async def serve_health(
             if free.locked():
                 return
             async with free, asyncio.timeout(REQUEST_SECONDS_MAX):
-                await _exchange(reader, writer, checks, registry)
+                await _exchange(
+                    reader,
+                    writer,
+                    lambda target: answer(target, checks, registry, ready_checks),
+                )
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             log.debug("health connection ended early")
         finally:
@@ -86,8 +99,7 @@ async def serve_health(
 async def _exchange(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
-    checks: Mapping[str, Check],
-    registry: CollectorRegistry,
+    answer_of: Callable[[str], tuple[int, str, bytes]],
 ) -> None:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     words = head.split("\r\n", 1)[0].split(" ")
@@ -96,7 +108,7 @@ async def _exchange(
     elif words[0] not in ("GET", "HEAD"):
         status, kind, body = 405, "text/plain", b"405 method not allowed\n"
     else:
-        status, kind, body = answer(words[1], checks, registry)
+        status, kind, body = answer_of(words[1])
     reply = (
         f"HTTP/1.1 {status} {_REASONS.get(status, 'Internal Server Error')}\r\n"
         f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
