@@ -151,7 +151,8 @@ def _plan_life(now: Situation, result: Plan) -> None:
     starts, result.start = result.start, []
     if not starts or now.busy:
         return
-    if not now.observed.sandboxes:
+    running = now.observed.running()
+    if not now.observed.sandboxes and not running:
         not_before = now.not_before.get(SANDBOX, now.now)
         if not_before > now.now:
             result.wake(not_before)
@@ -160,7 +161,6 @@ def _plan_life(now: Situation, result: Plan) -> None:
         return
     # What still runs lost its network: end it, let go of the old sandbox, then make a new one.
     result.sandbox_changed = True
-    running = now.observed.running()
     message = "Pod sandbox changed, it will be killed and re-created."
     result.kill.extend(Kill(r, grace_seconds(now.pod), message) for r in running)
     if not running:
@@ -316,4 +316,5 @@ def _plan_garbage(now: Situation, result: Plan) -> None:
         dead = [record for record in records[1:] if record.state is not State.RUNNING]
         result.remove.extend(dead[DEAD_KEPT_PER_CONTAINER:])
     if now.observed.sandbox is not None and not result.remove_sandboxes:
-        result.remove_sandboxes.extend(now.observed.sandboxes[1:])
+        in_use = {record.sandbox_id for record in now.observed.running()}
+        result.remove_sandboxes.extend(s for s in now.observed.sandboxes[1:] if s.id not in in_use)

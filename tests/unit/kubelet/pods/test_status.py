@@ -1,0 +1,229 @@
+"""A pod's status for what is known of its containers."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from kubelet.pods.observed import observe
+from kubelet.pods.publisher import patch
+from kubelet.pods.status import View, Waiting, compute
+from kubelet.runtime import labels as names
+from kubelet.runtime.labels import Identity
+from kubelet.runtime.protocol import ContainerRecord, State
+from wherry.api.core_v1 import Pod, PodStatus
+
+NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
+EARLIER = NOW - timedelta(minutes=1)
+
+
+def pod(*containers, init=(), policy="Always", **spec):
+    return Pod.from_wire(
+        {
+            "metadata": {"name": "p", "namespace": "d", "uid": "u", "generation": 2},
+            "spec": {
+                "restartPolicy": policy,
+                "containers": [{"name": name, "image": "i"} for name in containers],
+                "initContainers": [{"name": name, "image": "i"} for name in init],
+                **spec,
+            },
+        }
+    )
+
+
+def record(name, state=State.RUNNING, *, attempt=0, code=0, **changes):
+    labels = Identity("u", "p", "d", name, attempt).labels("n") | {names.SANDBOX: "s"}
+    return ContainerRecord(
+        id=f"{name}{attempt}", state=state, created_at=EARLIER, started_at=EARLIER,
+        finished_at=NOW if state is State.EXITED else None, exit_code=code, image="i:latest",
+        image_id="sha256:1", labels=labels, **changes,
+    )  # fmt: skip
+
+
+SANDBOX = record("POD")
+
+
+def status(wanted, *records, **view):
+    observed = observe(records)
+    defaults = {
+        "previous": PodStatus(),
+        "node_ip": "10.0.0.1",
+        "pod_ips": ("10.244.0.5",) if observed.sandbox else (),
+        "started": frozenset(r.name for r in observed.running()),
+        "ready": frozenset(r.id for r in observed.running()),
+        "images": {"sha256:1": "docker://sha256:1"},
+    }
+    return compute(View(pod=wanted, observed=observed, now=NOW, **(defaults | view)))
+
+
+def condition(of, type):
+    return next(c for c in of.conditions if c.type == type)
+
+
+def test_a_pod_just_seen():
+    found = status(pod("a"))
+    assert (found.phase, found.start_time, found.host_ip) == ("Pending", NOW, "10.0.0.1")
+    assert found.container_statuses[0].state.waiting.reason == "ContainerCreating"
+    assert {c.type: c.status for c in found.conditions} == {
+        "PodReadyToStartContainers": "False",
+        "Initialized": "True",
+        "Ready": "False",
+        "ContainersReady": "False",
+        "PodScheduled": "True",
+    }
+    assert condition(found, "Ready").message == "containers with unready status: [a]"
+    assert found.observed_generation == 2
+
+
+def test_a_running_pod():
+    found = status(pod("a"), SANDBOX, record("a"))
+    one = found.container_statuses[0]
+    assert (found.phase, found.pod_ip, found.pod_ips[0].ip) == (
+        "Running",
+        "10.244.0.5",
+        "10.244.0.5",
+    )
+    assert (one.ready, one.started, one.restart_count) == (True, True, 0)
+    assert (one.container_id, one.image, one.image_id) == (
+        "docker://a0",
+        "i:latest",
+        "docker://sha256:1",
+    )
+    assert one.state.running.started_at == EARLIER
+    assert all(c.status == "True" for c in found.conditions)
+
+
+def test_started_but_not_ready():
+    found = status(pod("a"), SANDBOX, record("a"), ready=frozenset())
+    assert (found.phase, found.container_statuses[0].started) == ("Running", True)
+    assert condition(found, "Ready").reason == "ContainersNotReady"
+
+
+def test_times_move_only_with_the_status():
+    before = status(pod("a"), SANDBOX)
+    before = before.with_(
+        conditions=[c.with_(last_transition_time=EARLIER) for c in before.conditions],
+        start_time=EARLIER,
+    )
+    after = status(pod("a"), SANDBOX, record("a"), previous=before)
+    assert condition(after, "Ready").last_transition_time == NOW
+    assert condition(after, "PodScheduled").last_transition_time == EARLIER
+    assert after.start_time == EARLIER
+
+
+@pytest.mark.parametrize(
+    ("policy", "codes", "phase"),
+    [
+        ("Never", (0, 0), "Succeeded"),
+        ("Never", (0, 3), "Failed"),
+        ("OnFailure", (0, 0), "Succeeded"),
+    ],
+)
+def test_a_finished_pod(policy, codes, phase):
+    ended = [record(n, State.EXITED, code=c) for n, c in zip("ab", codes, strict=True)]
+    found = status(pod("a", "b", policy=policy), *ended, finished=True)
+    assert found.phase == phase
+    assert (
+        condition(found, "Ready").reason
+        == {"Succeeded": "PodCompleted", "Failed": "PodFailed"}[phase]
+    )
+    assert found.container_statuses[1].state.terminated.exit_code == codes[1]
+
+
+def test_a_terminal_phase_never_changes():
+    found = status(pod("a"), SANDBOX, record("a"), previous=PodStatus(phase="Failed"))
+    assert found.phase == "Failed"
+
+
+def test_a_crash_loop():
+    ended = record("a", State.EXITED, attempt=3, code=2)
+    one = status(
+        pod("a"), SANDBOX, ended, backing_off={"a": 80}, messages={"a3": "boom"}
+    ).container_statuses[0]
+    assert one.state.waiting.reason == "CrashLoopBackOff"
+    assert one.state.waiting.message == "back-off 1m20s restarting failed container=a pod=p_d(u)"
+    last = one.last_state.terminated
+    assert (last.exit_code, last.reason, last.message, last.container_id) == (
+        2,
+        "Error",
+        "boom",
+        "docker://a3",
+    )
+    assert one.restart_count == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "code"),
+    [
+        ({"code": 0}, "Completed", 0),
+        ({"code": 1}, "Error", 1),
+        ({"code": 137, "oom_killed": True}, "OOMKilled", 137),
+    ],
+    ids=["completed", "error", "oom"],
+)
+def test_terminated_reasons(changes, reason, code):
+    found = status(pod("a", policy="Never"), record("a", State.EXITED, **changes), finished=True)
+    ended = found.container_statuses[0].state.terminated
+    assert (ended.reason, ended.exit_code) == (reason, code)
+
+
+def test_one_that_could_not_start():
+    broken = record("a", State.CREATED, error="no such file")
+    one = status(pod("a"), SANDBOX, replace(broken, started_at=None)).container_statuses[0]
+    assert (one.state.waiting.reason, one.state.waiting.message) == (
+        "RunContainerError",
+        "no such file",
+    )
+    assert (one.last_state.terminated.reason, one.last_state.terminated.exit_code) == (
+        "StartError",
+        128,
+    )
+
+
+def test_a_missing_image():
+    waiting = {"a": Waiting("ErrImagePull", "no such image")}
+    found = status(pod("a"), SANDBOX, waiting=waiting)
+    assert (found.phase, found.container_statuses[0].state.waiting.reason) == (
+        "Pending",
+        "ErrImagePull",
+    )
+
+
+def test_initialization():
+    wanted = pod("a", init=("x",))
+    found = status(wanted, SANDBOX, record("x"))
+    assert found.phase == "Pending"
+    assert condition(found, "Initialized").message == "containers with incomplete status: [x]"
+    assert found.container_statuses[0].state.waiting.reason == "PodInitializing"
+    found = status(wanted, SANDBOX, record("x", State.EXITED), record("a"))
+    assert (found.phase, condition(found, "Initialized").status) == ("Running", "True")
+    assert found.init_container_statuses[0].ready
+
+
+def test_a_rejected_pod():
+    found = status(pod("a"), forced=("Failed", "OutOfcpu", "Pod was rejected: too much"))
+    assert (found.phase, found.reason, found.container_statuses) == ("Failed", "OutOfcpu", [])
+
+
+def test_readiness_gates():
+    gated = pod("a", readinessGates=[{"conditionType": "x/y"}])
+    found = status(gated, SANDBOX, record("a"))
+    assert condition(found, "ContainersReady").status == "True"
+    assert condition(found, "Ready").reason == "ReadinessGatesNotReady"
+
+
+def test_the_patch_names_what_vanished():
+    old = PodStatus.from_wire({"phase": "Pending", "reason": "x", "podIPs": [{"ip": "1.1.1.1"}]})
+    ready = {"type": "Ready", "status": "True"}
+    new = PodStatus.from_wire(
+        {"phase": "Running", "podIPs": [{"ip": "2.2.2.2"}], "conditions": [ready]}
+    )
+    assert patch("u", new, old) == {
+        "metadata": {"uid": "u"},
+        "status": {
+            "phase": "Running",
+            "reason": None,
+            "podIPs": [{"ip": "2.2.2.2"}, {"$patch": "replace"}],
+            "conditions": [{"type": "Ready", "status": "True", "reason": None, "message": None}],
+        },
+    }
