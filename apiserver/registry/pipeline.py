@@ -10,7 +10,6 @@ Source: k8s.io/apiserver/pkg/registry/rest/{create,update}.go and endpoints/hand
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -76,7 +75,10 @@ class Write:
 
 
 def prepare_create(
-    write: Write, tree: Tree, new_name: Callable[[str], str] = generate_name
+    write: Write,
+    tree: Tree,
+    new_uid: Callable[[], str],
+    new_name: Callable[[str], str] = generate_name,
 ) -> None:
     """All of a creation but the store. ApiError when it is refused."""
     strategy, ctx, resource = write.strategy, write.ctx, write.resource
@@ -84,7 +86,7 @@ def prepare_create(
     match_namespace(resource, metadata, write.namespace)
     if not metadata.get("name") and (prefix := metadata.get("generateName")):
         metadata["name"] = new_name(prefix)
-    metadata["uid"] = str(uuid.uuid4())
+    metadata["uid"] = new_uid()
     metadata["creationTimestamp"] = format_time(ctx.now)
     for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
         metadata.pop(field, None)

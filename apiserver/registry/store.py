@@ -11,6 +11,8 @@ Source: k8s.io/apiserver/pkg/registry/generic/registry/store.go.
 from __future__ import annotations
 
 import asyncio
+import random
+import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -114,6 +116,7 @@ class Registry:
         self._admission = admission
         self._event_leases = Leases(storage, EVENT_SECONDS, clock or SystemClock())
         self._allocating = asyncio.Lock()
+        self._random = random.Random()
 
     # --- for handlers and subresources, on trees ---
 
@@ -300,7 +303,7 @@ class Registry:
             version = metadata.pop("resourceVersion", "")
             generated = not metadata.get("name")
             named = replace(write, name=metadata.get("name", ""))
-            prepare_create(named, tree)
+            prepare_create(named, tree, self._new_uid)
             name = tree["metadata"]["name"]
             if version and not write.dry_run:
                 message = "resourceVersion should not be set on objects to be created"
@@ -391,6 +394,10 @@ class Registry:
         if cached.revision == found.revision:
             return None
         return _Found(self.cache.tree(write.resource, cached), cached.revision, True)
+
+    def _new_uid(self) -> str:
+        # Unique, not secret: no system call for each object.
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
 
     async def _lease(self, resource: Resource) -> int:
         return await self._event_leases.current() if resource.plural == "events" else 0

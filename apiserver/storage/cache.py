@@ -41,6 +41,7 @@ REWIND_REVISIONS = 1000  # history taken over at start, so that clients resume a
 APPLY_YIELD_EVERY = 200  # changes applied before others may run
 BOOKMARK_SECONDS = 15.0
 WAIT_SECONDS_MAX = 3.0  # for the cache to reach a revision
+LISTED_SHARED_MAX = 64  # objects of one listing that may enter the kept trees
 TREES_KEPT_MAX = 512  # parsed objects that admission is likely to ask for again
 
 
@@ -274,8 +275,10 @@ class CacheLister:
         return None if cached is None else self._cache.tree(resource, cached)
 
     def list(self, resource: Resource, namespace: str = "") -> list[Mapping[str, Any]]:
-        """Everything, parsed anew: not for hot paths."""
+        """Everything; parsed anew when it is much: not for hot paths then."""
         found = self._cache.window(resource).select(namespace)
+        if len(found) <= LISTED_SHARED_MAX:
+            return [self._cache.tree(resource, cached) for cached in found]
         return [decode_item(cached.item, resource.gvk) for cached in found]
 
 
