@@ -1,0 +1,187 @@
+"""Service-account tokens: signed, verified, bound."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from apiserver.authn.authenticator import BadToken
+from apiserver.authn.keys import SigningKey, jwks, parse_public_keys, parse_signing_key
+from apiserver.authn.service_account import ServiceAccountTokens, claims_of, sign
+from wherry.api.model import format_time
+from wherry.api.scheme import Resource
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+ISSUER = "https://kubernetes.default.svc"
+
+
+def pem(key: Any) -> bytes:
+    encoded: bytes = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return encoded
+
+
+@pytest.fixture(scope="module", params=["rsa", "ec"])
+def key(request: pytest.FixtureRequest) -> bytes:
+    if request.param == "rsa":
+        return pem(rsa.generate_private_key(public_exponent=65537, key_size=2048))
+    return pem(ec.generate_private_key(ec.SECP256R1()))
+
+
+class Objects:
+    """A lister over a dict."""
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[str, str, str], Mapping[str, Any]] = {}
+
+    def put(
+        self, plural: str, namespace: str, name: str, uid: str, **metadata: Any
+    ) -> dict[str, Any]:
+        tree = {"metadata": {"name": name, "namespace": namespace, "uid": uid, **metadata}}
+        self.found[plural, namespace, name] = tree
+        return tree
+
+    def get(self, resource: Resource, namespace: str, name: str) -> Mapping[str, Any] | None:
+        return self.found.get((resource.plural, namespace, name))
+
+    def list(self, resource: Resource, namespace: str = "") -> list[Mapping[str, Any]]:
+        return [tree for (plural, _, _), tree in self.found.items() if plural == resource.plural]
+
+
+@pytest.fixture
+def objects() -> Objects:
+    objects = Objects()
+    objects.put("serviceaccounts", "ns", "bot", "sa-uid")
+    objects.put("pods", "ns", "p", "pod-uid")
+    return objects
+
+
+def token(key: bytes, objects: Objects, **changes: Any) -> str:
+    settings: dict[str, Any] = {
+        "account": objects.found["serviceaccounts", "ns", "bot"],
+        "pod": objects.found["pods", "ns", "p"],
+        "issuer": ISSUER,
+        "audiences": [ISSUER],
+        "seconds": 3600,
+        "warn_after": 0,
+        "now": NOW,
+        "token_id": "id",
+        **changes,
+    }
+    return sign(claims_of(**settings), parse_signing_key(key))
+
+
+def tokens(key: bytes, objects: Objects) -> ServiceAccountTokens:
+    return ServiceAccountTokens(parse_public_keys(key), (ISSUER,), (ISSUER,), objects)
+
+
+def test_a_good_token(key: bytes, objects: Objects) -> None:
+    found = tokens(key, objects).authenticate(token(key, objects), (), NOW)
+    assert found is not None
+    user = found.user
+    assert user.name == "system:serviceaccount:ns:bot"
+    assert user.uid == "sa-uid"
+    assert user.groups == ("system:serviceaccounts", "system:serviceaccounts:ns")
+    assert user.extra == {
+        "authentication.kubernetes.io/credential-id": ("JTI=id",),
+        "authentication.kubernetes.io/pod-name": ("p",),
+        "authentication.kubernetes.io/pod-uid": ("pod-uid",),
+    }
+
+
+def test_claims_are_upstreams(objects: Objects) -> None:
+    account, pod = objects.found["serviceaccounts", "ns", "bot"], objects.found["pods", "ns", "p"]
+    node = objects.put("nodes", "", "n1", "node-uid")
+    claims = claims_of(
+        account=account, pod=pod, node=node, issuer=ISSUER, audiences=["a"], seconds=100,
+        warn_after=50, now=NOW, token_id="id",
+    )  # fmt: skip
+    at = int(NOW.timestamp())
+    assert claims == {
+        "aud": ["a"], "exp": at + 100, "iat": at, "iss": ISSUER, "jti": "id",
+        "kubernetes.io": {
+            "namespace": "ns",
+            "node": {"name": "n1", "uid": "node-uid"},
+            "pod": {"name": "p", "uid": "pod-uid"},
+            "serviceaccount": {"name": "bot", "uid": "sa-uid"},
+            "warnafter": at + 50,
+        },
+        "nbf": at, "sub": "system:serviceaccount:ns:bot",
+    }  # fmt: skip
+
+
+def test_audiences(key: bytes, objects: Objects) -> None:
+    other = token(key, objects, audiences=["vault"])
+    with pytest.raises(BadToken):
+        tokens(key, objects).authenticate(other, (), NOW)
+    found = tokens(key, objects).authenticate(other, ("vault", "x"), NOW)
+    assert found is not None
+    assert found.audiences == ("vault",)
+
+
+def test_expiry_is_looked_at_every_time(key: bytes, objects: Objects) -> None:
+    verifier, text = tokens(key, objects), token(key, objects)
+    assert verifier.authenticate(text, (), NOW + timedelta(seconds=3599))
+    with pytest.raises(BadToken):
+        verifier.authenticate(text, (), NOW + timedelta(seconds=3601))
+    with pytest.raises(BadToken):
+        verifier.authenticate(text, (), NOW - timedelta(seconds=1))
+
+
+@pytest.mark.parametrize(
+    ("plural", "name"), [("serviceaccounts", "bot"), ("pods", "p")], ids=["account", "pod"]
+)
+def test_binding(key: bytes, objects: Objects, plural: str, name: str) -> None:
+    verifier, text = tokens(key, objects), token(key, objects)
+    assert verifier.authenticate(text, (), NOW)
+    before = objects.found.pop((plural, "ns", name))
+    with pytest.raises(BadToken):
+        verifier.authenticate(text, (), NOW)
+    objects.put(plural, "ns", name, "another-uid")
+    with pytest.raises(BadToken):
+        verifier.authenticate(text, (), NOW)
+    uid = before["metadata"]["uid"]
+    objects.put(plural, "ns", name, uid, deletionTimestamp=format_time(NOW))
+    assert verifier.authenticate(text, (), NOW + timedelta(seconds=30))
+    with pytest.raises(BadToken):
+        verifier.authenticate(text, (), NOW + timedelta(seconds=90))
+
+
+def test_another_key(key: bytes, objects: Objects) -> None:
+    foreign = pem(rsa.generate_private_key(public_exponent=65537, key_size=2048))
+    with pytest.raises(BadToken):
+        tokens(key, objects).authenticate(token(foreign, objects), (), NOW)
+
+
+@pytest.mark.parametrize("text", ["", "abc", "a.b.c", "é.é.é", "x" * 20_000])
+def test_what_is_no_token_of_ours(key: bytes, objects: Objects, text: str) -> None:
+    assert tokens(key, objects).authenticate(text, (), NOW) is None
+
+
+def test_another_issuer_is_not_ours(key: bytes, objects: Objects) -> None:
+    foreign = token(key, objects, issuer="https://elsewhere")
+    assert tokens(key, objects).authenticate(foreign, (), NOW) is None
+
+
+def test_keys_know_their_algorithm_and_show_themselves(key: bytes) -> None:
+    signing: SigningKey = parse_signing_key(key)
+    (public,) = parse_public_keys(key)
+    assert public.id == signing.id
+    (shown,) = jwks([public])["keys"]
+    assert (shown["kid"], shown["alg"]) == (public.id, public.algorithm)
+    assert {"n", "e"} <= shown.keys() or {"x", "y", "crv"} <= shown.keys()
+
+
+def test_several_keys_in_one_file(key: bytes) -> None:
+    second = pem(ec.generate_private_key(ec.SECP384R1()))
+    assert len(parse_public_keys(key + second)) == 2
+    with pytest.raises(ValueError, match="no PEM key"):
+        parse_public_keys(b"nothing")

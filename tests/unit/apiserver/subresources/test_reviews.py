@@ -1,0 +1,47 @@
+"""Access reviews: their shape and what they ask the authorizer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from apiserver.authz.authorizer import Attributes
+from apiserver.request import User
+from apiserver.subresources.reviews import access_errors, asked_attributes, user_info
+
+RESOURCE = {"namespace": "ns", "verb": "get", "group": "apps", "resource": "deployments"}
+PATH = {"path": "/metrics", "verb": "get"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        ({"resourceAttributes": RESOURCE}, None),
+        ({"nonResourceAttributes": PATH}, None),
+        ({}, "spec.resourceAttributes"),
+        (
+            {"resourceAttributes": RESOURCE, "nonResourceAttributes": PATH},
+            "spec.nonResourceAttributes",
+        ),
+    ],
+    ids=["resource", "path", "neither", "both"],
+)
+def test_exactly_one_question(spec: dict[str, Any], field: str | None) -> None:
+    assert [error.field for error in access_errors(spec)] == ([field] if field else [])
+
+
+def test_attributes() -> None:
+    user = User("u")
+    assert asked_attributes({"resourceAttributes": RESOURCE}, user) == Attributes(
+        user, "get", namespace="ns", group="apps", resource="deployments"
+    )
+    assert asked_attributes({"nonResourceAttributes": PATH}, user) == Attributes(
+        user, "get", path="/metrics"
+    )
+
+
+def test_user_info_leaves_out_what_is_empty() -> None:
+    assert user_info(User("u")) == {"username": "u"}
+    full = User("u", "1", ("g",), {"k": ("v",)})
+    assert user_info(full) == {"username": "u", "uid": "1", "groups": ["g"], "extra": {"k": ["v"]}}
