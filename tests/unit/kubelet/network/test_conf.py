@@ -1,0 +1,49 @@
+"""Which network is chosen and what its plug-ins are told."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kubelet.network import conf
+
+LIST = {"name": "corp", "cniVersion": "1.0.0", "plugins": [{"type": "ptp"}, {"type": "tuning"}]}
+
+
+def test_the_first_file_wins(tmp_path):
+    (tmp_path / "20-b.conflist").write_text(json.dumps(LIST | {"name": "b"}))
+    (tmp_path / "10-a.conf").write_text(json.dumps({"name": "a", "type": "macvlan"}))
+    (tmp_path / "00-readme.txt").write_text("no configuration")
+    found = conf.load(tmp_path)
+    assert (found.name, [p["type"] for p in found.plugins]) == ("a", ["macvlan"])
+
+
+def test_none(tmp_path):
+    assert conf.load(tmp_path) is None
+    assert conf.load(tmp_path / "absent") is None
+
+
+@pytest.mark.parametrize("text", [b"{", b"{}", b'{"name": "x"}', b'{"name": "x", "plugins": [{}]}'])
+def test_a_wrong_file_is_an_error(text):
+    with pytest.raises(conf.ConfigurationError, match="10-x"):
+        conf.parse(text, "10-x")
+
+
+def test_request():
+    network = conf.default("10.244.1.0/24", Path("/state"))
+    bridge, portmap = network.plugins
+    ports = [{"hostPort": 80, "containerPort": 8080, "protocol": "tcp"}]
+    told = json.loads(conf.request(network, bridge, None, ports))
+    assert told["ipam"]["ranges"] == [[{"subnet": "10.244.1.0/24"}]]
+    assert (told["name"], told["ipMasq"], "runtimeConfig" in told) == ("wherry", False, False)
+    told = json.loads(conf.request(network, portmap, {"ips": []}, ports))
+    assert told["prevResult"] == {"ips": []}
+    assert told["runtimeConfig"] == {"portMappings": ports}
+    assert "capabilities" not in told
+
+
+def test_addresses():
+    assert conf.addresses({"ips": [{"address": "10.0.0.2/24"}, {"address": "fd::2/64"}]}) == [
+        "10.0.0.2",
+        "fd::2",
+    ]
