@@ -245,13 +245,14 @@ def _kubelet(node: Machine, place: ControlPlane, authority: Authority) -> Daemon
         f"--cluster-dns={place.network.dns}", f"--cluster-domain={place.network.domain}",
         f"--tls-cert-file={serving.certificate}", f"--tls-private-key-file={serving.key}",
         f"--client-ca-file={authority.path}",
+        f"--healthz-bind-address={node.address}",
         *(() if not node.namespace else (f"--cni-conf-dir={node.directory / 'cni'}",)),
         *FAST_PROFILE["kubelet"],
     )  # fmt: skip
     after = (daemon_name(node, "dockerd"),) if node.own_engine else ()
     return Daemon(
         daemon_name(node, "kubelet"), command, str(node.log_dir / "kubelet.log"), ENVIRONMENT,
-        node.namespace, Ready(f"{node.address}:10250", ca=str(authority.path)), after,
+        node.namespace, Ready(f"{node.address}:10248"), after,
     )  # fmt: skip
 
 

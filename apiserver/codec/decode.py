@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from apiserver.codec.body import JSON, Unparsable, parse_body, summarize
+from apiserver.codec.body import JSON, Unparsable, media_type, parse_body, summarize
 from apiserver.codec.body import go_kind as go_kind
 from apiserver.codec.canonical import Mismatch, canonical
 from apiserver.codec.explain import Explanation
+from apiserver.codec.protobuf import PROTOBUF, Malformed, read_body
 from wherry.api.errors import ApiError, bad_request
 from wherry.api.model import GroupVersionKind, TypedModel
 from wherry.api.scheme import BY_KIND
@@ -46,6 +47,8 @@ def decode(
 ) -> Decoded:
     """Decode a request's body as an object of `model`. Raises ApiError 400 or 415."""
     try:
+        if media_type(content_type) == PROTOBUF:
+            return _decode(model, _read_protobuf(model, body), field_validation, False, ())
         parsed = parse_body(body, content_type)
     except Unparsable as error:
         raise _unrecognized(
@@ -53,6 +56,15 @@ def decode(
         ) from error
     _check_head(model, parsed.tree, body)
     return _decode(model, parsed.tree, field_validation, parsed.repeated, parsed.notes)
+
+
+def _read_protobuf(model: type[TypedModel], body: bytes) -> Tree:
+    try:
+        tree = read_body(model, body)
+    except Malformed as error:
+        raise Unparsable(f"protobuf: {error}") from error
+    _check_head(model, tree, body)
+    return tree
 
 
 def decode_tree(model: type[TypedModel], tree: Tree, field_validation: str = WARN) -> Decoded:

@@ -105,6 +105,8 @@ class Traits(NamedTuple):
     map_type:  "" or "atomic"
     retain_keys: strategic merge's `retainKeys` strategy
     enum:      the values upstream lists, empty when any is allowed
+    number:    the field's number in the protobuf encoding, where it is not one more than the field
+               before; "2.3" is field 3 of an inlined struct that is field 2
     """
 
     required: bool = False
@@ -115,6 +117,7 @@ class Traits(NamedTuple):
     map_type: str = ""
     retain_keys: bool = False
     enum: tuple[str, ...] = ()
+    number: str = ""
 
 
 NO_TRAITS = Traits()

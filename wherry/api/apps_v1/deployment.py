@@ -34,13 +34,13 @@ class DeploymentSpec(Model):
     min_ready_seconds: Int32 = 0
     revision_history_limit: Int32 | None = None
     paused: bool = False
-    progress_deadline_seconds: Int32 | None = None
+    progress_deadline_seconds: Int32 | None = wire(None, number="9")
 
 
 class DeploymentCondition(Model):
     type: str = wire("", required=True, zero="kept")
     status: str = wire("", required=True, zero="kept")
-    reason: str = ""
+    reason: str = wire("", number="4")
     message: str = ""
     last_update_time: Time | None = wire(None, zero="kept")
     last_transition_time: Time | None = wire(None, zero="kept")

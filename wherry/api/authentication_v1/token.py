@@ -15,7 +15,7 @@ class BoundObjectReference(Model):
 
 class TokenRequestSpec(Model):
     audiences: list[str] = wire([], zero="kept", list_type="atomic")
-    bound_object_ref: BoundObjectReference | None = wire(None, zero="kept")
+    bound_object_ref: BoundObjectReference | None = wire(None, zero="kept", number="3")
     expiration_seconds: Int64 | None = wire(None, zero="kept")
 
 

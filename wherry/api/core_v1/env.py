@@ -23,16 +23,16 @@ class ResourceFieldSelector(Model):
 class ConfigMapKeySelector(Model):
     ATOMIC = True
 
-    name: str = ""
-    key: str = wire("", required=True, zero="kept")
+    name: str = wire("", number="1.1")
+    key: str = wire("", required=True, zero="kept", number="2")
     optional: bool | None = None
 
 
 class SecretKeySelector(Model):
     ATOMIC = True
 
-    name: str = ""
-    key: str = wire("", required=True, zero="kept")
+    name: str = wire("", number="1.1")
+    key: str = wire("", required=True, zero="kept", number="2")
     optional: bool | None = None
 
 
@@ -60,13 +60,13 @@ class EnvVar(Model):
 
 
 class ConfigMapEnvSource(Model):
-    name: str = ""
-    optional: bool | None = None
+    name: str = wire("", number="1.1")
+    optional: bool | None = wire(None, number="2")
 
 
 class SecretEnvSource(Model):
-    name: str = ""
-    optional: bool | None = None
+    name: str = wire("", number="1.1")
+    optional: bool | None = wire(None, number="2")
 
 
 class EnvFromSource(Model):

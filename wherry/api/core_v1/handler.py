@@ -37,11 +37,11 @@ class SleepAction(Model):
 
 
 class Probe(Model):
-    exec: ExecAction | None = None
-    http_get: HTTPGetAction | None = None
-    tcp_socket: TCPSocketAction | None = None
-    grpc: GRPCAction | None = None
-    initial_delay_seconds: Int32 = 0
+    exec: ExecAction | None = wire(None, number="1.1")
+    http_get: HTTPGetAction | None = wire(None, number="1.2")
+    tcp_socket: TCPSocketAction | None = wire(None, number="1.3")
+    grpc: GRPCAction | None = wire(None, number="1.4")
+    initial_delay_seconds: Int32 = wire(0, number="2")
     timeout_seconds: Int32 = 0
     period_seconds: Int32 = 0
     success_threshold: Int32 = 0

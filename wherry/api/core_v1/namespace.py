@@ -13,7 +13,7 @@ class NamespaceSpec(Model):
 class NamespaceCondition(Model):
     type: str = wire("", required=True, zero="kept")
     status: str = wire("", required=True, zero="kept")
-    last_transition_time: Time | None = wire(None, zero="kept")
+    last_transition_time: Time | None = wire(None, zero="kept", number="4")
     reason: str = ""
     message: str = ""
 

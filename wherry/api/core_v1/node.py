@@ -24,7 +24,7 @@ class ConfigMapNodeConfigSource(Model):
 
 
 class NodeConfigSource(Model):
-    config_map: ConfigMapNodeConfigSource | None = None
+    config_map: ConfigMapNodeConfigSource | None = wire(None, number="2")
 
 
 class NodeSpec(Model):

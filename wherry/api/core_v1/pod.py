@@ -42,7 +42,7 @@ class PodSchedulingGroup(Model):
 
 class PodResourceClaim(Model):
     name: str = wire("", required=True, zero="kept")
-    resource_claim_name: str | None = None
+    resource_claim_name: str | None = wire(None, number="3")
     resource_claim_template_name: str | None = None
 
 
@@ -106,7 +106,7 @@ class PodSpec(Model):
     )
     resources: ResourceRequirements | None = None
     hostname_override: str | None = None
-    scheduling_group: PodSchedulingGroup | None = None
+    scheduling_group: PodSchedulingGroup | None = wire(None, number="43")
 
 
 class PodTemplateSpec(Model):

@@ -44,7 +44,7 @@ class ContainerUser(Model):
 class ResourceHealth(Model):
     resource_id: str = wire("", required=True, zero="kept")
     health: str = ""
-    message: str | None = None
+    message: str | None = wire(None, number="6")
 
 
 class ResourceStatus(Model):

@@ -31,7 +31,7 @@ class ServiceSpec(Model):
     cluster_ip: str = ""
     type: str = wire("", enum=("ClusterIP", "ExternalName", "LoadBalancer", "NodePort"))
     external_ips: list[str] = wire([], list_type="atomic")
-    session_affinity: str = wire("", enum=("ClientIP", "None"))
+    session_affinity: str = wire("", enum=("ClientIP", "None"), number="7")
     load_balancer_ip: str = ""
     load_balancer_source_ranges: list[str] = wire([], list_type="atomic")
     external_name: str = ""
@@ -40,7 +40,7 @@ class ServiceSpec(Model):
     publish_not_ready_addresses: bool = False
     session_affinity_config: SessionAffinityConfig | None = None
     ip_family_policy: str | None = wire(
-        None, enum=("PreferDualStack", "RequireDualStack", "SingleStack")
+        None, enum=("PreferDualStack", "RequireDualStack", "SingleStack"), number="17"
     )
     cluster_ips: list[str] = wire([], list_type="atomic")
     ip_families: list[str] = wire([], list_type="atomic")

@@ -67,8 +67,8 @@ class SecretVolumeSource(Model):
 
 
 class ConfigMapVolumeSource(Model):
-    name: str = ""
-    items: list[KeyToPath] = wire([], list_type="atomic")
+    name: str = wire("", number="1.1")
+    items: list[KeyToPath] = wire([], list_type="atomic", number="2")
     default_mode: Int32 | None = None
     optional: bool | None = None
 
@@ -86,15 +86,15 @@ class DownwardAPIVolumeSource(Model):
 
 
 class SecretProjection(Model):
-    name: str = ""
-    items: list[KeyToPath] = wire([], list_type="atomic")
-    optional: bool | None = None
+    name: str = wire("", number="1.1")
+    items: list[KeyToPath] = wire([], list_type="atomic", number="2")
+    optional: bool | None = wire(None, number="4")
 
 
 class ConfigMapProjection(Model):
-    name: str = ""
-    items: list[KeyToPath] = wire([], list_type="atomic")
-    optional: bool | None = None
+    name: str = wire("", number="1.1")
+    items: list[KeyToPath] = wire([], list_type="atomic", number="2")
+    optional: bool | None = wire(None, number="4")
 
 
 class DownwardAPIProjection(Model):
@@ -179,36 +179,36 @@ class ImageVolumeSource(Model):
 
 class Volume(Model):
     name: str = wire("", required=True, zero="kept")
-    aws_elastic_block_store: AWSElasticBlockStoreVolumeSource | None = None
-    azure_disk: AzureDiskVolumeSource | None = None
-    azure_file: AzureFileVolumeSource | None = None
-    cephfs: CephFSVolumeSource | None = None
-    cinder: CinderVolumeSource | None = None
-    config_map: ConfigMapVolumeSource | None = None
-    csi: CSIVolumeSource | None = None
-    downward_api: DownwardAPIVolumeSource | None = wire(None, alias="downwardAPI")
-    empty_dir: EmptyDirVolumeSource | None = None
-    ephemeral: EphemeralVolumeSource | None = None
-    fc: FCVolumeSource | None = None
-    flex_volume: FlexVolumeSource | None = None
-    flocker: FlockerVolumeSource | None = None
-    gce_persistent_disk: GCEPersistentDiskVolumeSource | None = None
-    git_repo: GitRepoVolumeSource | None = None
-    glusterfs: GlusterfsVolumeSource | None = None
-    host_path: HostPathVolumeSource | None = None
-    image: ImageVolumeSource | None = None
-    iscsi: ISCSIVolumeSource | None = None
-    nfs: NFSVolumeSource | None = None
-    persistent_volume_claim: PersistentVolumeClaimVolumeSource | None = None
-    photon_persistent_disk: PhotonPersistentDiskVolumeSource | None = None
-    portworx_volume: PortworxVolumeSource | None = None
-    projected: ProjectedVolumeSource | None = None
-    quobyte: QuobyteVolumeSource | None = None
-    rbd: RBDVolumeSource | None = None
-    scale_io: ScaleIOVolumeSource | None = None
-    secret: SecretVolumeSource | None = None
-    storageos: StorageOSVolumeSource | None = None
-    vsphere_volume: VsphereVirtualDiskVolumeSource | None = None
+    aws_elastic_block_store: AWSElasticBlockStoreVolumeSource | None = wire(None, number="2.4")
+    azure_disk: AzureDiskVolumeSource | None = wire(None, number="2.22")
+    azure_file: AzureFileVolumeSource | None = wire(None, number="2.18")
+    cephfs: CephFSVolumeSource | None = wire(None, number="2.14")
+    cinder: CinderVolumeSource | None = wire(None, number="2.13")
+    config_map: ConfigMapVolumeSource | None = wire(None, number="2.19")
+    csi: CSIVolumeSource | None = wire(None, number="2.28")
+    downward_api: DownwardAPIVolumeSource | None = wire(None, alias="downwardAPI", number="2.16")
+    empty_dir: EmptyDirVolumeSource | None = wire(None, number="2.2")
+    ephemeral: EphemeralVolumeSource | None = wire(None, number="2.29")
+    fc: FCVolumeSource | None = wire(None, number="2.17")
+    flex_volume: FlexVolumeSource | None = wire(None, number="2.12")
+    flocker: FlockerVolumeSource | None = wire(None, number="2.15")
+    gce_persistent_disk: GCEPersistentDiskVolumeSource | None = wire(None, number="2.3")
+    git_repo: GitRepoVolumeSource | None = wire(None, number="2.5")
+    glusterfs: GlusterfsVolumeSource | None = wire(None, number="2.9")
+    host_path: HostPathVolumeSource | None = wire(None, number="2.1")
+    image: ImageVolumeSource | None = wire(None, number="2.30")
+    iscsi: ISCSIVolumeSource | None = wire(None, number="2.8")
+    nfs: NFSVolumeSource | None = wire(None, number="2.7")
+    persistent_volume_claim: PersistentVolumeClaimVolumeSource | None = wire(None, number="2.10")
+    photon_persistent_disk: PhotonPersistentDiskVolumeSource | None = wire(None, number="2.23")
+    portworx_volume: PortworxVolumeSource | None = wire(None, number="2.24")
+    projected: ProjectedVolumeSource | None = wire(None, number="2.26")
+    quobyte: QuobyteVolumeSource | None = wire(None, number="2.21")
+    rbd: RBDVolumeSource | None = wire(None, number="2.11")
+    scale_io: ScaleIOVolumeSource | None = wire(None, number="2.25")
+    secret: SecretVolumeSource | None = wire(None, number="2.6")
+    storageos: StorageOSVolumeSource | None = wire(None, number="2.27")
+    vsphere_volume: VsphereVirtualDiskVolumeSource | None = wire(None, number="2.20")
 
 
 class VolumeMount(Model):

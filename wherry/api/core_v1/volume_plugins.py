@@ -101,7 +101,7 @@ class ISCSIVolumeSource(Model):
     read_only: bool = False
     portals: list[str] = wire([], list_type="atomic")
     chap_auth_discovery: bool = False
-    secret_ref: LocalObjectReference | None = None
+    secret_ref: LocalObjectReference | None = wire(None, number="10")
     chap_auth_session: bool = False
     initiator_name: str | None = None
 

@@ -9,7 +9,7 @@ class OwnerReference(Model):
     ATOMIC = True
 
     kind: str = wire("", required=True, zero="kept")
-    name: str = wire("", required=True, zero="kept")
+    name: str = wire("", required=True, zero="kept", number="3")
     uid: str = wire("", required=True, zero="kept")
     api_version: str = wire("", required=True, zero="kept")
     controller: bool | None = None
@@ -21,7 +21,7 @@ class ManagedFieldsEntry(Model):
     operation: str = ""
     api_version: str = ""
     time: Time | None = None
-    fields_type: str = ""
+    fields_type: str = wire("", number="6")
     fields_v1: RawObject | None = None
     subresource: str = ""
 
@@ -43,7 +43,7 @@ class ObjectMeta(Model):
         [], list_type="map", keys=("uid",), merge_key="uid"
     )
     finalizers: list[str] = wire([], list_type="set", merge_key="")
-    managed_fields: list[ManagedFieldsEntry] = wire([], list_type="atomic")
+    managed_fields: list[ManagedFieldsEntry] = wire([], list_type="atomic", number="17")
 
 
 class ListMeta(Model):
