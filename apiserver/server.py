@@ -33,7 +33,7 @@ from apiserver.discovery.openapi_service import OpenApi
 from apiserver.discovery.service import Discovery
 from apiserver.handlers.resource import ResourceHandlers
 from apiserver.http import health
-from apiserver.http.app import Pages, build
+from apiserver.http.app import Front, Pages, build
 from apiserver.http.dispatcher import Dispatcher, Gate, Rooms
 from apiserver.http.metrics import RequestMetrics
 from apiserver.http.respond import Responder
@@ -148,7 +148,7 @@ class Server:
             rooms = self._rooms(registry, storage, gate, discovery, issuer)
             dispatcher = Dispatcher(rooms, responder, RequestMetrics(self._metrics))
             pages = self._pages(storage, cache, bootstrap, discovery, keys)
-            app = build(dispatcher, gate, pages)
+            app = Front(build(dispatcher, gate, pages), dispatcher)
             await self._serve(HttpServer(app, responder, tls), sock, cache, bootstrap)
         finally:
             await storage.close()

@@ -14,7 +14,7 @@ import socket
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from apiserver.request import User
 
@@ -24,6 +24,8 @@ KEEPALIVE_IDLE_SECONDS = 30
 KEEPALIVE_INTERVAL_SECONDS = 5
 # Bytes of a taken-over connection that may wait to be read; beyond twice this TCP pushes back.
 TUNNEL_BUFFER_BYTES = 64 * 1024
+
+Headers = list[tuple[bytes, bytes]]
 
 
 def tune_socket(sock: socket.socket) -> None:
@@ -91,6 +93,31 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
         if self.parser.should_upgrade():
             self.cycle.keep_alive = False  # the parser reads no second request after this one
+
+    def respond(self, scope: object, status: int, headers: Headers, body: bytes) -> bool:
+        """Send a whole answer in one piece; False when it is not this request's turn (pipelining).
+
+        uvicorn writes head and body apart: one more TLS record and system call for each answer.
+        """
+        cycle = self.cycle
+        if cycle.scope is not scope or cycle.response_started or cycle.scope["method"] == "HEAD":
+            return False
+        if cycle.disconnected or self.transport.is_closing():
+            return True
+        parts = [STATUS_LINE[status]]
+        for name, value in (*cycle.default_headers, *headers):
+            parts += (name, b": ", value, b"\r\n")
+        if not cycle.keep_alive:
+            parts.append(b"connection: close\r\n")
+        parts += (b"\r\n", body)
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        self.transport.write(b"".join(parts))
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            self.transport.close()
+        cycle.on_response()
+        return True
 
     def take_over(self, head: bytes) -> asyncio.StreamReader:
         """Send the answer's head and end HTTP here: what comes now is read from the result.

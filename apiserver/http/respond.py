@@ -96,6 +96,8 @@ class Responder:
                 headers += _GZIP
                 body = await asyncio.to_thread(_gzip_whole, body)
             headers.append((b"content-length", b"%d" % len(body)))
+            if exchange.connection.respond(exchange.scope, response.status, headers, body):
+                return
             start = {"type": "http.response.start", "status": response.status, "headers": headers}
             await send(start)
             await send({"type": "http.response.body", "body": body})

@@ -44,6 +44,7 @@ class HttpServer(uvicorn.Server):
     def __init__(self, app: Any, responder: Responder, tls: ssl.SSLContext) -> None:
         config = uvicorn.Config(
             app,
+            interface="asgi3",
             http=Connection,
             loop="none",
             ws="none",
