@@ -28,7 +28,7 @@ from apiserver.storage.interface import (
 )
 from apiserver.storage.keys import ROOT, ROOT_END, KeyReader
 from apiserver.storage.probe import RevisionProbe
-from apiserver.storage.watchers import Watcher, WatcherIndex
+from apiserver.storage.watchers import Pacer, Watcher, WatcherIndex
 from apiserver.storage.window import Cached, FieldsOf, HistoryGone, ResourceWindow
 from wherry.api.scheme import Resource
 from wherry.daemon.backoff import Backoff
@@ -78,6 +78,7 @@ class WatchCache:
         self._keys = KeyReader(stored)
         self._windows = {r: ResourceWindow(r, readers.get(r, no_fields)) for r in stored}
         self._watchers = {r: WatcherIndex() for r in stored}
+        self._pacer = Pacer()
         self._probe = RevisionProbe(storage.revision)
         self._waiters: list[tuple[int, int, asyncio.Future[None]]] = []
         self._order = count()
@@ -130,6 +131,7 @@ class WatchCache:
 
         Whoever read the window in the same turn of the event loop misses nothing between.
         """
+        watcher.pacer = self._pacer
         self._watchers[resource].add(watcher)
 
     def remove_watcher(self, resource: Resource, watcher: Watcher) -> None:

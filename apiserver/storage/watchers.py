@@ -19,6 +19,9 @@ from wherry.api.selectors import FieldSelectorExpr, LabelSelectorExpr
 
 BUFFER_FRAMES_MAX = 8192
 BUFFER_BYTES_MAX = 24 * 1024 * 1024
+# Four times what a write costs: rounds take at most a quarter of the time.
+ROUND_SECONDS_PER_WATCHER = 0.0002
+ROUND_SECONDS_MAX = 0.03
 CHUNK_BYTES = 256 * 1024
 NODE_FIELD = "spec.nodeName"
 
@@ -106,6 +109,7 @@ class Watcher:
         self.encoder = encoder
         self.bookmarks = bookmarks
         self.cut_off = False
+        self.pacer: Pacer | None = None  # who says when to write; None: at once
         self._first = first  # lines that come before any change; made only as the client reads
         self._buffer: list[bytes] = []
         self._bytes = 0
@@ -129,13 +133,16 @@ class Watcher:
             self.cut_off = True
             self._buffer = []
             self.close()
-        elif self._waiter is not None:
-            self._wake()
+        elif len(buffer) == 1:
+            if self.pacer is None:
+                self.wake()
+            else:
+                self.pacer.add(self)
 
     def close(self) -> None:
         """End the stream after what is buffered."""
         self._closed = True
-        self._wake()
+        self.wake()
 
     async def next_chunk(self) -> bytes:
         """All lines that wait, joined; empty when the watch is over."""
@@ -152,9 +159,43 @@ class Watcher:
         frames, self._buffer, self._bytes = self._buffer, [], 0
         return frames[0] if len(frames) == 1 else b"".join(frames)
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Let the reader see what there is."""
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+
+class Pacer:
+    """Wakes watchers that have something to write, at a pace that leaves time for other work.
+
+    A write to one client costs a TLS record, a system call and a task's turn, however many events it
+    carries. So after a round that woke many, the next one comes a while later and carries more; when
+    little happens, everybody is woken at once.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[Watcher] = []
+        self._timer: asyncio.Handle | None = None
+        self._not_before = 0.0
+
+    def add(self, watcher: Watcher) -> None:
+        """Wake this watcher in the next round."""
+        self._waiting.append(watcher)
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            delay = self._not_before - loop.time()
+            if delay > 0:
+                self._timer = loop.call_later(delay, self._round)
+            else:
+                self._timer = loop.call_soon(self._round)
+
+    def _round(self) -> None:
+        self._timer = None
+        waiting, self._waiting = self._waiting, []
+        for watcher in waiting:
+            watcher.wake()
+        pause = min(len(waiting) * ROUND_SECONDS_PER_WATCHER, ROUND_SECONDS_MAX)
+        self._not_before = asyncio.get_running_loop().time() + pause
 
 
 def _take(frames: Iterator[bytes]) -> bytes:
