@@ -124,3 +124,7 @@ def main() -> None:
     options = flags().parse()
     logs.configure(COMPONENT, logs.level_of(options.v))
     process.run(lambda: serve(options), component=COMPONENT)
+
+
+if __name__ == "__main__":
+    main()
