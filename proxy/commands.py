@@ -25,7 +25,8 @@ async def run(
     try:
         process = await asyncio.create_subprocess_exec(
             *command,
-            stdin=asyncio.subprocess.PIPE,
+            # A pipe only for what is read: a tool that ends early would break it.
+            stdin=asyncio.subprocess.PIPE if text else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -33,7 +34,7 @@ async def run(
         raise CommandError(command, None, str(error)) from error
     try:
         async with asyncio.timeout(seconds):
-            out, errors = await process.communicate(text.encode())
+            out, errors = await process.communicate(text.encode() or None)
     except TimeoutError as error:
         raise CommandError(command, None, f"no end after {seconds:.0f} s") from error
     finally:
