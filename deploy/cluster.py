@@ -153,6 +153,7 @@ def _apiserver(place: ControlPlane, authority: Authority) -> Daemon:
         f"--tls-cert-file={serving.certificate}",
         f"--tls-private-key-file={serving.key}",
         f"--client-ca-file={authority.path}",
+        "--kubelet-preferred-address-types=InternalIP,Hostname",
         f"--kubelet-certificate-authority={authority.path}",
         f"--kubelet-client-certificate={to_kubelets.certificate}",
         f"--kubelet-client-key={to_kubelets.key}",
