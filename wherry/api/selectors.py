@@ -222,7 +222,7 @@ def label_selector(selector: LabelSelector | Mapping[str, Any] | None) -> LabelS
         return NOTHING
     tree = selector.to_wire() if isinstance(selector, LabelSelector) else selector
     found = [
-        _requirement(key, "in", [value]) for key, value in (tree.get("matchLabels") or {}).items()
+        _requirement(key, "=", [value]) for key, value in (tree.get("matchLabels") or {}).items()
     ]
     for expression in tree.get("matchExpressions") or ():
         operator = _OF_OBJECTS.get(expression["operator"])

@@ -78,7 +78,7 @@ def test_selectors_of_objects() -> None:
     for form in (model, model.to_wire()):
         assert label_selector(form).matches(LABELS)
         assert not label_selector(form).matches({"app": "web"})
-    assert str(label_selector(model)) == "app in (web),tier in (front)"
+    assert str(label_selector(model)) == "app=web,tier in (front)"
     assert not label_selector(None).matches(LABELS)
     assert label_selector({}).matches({})
 
