@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 from wherry.api.scheme import Resource
 from wherry.client.decode import PartialObjectMetadata
-from wherry.client.rest import PATCH_TYPES, Client, PatchType, encode
+from wherry.client.raw import encode
+from wherry.client.rest import PATCH_TYPES, Client, PatchType
 
 _ONE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 

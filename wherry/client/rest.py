@@ -1,23 +1,15 @@
 """The typed client of the API: a method per verb, generic over the kind's model.
 
 Refusals are `ApiError` (the server's Status), silence is `ApiUnavailable`; nothing else leaves.
-Requests that the server asks to repeat (429 or 5xx with Retry-After) are repeated a few times
-within the call's timeout; nothing else is retried here, for only the caller knows what it means.
-
-Source: the API conventions' verbs; retry rule as k8s.io/client-go/rest.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
-from urllib.parse import quote, urlencode
+from typing import Any, Literal, TypeVar
+from urllib.parse import quote
 
 from wherry.api.errors import ApiError
 from wherry.api.meta_v1.status import DeleteOptions, Preconditions, Status
@@ -29,13 +21,12 @@ from wherry.client.decode import (
     ObjectList,
     PartialObjectMetadata,
     WatchEvent,
-    decode_error,
     decode_event,
     decode_list,
     decode_object,
 )
-from wherry.client.kubeconfig import ClientConfig, tls_context
-from wherry.client.transport import ApiUnavailable, Pool, Response, StreamResponse
+from wherry.client.raw import JSON, Params, RawClient, encode
+from wherry.client.transport import ApiUnavailable
 
 __all__ = ["ApiError", "ApiUnavailable", "Client", "ObjectList", "PatchType", "WatchEvent"]
 
@@ -46,44 +37,21 @@ PATCH_TYPES: Mapping[str, str] = {
     "strategic": "application/strategic-merge-patch+json",
     "json": "application/json-patch+json",
 }
-JSON = "application/json"
 _PARTIAL = "application/json;as={};g=meta.k8s.io;v=v1"
-TOKEN_SECONDS_MAX = 60.0  # a rotated token file is noticed within this time
-RETRIES_MAX = 5
-RETRY_SECONDS_MAX = 10.0
 PAGE_LIMIT_MAX = 10_000  # pages followed in one list
-Params = Mapping[str, str]
 
 
-class Client:
-    """Speaks to one API server. Use as an async context manager; methods are safe to run at once."""
+class Client(RawClient):
+    """Speaks to one API server. Use as an async context manager; methods are safe to run at once.
 
-    def __init__(
-        self, config: ClientConfig, *, user_agent: str = "wherry", timeout: float = 30.0
-    ) -> None:
-        self.config = config
-        self.timeout = timeout
-        self._pool = Pool(config.server, tls_context(config), server_name=config.server_name)
-        self._user_agent = config.user_agent or user_agent
-        self._token = config.token
-        self._token_read = -TOKEN_SECONDS_MAX
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._pool.close()
+    `request` and `stream` do what no verb here does.
+    """
 
     # -- reads
 
     async def get(self, model: type[M], name: str, namespace: str = "") -> M:
         path = resource_of(model).path(namespace, quote(name))
-        return decode_object(model, (await self._send("GET", path)).body)
+        return decode_object(model, (await self.send("GET", path)).body)
 
     async def list(
         self,
@@ -107,7 +75,7 @@ class Client:
         accept = _accept(model, "PartialObjectMetadataList")
         found: list[M] = []
         for _ in range(PAGE_LIMIT_MAX):
-            page = decode_list(model, (await self._send("GET", path, params, accept=accept)).body)
+            page = decode_list(model, (await self.send("GET", path, params, accept=accept)).body)
             found = [*found, *page.items] if found else page.items
             if not page.continue_:
                 return ObjectList(found, page.resource_version)
@@ -163,14 +131,14 @@ class Client:
         """Create the object in its metadata's namespace; the stored form comes back."""
         model, meta = type(obj), _meta(obj)
         path = resource_of(model).path(meta.namespace, quote(name), subresource)
-        response = await self._send("POST", path, _dry(dry_run), body=obj.to_json())
+        response = await self.send("POST", path, _dry(dry_run), body=obj.to_json())
         return decode_object(model, response.body)
 
     async def update(self, obj: M, *, subresource: str = "", dry_run: bool = False) -> M:
         """Replace the object; 409 when its resourceVersion is set and no longer the newest."""
         model, meta = type(obj), _meta(obj)
         path = resource_of(model).path(meta.namespace, quote(meta.name), subresource)
-        response = await self._send("PUT", path, _dry(dry_run), body=obj.to_json())
+        response = await self.send("PUT", path, _dry(dry_run), body=obj.to_json())
         return decode_object(model, response.body)
 
     async def update_status(self, obj: M) -> M:
@@ -188,7 +156,7 @@ class Client:
         dry_run: bool = False,
     ) -> M:
         path = resource_of(model).path(namespace, quote(name), subresource)
-        response = await self._send(
+        response = await self.send(
             "PATCH", path, _dry(dry_run), body=encode(patch), content_type=PATCH_TYPES[type]
         )
         return decode_object(model, response.body)
@@ -208,7 +176,7 @@ class Client:
         """Ask for the object's deletion, under the given preconditions."""
         options = _options(grace_period_seconds, propagation_policy, uid, resource_version)
         path = (resource or resource_of(model)).path(namespace, quote(name))
-        await self._send("DELETE", path, body=options)
+        await self.send("DELETE", path, body=options)
 
     async def delete_collection(
         self,
@@ -224,134 +192,17 @@ class Client:
         path = (resource or resource_of(model)).path(namespace)
         params = _selection(label_selector, field_selector, "")
         options = _options(grace_period_seconds, propagation_policy, None, None)
-        await self._send("DELETE", path, params, body=options)
+        await self.send("DELETE", path, params, body=options)
 
     async def create_subresource(
         self, model: type[TypedModel], name: str, namespace: str, subresource: str, body: B
     ) -> B | Status:
         """POST `body` to an object's subresource (binding, eviction, token)."""
         path = resource_of(model).path(namespace, quote(name), subresource)
-        answer = (await self._send("POST", path, body=body.to_json())).body
+        answer = (await self.send("POST", path, body=body.to_json())).body
         if b'"kind":"Status"' in answer[:64] or json.loads(answer).get("kind") == "Status":
             return decode_object(Status, answer)
         return decode_object(type(body), answer)
-
-    # -- raw
-
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: bytes | Mapping[str, Any] | None = None,
-        content_type: str | None = None,
-        params: Params | None = None,
-        accept: str | None = None,
-        timeout: float | None = None,
-    ) -> Response:
-        """Any request; a refusal raises ApiError, every 2xx is returned."""
-        data = body if isinstance(body, bytes) or body is None else encode(body)
-        return await self._send(
-            method, path, params, body=data or b"", content_type=content_type or JSON,
-            accept=accept or JSON, timeout=timeout,
-        )  # fmt: skip
-
-    def stream(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Params | None = None,
-        body: bytes = b"",
-        accept: str = JSON,
-        timeout: float | None = None,
-    ) -> AbstractAsyncContextManager[StreamResponse]:
-        """A request whose answer is read as it comes; a refusal raises ApiError."""
-        return self._open(method, path, params, body, accept, timeout or self.timeout)
-
-    # -- inside
-
-    @asynccontextmanager
-    async def _open(
-        self,
-        method: str,
-        path: str,
-        params: Params | None,
-        body: bytes,
-        accept: str,
-        timeout: float,
-    ) -> AsyncIterator[StreamResponse]:
-        head = self._head(method, path, params, len(body), JSON, accept)
-        async with self._pool.stream(head, body, timeout) as response:
-            if response.status >= 300:
-                async with asyncio.timeout(timeout):
-                    answer = await response.read()
-                raise decode_error(response.status, answer, response.headers.get("retry-after", ""))
-            yield response
-
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        params: Params | None = None,
-        *,
-        body: bytes = b"",
-        content_type: str = JSON,
-        accept: str = JSON,
-        timeout: float | None = None,
-    ) -> Response:
-        head = self._head(method, path, params, len(body), content_type, accept)
-        left = timeout or self.timeout
-        end = time.monotonic() + left
-        for attempt in range(RETRIES_MAX + 1):
-            response = await self._pool.request(method, head, body, left)
-            if response.status < 300:
-                return response
-            retry_after = response.headers.get("retry-after", "")
-            wait = _retry_seconds(response.status, retry_after)
-            left = end - time.monotonic() - (wait or 0.0)
-            if wait is None or attempt == RETRIES_MAX or left <= 0:
-                break
-            await asyncio.sleep(wait)
-        raise decode_error(response.status, response.body, retry_after)
-
-    def _head(
-        self,
-        method: str,
-        path: str,
-        params: Params | None,
-        length: int,
-        content_type: str,
-        accept: str,
-    ) -> bytes:
-        target = self._pool.prefix + path + (f"?{urlencode(params)}" if params else "")
-        lines = [
-            f"{method} {target} HTTP/1.1",
-            f"Host: {self._pool.authority}",
-            f"User-Agent: {self._user_agent}",
-            f"Accept: {accept}",
-        ]
-        token = self._bearer()
-        if token:
-            lines.append(f"Authorization: Bearer {token}")
-        if length or method in ("POST", "PUT", "PATCH"):
-            lines += [f"Content-Type: {content_type}", f"Content-Length: {length}"]
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-
-    def _bearer(self) -> str:
-        file = self.config.token_file
-        if file and time.monotonic() - self._token_read >= TOKEN_SECONDS_MAX:
-            try:
-                self._token = Path(file).read_text().strip()
-            except OSError as error:
-                raise ApiUnavailable(f"cannot read token file {file}: {error.strerror}") from error
-            self._token_read = time.monotonic()
-        return self._token
-
-
-def encode(tree: Mapping[str, Any] | Sequence[Any]) -> bytes:
-    """A tree as compact JSON."""
-    return json.dumps(tree, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 async def _next(chunks: AsyncIterator[bytes], silence_max: float, path: str) -> bytes:
@@ -393,10 +244,3 @@ def _options(
     return DeleteOptions(
         grace_period_seconds=grace, propagation_policy=propagation, preconditions=conditions
     ).to_json()
-
-
-def _retry_seconds(status: int, retry_after: str) -> float | None:
-    """How long the server asks us to wait before saying it again; None: it does not ask."""
-    if (status == 429 or status >= 500) and retry_after.isdigit():
-        return min(float(retry_after), RETRY_SECONDS_MAX)
-    return None
