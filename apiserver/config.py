@@ -12,13 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wherry import __version__
+from apiserver.version import GIT_VERSION
 from wherry.daemon.flags import Flags
 
-KUBERNETES_VERSION = "v1.36.2"
-GIT_VERSION = f"{KUBERNETES_VERSION}+wherry.{__version__}"
 DEFAULT_ISSUER = "https://kubernetes.default.svc.cluster.local"
-DEFAULT_NODE_PORTS = (30000, 32767)
 
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
