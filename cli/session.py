@@ -1,12 +1,7 @@
-"""What every verb of the API needs: which server, which namespace, what it serves.
-
-`with_session` gives a verb the connection options (`--kubeconfig`, `--context`, `-n`, `--server`)
-without each one spelling them: the verb's function takes a Session first, typer sees the options.
-"""
+"""What every verb of the API needs: which server, which namespace, what it serves."""
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -14,23 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from cli.discovery import Catalogue
 from cli.errors import CliError
 from cli.http import Api
+from cli.options import Option, Parameter, parameters
 from wherry.client.kubeconfig import ClientConfig, ConfigError, load
 
 ADMIN_KUBECONFIG = Path("/etc/wherry/admin.kubeconfig")
-
-Kubeconfig = Annotated[str, typer.Option("--kubeconfig", help="Path of the kubeconfig file.")]
-Context = Annotated[str, typer.Option("--context", help="The kubeconfig's context to use.")]
-Namespace = Annotated[str, typer.Option("--namespace", "-n", help="The namespace to work in.")]
-ServerUrl = Annotated[str, typer.Option("--server", "-s", help="The API server's address.")]
-
-_OPTIONS = {
-    "kubeconfig": Kubeconfig, "context": Context, "namespace": Namespace, "server": ServerUrl,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -95,32 +80,22 @@ def kubeconfig_path(given: str) -> Path | None:
     return ADMIN_KUBECONFIG if ADMIN_KUBECONFIG.exists() else None
 
 
-def with_session(verb: Callable[..., None]) -> Callable[..., None]:
-    """The typer function of a verb: its own parameters and the connection options."""
-    signature = inspect.signature(verb, eval_str=True)
-    _, *own = signature.parameters.values()
+def connection(
+    kubeconfig: Annotated[str, Option("--kubeconfig", help="The kubeconfig file.")] = "",
+    context: Annotated[str, Option("--context", help="The kubeconfig's context.")] = "",
+    namespace: Annotated[str, Option("-n", "--namespace", help="The namespace.")] = "",
+    server: Annotated[str, Option("-s", "--server", help="The API server's address.")] = "",
+) -> Place:
+    """The options that every verb takes beside its own."""
+    return Place(kubeconfig, context, namespace, server)
 
-    names = [one.name for one in own if one.annotation is typer.Context]
-    context_name = names[0] if names else "context_"
 
-    def command(**values: Any) -> None:
-        context: typer.Context = values[context_name] if names else values.pop(context_name)
-        given = Place(**{name: values.pop(name) for name in _OPTIONS})
-        place = given.over(context.obj) if isinstance(context.obj, Place) else given
-        context.obj = place  # what a verb below this one inherits
-        verb(Session(place), **values)
+CONNECTION: tuple[Parameter, ...] = tuple(parameters(connection))
 
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    parameters = [
-        *(parameter.replace(kind=keyword) for parameter in own),
-        *(
-            inspect.Parameter(name, keyword, default="", annotation=kind)
-            for name, kind in _OPTIONS.items()
-        ),
-    ]
-    if not names:
-        parameters.insert(0, inspect.Parameter(context_name, keyword, annotation=typer.Context))
-    command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # inspect honours it
-    command.__annotations__ = {one.name: one.annotation for one in parameters}
-    command.__name__, command.__doc__ = verb.__name__, verb.__doc__
-    return command
+
+def call(verb: Callable[..., None], values: dict[str, Any], outer: Place | None = None) -> Place:
+    """Run a verb with the values of its own and the connection's options."""
+    place = connection(**{one.name: values.pop(one.name) for one in CONNECTION})
+    place = place.over(outer) if outer is not None else place
+    verb(Session(place), **values)
+    return place

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
-from cli.session import Session, with_session
+from cli.options import Option
+from cli.session import Session
 from cli.tables import align
 
 
 def api_resources(
     session: Session,
-    namespaced: Annotated[bool | None, typer.Option(help="Only (not) namespaced ones.")] = None,
-    api_group: Annotated[str | None, typer.Option("--api-group", help="Of this group.")] = None,
-    output: Annotated[str, typer.Option("-o", "--output", help="wide or name.")] = "",
-    no_headers: Annotated[bool, typer.Option("--no-headers")] = False,
+    namespaced: Annotated[
+        bool | None, Option("--namespaced/--no-namespaced", help="Only (not) those.")
+    ] = None,
+    api_group: Annotated[str | None, Option("--api-group", help="Of this group.")] = None,
+    output: Annotated[str, Option("-o", "--output", help="wide or name.")] = "",
+    no_headers: Annotated[bool, Option("--no-headers")] = False,
 ) -> None:
     """List the resources the server knows."""
     found = [
@@ -39,6 +40,3 @@ def api_resources(
         wide = [",".join(one.verbs), ",".join(one.categories)] if output == "wide" else []
         rows.append(row + wide)
     print("\n".join(align(rows)))
-
-
-command = with_session(api_resources)

@@ -8,14 +8,13 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-import typer
-
 from cli import output as out
 from cli.errors import api_words
 from cli.http import MERGE_PATCH, STRATEGIC_PATCH, Tree
 from cli.manifests import Manifest, read
 from cli.merge import LAST_APPLIED, changes_nothing, last_applied, three_way, with_last_applied
-from cli.session import Session, with_session
+from cli.options import Exit, Option
+from cli.session import Session
 from wherry.api.errors import ApiError
 
 FIELD_MANAGER = "kubectl-client-side-apply"
@@ -25,12 +24,10 @@ ATTEMPTS_MAX = 5
 
 def apply(
     session: Session,
-    filename: Annotated[list[str], typer.Option("-f", "--filename", help="File, folder or -.")],
-    recursive: Annotated[
-        bool, typer.Option("-R", "--recursive", help="Folders in folders.")
-    ] = False,
-    dry_run: Annotated[str, typer.Option("--dry-run", help="none, client or server.")] = "none",
-    output: Annotated[str, typer.Option("-o", "--output", help="yaml, json or name.")] = "",
+    filename: Annotated[list[str], Option("-f", "--filename", help="File, folder or -.")],
+    recursive: Annotated[bool, Option("-R", "--recursive", help="Folders in folders.")] = False,
+    dry_run: Annotated[str, Option("--dry-run", help="none, client or server.")] = "none",
+    output: Annotated[str, Option("-o", "--output", help="yaml, json or name.")] = "",
 ) -> None:
     """Create or update objects from files."""
     out.check_format(output, ("json", "name", "yaml"))
@@ -48,10 +45,7 @@ def apply(
             note = "" if dry_run == "none" else f" ({dry_run} dry run)"
             print(f"{manifest.label} {what}{note}")
     if failed:
-        raise typer.Exit(1)
-
-
-command = with_session(apply)
+        raise Exit(1)
 
 
 def _params(dry_run: str) -> dict[str, str]:

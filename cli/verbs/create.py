@@ -11,42 +11,33 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from cli import output as out
 from cli.errors import CliError, api_words
 from cli.http import Tree
 from cli.manifests import Manifest, read
-from cli.session import Session, with_session
+from cli.options import Argument, Exit, Option
+from cli.session import Session
 from wherry.api.errors import ApiError
 
 FIELD_MANAGER = "kubectl-create"
 
-DryRun = Annotated[str, typer.Option("--dry-run", help="none, client or server.")]
-Output = Annotated[str, typer.Option("-o", "--output", help="yaml, json or name.")]
-Name = Annotated[str, typer.Argument(metavar="NAME")]
-Literals = Annotated[list[str] | None, typer.Option("--from-literal", help="key=value")]
-Files = Annotated[list[str] | None, typer.Option("--from-file", help="[key=]path, or a folder")]
-
-app = typer.Typer(
-    rich_markup_mode=None, add_completion=False, invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)  # fmt: skip
+DryRun = Annotated[str, Option("--dry-run", help="none, client or server.")]
+Output = Annotated[str, Option("-o", "--output", help="yaml, json or name.")]
+Name = Annotated[str, Argument("NAME")]
+Literals = Annotated[list[str] | None, Option("--from-literal", help="key=value")]
+Files = Annotated[list[str] | None, Option("--from-file", help="[key=]path, or a folder")]
 
 
 def create(
     session: Session,
-    invoked: typer.Context,
     filename: Annotated[
-        list[str] | None, typer.Option("-f", "--filename", help="File, folder or -.")
+        list[str] | None, Option("-f", "--filename", help="File, folder or -.")
     ] = None,
-    recursive: Annotated[bool, typer.Option("-R", "--recursive")] = False,
+    recursive: Annotated[bool, Option("-R", "--recursive")] = False,
     dry_run: DryRun = "none",
     output: Output = "",
 ) -> None:
     """Create objects from files, or one from words."""
-    if invoked.invoked_subcommand is not None:
-        return
     failed = False
     for manifest in read(session, filename or [], recursive=recursive):
         try:
@@ -55,7 +46,7 @@ def create(
             sys.stderr.write(api_words(error, f'error when creating "{manifest.source}"') + "\n")
             failed = True
     if failed:
-        raise typer.Exit(1)
+        raise Exit(1)
 
 
 def namespace(session: Session, name: Name, dry_run: DryRun = "none", output: Output = "") -> None:
@@ -83,7 +74,7 @@ def configmap(
 
 def secret(
     session: Session,
-    kind: Annotated[str, typer.Argument(metavar="generic")],
+    kind: Annotated[str, Argument("generic")],
     name: Name,
     from_literal: Literals = None,
     from_file: Files = None,
@@ -102,9 +93,9 @@ def secret(
 def deployment(
     session: Session,
     name: Name,
-    image: Annotated[list[str], typer.Option("--image", help="One per container.")],
-    replicas: Annotated[int, typer.Option("-r", "--replicas")] = 1,
-    port: Annotated[int | None, typer.Option("--port", help="The container's port.")] = None,
+    image: Annotated[list[str], Option("--image", help="One per container.")],
+    replicas: Annotated[int, Option("-r", "--replicas")] = 1,
+    port: Annotated[int | None, Option("--port", help="The container's port.")] = None,
     dry_run: DryRun = "none",
     output: Output = "",
 ) -> None:
@@ -179,12 +170,7 @@ def _create(session: Session, manifest: Manifest, dry_run: str, output: str) -> 
     print(f"{made} created{note}")
 
 
-app.callback()(with_session(create))
-for _verb, _names in (
-    (namespace, ("namespace", "ns")),
-    (configmap, ("configmap", "cm")),
-    (secret, ("secret",)),
-    (deployment, ("deployment", "deploy")),
-):
-    for _number, _name in enumerate(_names):
-        app.command(_name, hidden=_number > 0)(with_session(_verb))
+VERBS = {
+    "namespace": namespace, "ns": namespace, "configmap": configmap, "cm": configmap,
+    "secret": secret, "deployment": deployment, "deploy": deployment,
+}  # fmt: skip

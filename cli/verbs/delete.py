@@ -10,13 +10,12 @@ import time
 from dataclasses import dataclass
 from typing import Annotated
 
-import typer
-
 from cli.discovery import Resource
 from cli.errors import CliError, api_words
 from cli.http import Tree
 from cli.manifests import read
-from cli.session import Session, with_session
+from cli.options import Argument, Exit, Option, duration_seconds
+from cli.session import Session
 from cli.targets import targets
 from wherry.api.errors import ApiError
 
@@ -39,21 +38,21 @@ class Doomed:
 
 def delete(
     session: Session,
-    words: Annotated[list[str] | None, typer.Argument(metavar="KIND NAME... | KIND/NAME...")] = None,
-    filename: Annotated[list[str] | None, typer.Option("-f", "--filename", help="What these files hold.")] = None,
-    recursive: Annotated[bool, typer.Option("-R", "--recursive")] = False,
-    selector: Annotated[str, typer.Option("-l", "--selector", help="By labels.")] = "",
-    field_selector: Annotated[str, typer.Option("--field-selector", help="By fields.")] = "",
-    all_: Annotated[bool, typer.Option("--all", help="All of the kind in the namespace.")] = False,
-    all_namespaces: Annotated[bool, typer.Option("-A", "--all-namespaces")] = False,
-    grace_period: Annotated[int, typer.Option("--grace-period", help="Seconds to end in; -1: its own.")] = -1,
-    force: Annotated[bool, typer.Option("--force", help="With --grace-period=0: don't wait for the node.")] = False,
-    now: Annotated[bool, typer.Option("--now", help="One second to end in.")] = False,
-    cascade: Annotated[str, typer.Option("--cascade", help="background, foreground or orphan.")] = "background",
-    wait: Annotated[bool, typer.Option(help="Return when the objects are gone.")] = True,
-    timeout: Annotated[float, typer.Option("--timeout", help="Seconds to wait; 0: for ever.")] = 0.0,
-    ignore_not_found: Annotated[bool, typer.Option("--ignore-not-found")] = False,
-    output: Annotated[str, typer.Option("-o", "--output", help="name.")] = "",
+    words: Annotated[list[str] | None, Argument("KIND NAME... | KIND/NAME...")] = None,
+    filename: Annotated[list[str] | None, Option("-f", "--filename", help="What these files hold.")] = None,
+    recursive: Annotated[bool, Option("-R", "--recursive")] = False,
+    selector: Annotated[str, Option("-l", "--selector", help="By labels.")] = "",
+    field_selector: Annotated[str, Option("--field-selector", help="By fields.")] = "",
+    all_: Annotated[bool, Option("--all", help="All of the kind in the namespace.")] = False,
+    all_namespaces: Annotated[bool, Option("-A", "--all-namespaces")] = False,
+    grace_period: Annotated[int, Option("--grace-period", help="Seconds to end in; -1: its own.")] = -1,
+    force: Annotated[bool, Option("--force", help="With --grace-period=0: don't wait for the node.")] = False,
+    now: Annotated[bool, Option("--now", help="One second to end in.")] = False,
+    cascade: Annotated[str, Option("--cascade", help="background, foreground or orphan.")] = "background",
+    wait: Annotated[bool, Option(help="Return when the objects are gone.")] = True,
+    timeout: Annotated[str, Option("--timeout", help="How long to wait, as 60s; 0: for ever.")] = "0",
+    ignore_not_found: Annotated[bool, Option("--ignore-not-found")] = False,
+    output: Annotated[str, Option("-o", "--output", help="name.")] = "",
 ) -> None:  # fmt: skip
     """Delete objects."""
     if cascade not in CASCADES:
@@ -79,12 +78,11 @@ def delete(
         doomed = _chosen(session, words or [], choice, everything=all_, everywhere=all_namespaces)
     if not doomed and not ignore_not_found:
         print("No resources found")
-    failed = _delete(session, doomed, options, output, ignore_not_found, wait, timeout)
+    failed = _delete(
+        session, doomed, options, output, ignore_not_found, wait, duration_seconds(timeout)
+    )
     if failed:
-        raise typer.Exit(1)
-
-
-command = with_session(delete)
+        raise Exit(1)
 
 
 def _chosen(

@@ -10,21 +10,20 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-import typer
-
 from cli.errors import CliError
+from cli.options import Argument, Exit, Option
 from cli.pods import check_container, default_container, pods_of
-from cli.session import Session, with_session
+from cli.session import Session
 from cli.targets import one_object
 
 
 def exec_(
     session: Session,
-    words: Annotated[list[str], typer.Argument(metavar="POD | KIND/NAME -- COMMAND [ARG...]")],
-    container: Annotated[str, typer.Option("-c", "--container")] = "",
-    stdin: Annotated[bool, typer.Option("-i", "--stdin", help="Pass our input on.")] = False,
-    tty: Annotated[bool, typer.Option("-t", "--tty", help="Give the command a terminal.")] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet")] = False,
+    words: Annotated[list[str], Argument("POD | KIND/NAME -- COMMAND [ARG...]")],
+    container: Annotated[str, Option("-c", "--container")] = "",
+    stdin: Annotated[bool, Option("-i", "--stdin", help="Pass our input on.")] = False,
+    tty: Annotated[bool, Option("-t", "--tty", help="Give the command a terminal.")] = False,
+    quiet: Annotated[bool, Option("-q", "--quiet")] = False,
 ) -> None:
     """Run a command in a container."""
     name, *command = words
@@ -54,7 +53,4 @@ def exec_(
     )
     from cli.remote import run
 
-    raise typer.Exit(run(session.api, path, params, stdin=stdin, tty=tty))
-
-
-command = with_session(exec_)
+    raise Exit(run(session.api, path, params, stdin=stdin, tty=tty))

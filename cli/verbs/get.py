@@ -11,13 +11,12 @@ import sys
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import typer
-
 from cli import output as out
 from cli.discovery import Resource
 from cli.errors import CliError, api_words
 from cli.http import JSON, TABLE, Tree
-from cli.session import Session, with_session
+from cli.options import Argument, Exit, Option
+from cli.session import Session
 from cli.tables import TableText
 from cli.targets import Target, targets
 from wherry.api.errors import ApiError
@@ -52,19 +51,17 @@ class Options:
 
 def get(
     session: Session,
-    words: Annotated[list[str], typer.Argument(metavar="KIND [NAME...] | KIND/NAME...")],
-    output: Annotated[str, typer.Option("-o", "--output", help="wide, yaml, json or name.")] = "",
-    watch: Annotated[
-        bool, typer.Option("-w", "--watch/--no-watch", help="Go on with changes.")
-    ] = False,
-    watch_only: Annotated[bool, typer.Option("--watch-only", help="Only changes.")] = False,
-    selector: Annotated[str, typer.Option("-l", "--selector", help="By labels.")] = "",
-    field_selector: Annotated[str, typer.Option("--field-selector", help="By fields.")] = "",
-    all_namespaces: Annotated[bool, typer.Option("-A", "--all-namespaces")] = False,
-    no_headers: Annotated[bool, typer.Option("--no-headers")] = False,
-    show_labels: Annotated[bool, typer.Option("--show-labels")] = False,
-    show_managed_fields: Annotated[bool, typer.Option("--show-managed-fields")] = False,
-    ignore_not_found: Annotated[bool, typer.Option("--ignore-not-found")] = False,
+    words: Annotated[list[str], Argument("KIND [NAME...] | KIND/NAME...")],
+    output: Annotated[str, Option("-o", "--output", help="wide, yaml, json or name.")] = "",
+    watch: Annotated[bool, Option("-w", "--watch/--no-watch", help="Go on with changes.")] = False,
+    watch_only: Annotated[bool, Option("--watch-only", help="Only changes.")] = False,
+    selector: Annotated[str, Option("-l", "--selector", help="By labels.")] = "",
+    field_selector: Annotated[str, Option("--field-selector", help="By fields.")] = "",
+    all_namespaces: Annotated[bool, Option("-A", "--all-namespaces")] = False,
+    no_headers: Annotated[bool, Option("--no-headers")] = False,
+    show_labels: Annotated[bool, Option("--show-labels")] = False,
+    show_managed_fields: Annotated[bool, Option("--show-managed-fields")] = False,
+    ignore_not_found: Annotated[bool, Option("--ignore-not-found")] = False,
 ) -> None:
     """Show objects."""
     out.check_format(output)
@@ -85,10 +82,7 @@ def get(
     for failure in failures:
         sys.stderr.write(failure + "\n")
     if failures:
-        raise typer.Exit(1)
-
-
-command = with_session(get)
+        raise Exit(1)
 
 
 def _namespace(session: Session, resource: Resource, options: Options) -> str:

@@ -6,40 +6,37 @@ Source: k8s.io/kubectl/pkg/cmd/logs.
 from __future__ import annotations
 
 import http.client
-import re
 import sys
 import threading
 from collections.abc import Iterator
 from typing import Annotated
 
-import typer
-
 from cli.errors import CliError, Unreachable, api_words
 from cli.http import Tree
+from cli.options import Argument, Exit, Option, duration_seconds
 from cli.pods import check_container, containers, default_container, pods_of, select
-from cli.session import Session, with_session
+from cli.session import Session
 from cli.targets import one_object
 from wherry.api.errors import ApiError
 
 PIECE_BYTES_MAX = 64 * 1024
 TAIL_WITH_SELECTOR = 10
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
 def logs(
     session: Session,
-    words: Annotated[list[str] | None, typer.Argument(metavar="POD | KIND/NAME [CONTAINER]")] = None,
-    container: Annotated[str, typer.Option("-c", "--container")] = "",
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what comes.")] = False,
-    previous: Annotated[bool, typer.Option("-p", "--previous", help="Of the run before.")] = False,
-    selector: Annotated[str, typer.Option("-l", "--selector", help="Of pods with these labels.")] = "",
-    all_containers: Annotated[bool, typer.Option("--all-containers")] = False,
-    tail: Annotated[int, typer.Option("--tail", help="Only the last lines; -1: all.")] = -1,
-    since: Annotated[str, typer.Option("--since", help="Newer than 5s, 2m, 3h.")] = "",
-    since_time: Annotated[str, typer.Option("--since-time", help="Newer than an RFC 3339 time.")] = "",
-    timestamps: Annotated[bool, typer.Option("--timestamps")] = False,
-    limit_bytes: Annotated[int, typer.Option("--limit-bytes", help="0: no limit.")] = 0,
-    prefix: Annotated[bool, typer.Option("--prefix", help="Say whose each line is.")] = False,
+    words: Annotated[list[str] | None, Argument("POD | KIND/NAME [CONTAINER]")] = None,
+    container: Annotated[str, Option("-c", "--container")] = "",
+    follow: Annotated[bool, Option("-f", "--follow", help="Go on with what comes.")] = False,
+    previous: Annotated[bool, Option("-p", "--previous", help="Of the run before.")] = False,
+    selector: Annotated[str, Option("-l", "--selector", help="Of pods with these labels.")] = "",
+    all_containers: Annotated[bool, Option("--all-containers")] = False,
+    tail: Annotated[int, Option("--tail", help="Only the last lines; -1: all.")] = -1,
+    since: Annotated[str, Option("--since", help="Newer than 5s, 2m, 3h.")] = "",
+    since_time: Annotated[str, Option("--since-time", help="Newer than an RFC 3339 time.")] = "",
+    timestamps: Annotated[bool, Option("--timestamps")] = False,
+    limit_bytes: Annotated[int, Option("--limit-bytes", help="0: no limit.")] = 0,
+    prefix: Annotated[bool, Option("--prefix", help="Say whose each line is.")] = False,
 ) -> None:  # fmt: skip
     """Show a container's output."""
     names = list(words or ())
@@ -65,27 +62,14 @@ def logs(
     params = {
         "follow": "true" if follow else "", "previous": "true" if previous else "",
         "timestamps": "true" if timestamps else "", "tailLines": str(tail) if tail >= 0 else "",
-        "sinceSeconds": str(duration_seconds(since)) if since else "", "sinceTime": since_time,
+        "sinceSeconds": str(int(duration_seconds(since))) if since else "", "sinceTime": since_time,
         "limitBytes": str(limit_bytes) if limit_bytes else "",
     }  # fmt: skip
     params = {key: value for key, value in params.items() if value}
     sources = [(pod, name) for pod in pods for name in _containers(pod, container, all_containers)]
     failed = _show(session, sources, params, follow=follow, prefix=prefix)
     if failed:
-        raise typer.Exit(1)
-
-
-command = with_session(logs)
-
-
-def duration_seconds(text: str) -> int:
-    found = _DURATION.fullmatch(text)
-    if not found or not any(found.groups()):
-        raise CliError(
-            f'invalid argument "{text}" for "--since" flag: use a form such as 5s, 2m, 3h'
-        )
-    hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    return hours * 3600 + minutes * 60 + seconds
+        raise Exit(1)
 
 
 def _containers(pod: Tree, named: str, everyone: bool) -> list[str]:

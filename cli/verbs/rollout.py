@@ -9,40 +9,35 @@ import time
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-import typer
-
 from cli.discovery import Resource
 from cli.errors import CliError
 from cli.http import JSON, MERGE_PATCH, STRATEGIC_PATCH, Tree
+from cli.options import Argument, Option, duration_seconds
 from cli.revisions import CHANGE_CAUSE, owned, progress, rollback_patch
-from cli.session import Session, with_session
+from cli.session import Session
 from cli.tables import align
 from cli.targets import one_object
 from wherry.api.errors import ApiError
 
+HELP = "Watch, undo or restart a Deployment's rollout."
 JSON_PATCH = "application/json-patch+json"
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 WATCH_SECONDS = 30
 
-Words = Annotated[list[str], typer.Argument(metavar="deployment/NAME")]
-
-app = typer.Typer(
-    rich_markup_mode=None, add_completion=False, no_args_is_help=True,
-    help="Watch, undo or restart a Deployment's rollout.",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)  # fmt: skip
+Words = Annotated[list[str], Argument("deployment/NAME")]
 
 
 def status(
     session: Session,
     words: Words,
-    watch: Annotated[bool, typer.Option("--watch/--no-watch", "-w")] = True,
-    timeout: Annotated[float, typer.Option("--timeout", help="Seconds; 0: no limit.")] = 0.0,
-    revision: Annotated[int, typer.Option("--revision", help="Fail if another is running.")] = 0,
+    watch: Annotated[bool, Option("--watch/--no-watch", "-w")] = True,
+    timeout: Annotated[str, Option("--timeout", help="As 60s or 5m; 0: no limit.")] = "0",
+    revision: Annotated[int, Option("--revision", help="Fail if another is running.")] = 0,
 ) -> None:
     """Say how the rollout goes until it is done."""
     resource, name = _deployment(session, words)
-    deadline = time.monotonic() + timeout if timeout else None
+    limit = duration_seconds(timeout)
+    deadline = time.monotonic() + limit if limit else None
     said = ""
     while True:
         tree = session.api.get(resource.path(session.namespace, name))
@@ -84,7 +79,7 @@ def _states(
 def history(
     session: Session,
     words: Words,
-    revision: Annotated[int, typer.Option("--revision", help="Show this one's template.")] = 0,
+    revision: Annotated[int, Option("--revision", help="Show this one's template.")] = 0,
 ) -> None:
     """List a Deployment's revisions."""
     resource, name = _deployment(session, words)
@@ -108,7 +103,7 @@ def history(
 def undo(
     session: Session,
     words: Words,
-    to_revision: Annotated[int, typer.Option("--to-revision", help="0: the one before.")] = 0,
+    to_revision: Annotated[int, Option("--to-revision", help="0: the one before.")] = 0,
 ) -> None:
     """Bring an earlier revision's pod template back."""
     resource, name = _deployment(session, words)
@@ -166,5 +161,7 @@ def _revisions(session: Session, deployment: Tree) -> dict[int, Tree]:
     return owned(listed["items"], deployment)
 
 
-for _verb in (status, history, undo, restart, pause, resume):
-    app.command(_verb.__name__)(with_session(_verb))
+VERBS = {
+    "status": status, "history": history, "undo": undo, "restart": restart, "pause": pause,
+    "resume": resume,
+}  # fmt: skip

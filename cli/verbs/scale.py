@@ -7,19 +7,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from cli.errors import CliError
 from cli.http import MERGE_PATCH
-from cli.session import Session, with_session
+from cli.options import Argument, Option
+from cli.session import Session
 from cli.targets import Target, targets
 
 
 def scale(
     session: Session,
-    words: Annotated[list[str], typer.Argument(metavar="KIND/NAME... | KIND NAME...")],
-    replicas: Annotated[int, typer.Option("--replicas", help="How many there shall be.")],
-    current_replicas: Annotated[int, typer.Option("--current-replicas", help="Only if there are so many; -1: any.")] = -1,
+    words: Annotated[list[str], Argument("KIND/NAME... | KIND NAME...")],
+    replicas: Annotated[int, Option("--replicas", help="How many there shall be.")],
+    current_replicas: Annotated[int, Option("--current-replicas", help="Only if there are so many; -1: any.")] = -1,
 ) -> None:  # fmt: skip
     """Set the number of replicas."""
     if replicas < 0:
@@ -29,9 +28,6 @@ def scale(
             raise CliError(f"name the {target.resource.plural} to scale")
         for name in target.names:
             _scale(session, target, name, replicas, current_replicas)
-
-
-command = with_session(scale)
 
 
 def _scale(session: Session, target: Target, name: str, replicas: int, expected: int) -> None:

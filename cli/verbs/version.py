@@ -5,16 +5,15 @@ from __future__ import annotations
 from importlib.metadata import version as installed
 from typing import Annotated
 
-import typer
-
 from cli import output as out
-from cli.session import Session, with_session
+from cli.options import Option
+from cli.session import Session
 
 
 def version(
     session: Session,
-    client: Annotated[bool, typer.Option("--client", help="Don't ask the server.")] = False,
-    output: Annotated[str, typer.Option("-o", "--output", help="yaml or json.")] = "",
+    client: Annotated[bool, Option("--client", help="Don't ask the server.")] = False,
+    output: Annotated[str, Option("-o", "--output", help="yaml or json.")] = "",
 ) -> None:
     """Show the versions of this command and of the server."""
     out.check_format(output, ("json", "yaml"))
@@ -29,6 +28,3 @@ def version(
     print(f"Client Version: {ours}")
     if server is not None:
         print(f"Server Version: {server['gitVersion']}")
-
-
-command = with_session(version)
