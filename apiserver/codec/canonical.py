@@ -212,9 +212,8 @@ def _lazily(shape: Shape) -> Convert:
 def _list_field(field: FieldShape) -> tuple[Convert, Any]:
     assert field.element is not None
     element = _element(field.element)
-    kept = field.traits.zero == "kept"
-    absent = None if kept else OMIT
-    empty: Any = [] if kept or field.pointer else OMIT
+    # Upstream stores protobuf, which does not tell an empty list or map from none.
+    absent = None if field.traits.zero == "kept" else OMIT
 
     def strings(value: Any, unknown: list[str]) -> Any:
         if value.__class__ is not list:
@@ -224,14 +223,14 @@ def _list_field(field: FieldShape) -> tuple[Convert, Any]:
         for one in value:
             if one.__class__ is not str:
                 return [element(one, unknown) for one in value]
-        return list(value) or empty
+        return list(value) or absent
 
     def items(value: Any, unknown: list[str]) -> Any:
         if value.__class__ is not list:
             if value is None:
                 return absent
             raise Mismatch
-        return [element(one, unknown) for one in value] or empty
+        return [element(one, unknown) for one in value] or absent
 
     return (strings if field.element.scalar == "string" else items), absent
 
@@ -239,9 +238,7 @@ def _list_field(field: FieldShape) -> tuple[Convert, Any]:
 def _map_field(field: FieldShape) -> tuple[Convert, Any]:
     assert field.element is not None
     element = _element(field.element)
-    kept = field.traits.zero == "kept"
-    absent = None if kept else OMIT
-    empty: Any = {} if kept or field.pointer else OMIT
+    absent = None if field.traits.zero == "kept" else OMIT
 
     def entries(value: Any, unknown: list[str]) -> Any:
         if not isinstance(value, dict):
@@ -249,7 +246,7 @@ def _map_field(field: FieldShape) -> tuple[Convert, Any]:
                 return absent
             raise Mismatch
         if not value:
-            return empty if empty is OMIT else {}
+            return absent
         return {key: element(value[key], unknown) for key in sorted(value)}
 
     return entries, absent

@@ -9,7 +9,7 @@ Source: rest.RESTCreateStrategy, RESTUpdateStrategy of k8s.io/apiserver.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple
 
@@ -45,9 +45,24 @@ class Strategy:
     has_grace_period: ClassVar[bool] = False
     # `metadata.generation` counts changes of everything but metadata and status.
     has_generation: ClassVar[bool] = False
+    # `allocate` looks at the kind's other objects; the registry holds a lock around such writes.
+    allocates: ClassVar[bool] = False
+    # The text of a `Warning` header on every answer about the kind.
+    deprecation: ClassVar[str] = ""
 
     def default(self, tree: Tree) -> None:
         """Write upstream's defaults into fields the client left empty."""
+
+    def allocate(
+        self,
+        tree: Tree,
+        old: Mapping[str, Any] | None,
+        others: Callable[[], Iterable[Mapping[str, Any]]],
+    ) -> None:
+        """Give the object numbers that no other one has, before it is prepared and validated.
+
+        `others` are the kind's other objects, in all namespaces. ApiError when it can't be done.
+        """
 
     def prepare_for_create(self, tree: Tree) -> None:
         """Drop what a creator may not set (status)."""
@@ -75,6 +90,9 @@ class Strategy:
 
     def validate_status_update(self, tree: Tree, old: Mapping[str, Any]) -> list[FieldError]:
         return []
+
+    def canonicalize(self, tree: Tree) -> None:
+        """Bring a valid object into the one form it is stored in."""
 
     def warnings(self, tree: Tree, old: Mapping[str, Any] | None) -> list[str]:
         """Texts for `Warning` headers."""

@@ -1,0 +1,199 @@
+"""Giving a Service its addresses and ports, among those that other Services hold.
+
+Called under the registry's lock for kinds that allocate, with every other Service at hand, so two
+creations at this server never get the same number. Errors are whole refusals, as upstream's.
+
+Source: pkg/registry/core/service/storage/alloc.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from apiserver.registry.core.service_allocator import AddressRange, AllocationError, PortRange
+from apiserver.registry.core.service_fields import (
+    is_headless,
+    needs_cluster_ip,
+    needs_health_port,
+    needs_node_ports,
+)  # fmt: skip
+from apiserver.registry.validation.words import parse_ip
+from wherry.api.errors import ApiError, FieldError, invalid, invalid_object, status_error
+
+Spec = Mapping[str, Any]
+Tree = dict[str, Any]
+
+SINGLE: Final = "SingleStack"
+PREFER_DUAL: Final = "PreferDualStack"
+REQUIRE_DUAL: Final = "RequireDualStack"
+_NOT_DUAL: Final = "this cluster is not configured for dual-stack services"
+
+
+@dataclass(frozen=True)
+class ServiceAllocator:
+    """The cluster's Service networks (one for each family, the default first) and node ports."""
+
+    ranges: Sequence[AddressRange]
+    ports: PortRange
+
+    def set_families(self, tree: Tree) -> None:
+        """Decide families and their policy. ApiError when the cluster lacks what is required."""
+        spec = tree["spec"]
+        if not needs_cluster_ip(spec):
+            return
+        available = [one.family for one in self.ranges]
+        families = _families_of(spec)
+        headless = is_headless(spec) and not spec.get("selector")
+        policy = spec.get("ipFamilyPolicy")
+        if policy is None:
+            both = len(spec.get("clusterIPs", ())) == 2 or len(families) == 2
+            policy = REQUIRE_DUAL if both or headless else SINGLE
+        if not headless:
+            self._refuse_families(tree, families, policy, available)
+        if not families:
+            families = available[:1]
+        dual = policy != SINGLE and len(families) == 1
+        if dual and (headless or len(available) == 2):
+            families = [*families, "IPv6" if families == ["IPv4"] else "IPv4"]
+        spec["ipFamilies"], spec["ipFamilyPolicy"] = families, policy
+
+    def _refuse_families(
+        self, tree: Tree, families: Sequence[str], policy: str, available: Sequence[str]
+    ) -> None:
+        errors: list[FieldError] = []
+        if policy == REQUIRE_DUAL and len(available) < 2:
+            errors.append(invalid("spec.ipFamilyPolicy", policy, _NOT_DUAL))
+        errors += [
+            invalid(f"spec.ipFamilies[{index}]", family, "not configured on this cluster")
+            for index, family in enumerate(families)
+            if family in ("IPv4", "IPv6") and family not in available
+        ]
+        if errors:
+            raise _refusal(tree, errors)
+
+    def allocate(
+        self, tree: Tree, old: Mapping[str, Any] | None, others: Iterable[Mapping[str, Any]]
+    ) -> None:
+        """Give the Service what it lacks. ApiError when a wish can't be granted."""
+        spec = tree["spec"]
+        before = old["spec"] if old else {}
+        specs = [one["spec"] for one in others]
+        if needs_cluster_ip(spec) and not is_headless(spec):
+            self._addresses(tree, before, specs)
+        if needs_node_ports(spec) or needs_health_port(spec):
+            self._node_ports(tree, before, specs)
+
+    def _addresses(self, tree: Tree, before: Spec, others: Sequence[Spec]) -> None:
+        spec = tree["spec"]
+        taken = {address for one in others for address in _addresses_of(one)}
+        held = set(_addresses_of(before))
+        addresses = list(_addresses_of(spec))
+        for index, family in enumerate(spec.get("ipFamilies", ())):
+            found = next((one for one in self.ranges if one.family == family), None)
+            if found is None:
+                continue
+            try:
+                if index >= len(addresses):
+                    addresses.append(found.allocate(taken))
+                elif addresses[index] not in held:
+                    found.claim(addresses[index], taken)
+            except AllocationError as error:
+                if index >= len(addresses):
+                    words = f"failed to allocate a serviceIP: {error}"
+                    raise _internal(words) from error
+                detail = f"failed to allocate IP {addresses[index]}: {error}"
+                found_error = invalid("spec.clusterIPs", addresses, detail)
+                raise _refusal(tree, [found_error]) from error
+        if addresses:
+            spec["clusterIP"], spec["clusterIPs"] = addresses[0], addresses
+
+    def _node_ports(self, tree: Tree, before: Spec, others: Sequence[Spec]) -> None:
+        spec = tree["spec"]
+        held = set(_node_ports_of(before))
+        taken = {port for one in others for port in _node_ports_of(one)}
+        chosen: dict[int, int] = {}  # port → node port: protocols share one
+        if needs_node_ports(spec):
+            for index, port in enumerate(spec.get("ports", ())):
+                self._node_port(tree, index, port, chosen, taken, held)
+        if needs_health_port(spec):
+            path, wished = "spec.healthCheckNodePort", spec.get("healthCheckNodePort", 0)
+            if not wished:
+                spec["healthCheckNodePort"] = self._next_port(taken | held)
+            elif wished not in held:
+                self._claim(tree, path, wished, taken)
+
+    def _node_port(
+        self,
+        tree: Tree,
+        index: int,
+        port: Tree,
+        chosen: dict[int, int],
+        taken: set[int],
+        held: set[int],
+    ) -> None:
+        """Settle one port; `chosen`, `taken` grow by what it gets."""
+        number, wished = port["port"], port.get("nodePort", 0)
+        if not wished:
+            wished = chosen.get(number) or _wish_for(number, tree["spec"]["ports"])
+        if not wished:
+            wished = self._next_port(taken | held)
+        elif wished != chosen.get(number) and wished not in held:
+            self._claim(tree, f"spec.ports[{index}].nodePort", wished, taken)
+        port["nodePort"] = wished
+        chosen.setdefault(number, wished)
+        taken.add(wished)
+
+    def _next_port(self, taken: set[int]) -> int:
+        try:
+            return self.ports.allocate(taken)
+        except AllocationError as error:
+            raise _internal(f"failed to allocate a nodePort: {error}") from error
+
+    def _claim(self, tree: Tree, path: str, port: int, taken: set[int]) -> None:
+        try:
+            self.ports.claim(port, taken)
+        except AllocationError as error:
+            raise _refusal(tree, [invalid(path, port, str(error))]) from error
+
+
+def _families_of(spec: Spec) -> list[str]:
+    """The families asked for, and those that given addresses imply."""
+    families = list(spec.get("ipFamilies", ()))
+    for address in spec.get("clusterIPs", ())[len(families) :]:
+        parsed = parse_ip(address)
+        if parsed is None:
+            break
+        families.append(f"IPv{parsed.version}")
+    return families
+
+
+def _wish_for(number: int, ports: Sequence[Mapping[str, Any]]) -> int:
+    """The node port that another entry with the same port names."""
+    return next(
+        (one["nodePort"] for one in ports if one["port"] == number and one.get("nodePort")), 0
+    )
+
+
+def _addresses_of(spec: Spec) -> Sequence[str]:
+    found = spec.get("clusterIPs") or ([spec["clusterIP"]] if spec.get("clusterIP") else [])
+    return [one for one in found if one and one != "None"]
+
+
+def _node_ports_of(spec: Spec) -> list[int]:
+    ports = [port["nodePort"] for port in spec.get("ports", ()) if port.get("nodePort")]
+    health = spec.get("healthCheckNodePort")
+    return [*ports, health] if health else ports
+
+
+def _refusal(tree: Tree, errors: Sequence[FieldError]) -> ApiError:
+    return invalid_object("", "Service", tree["metadata"].get("name", ""), errors)
+
+
+def _internal(words: str) -> ApiError:
+    return status_error(
+        "InternalError",
+        f"Internal error occurred: {words}",
+        details={"causes": [{"message": words}]},
+    )

@@ -1,0 +1,42 @@
+"""What Table rows of many kinds share: ages, label selectors, lists cut short.
+
+Source: pkg/printers/internalversion/printers.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from apiserver.registry.strategy import Column
+from wherry.api.duration import human_duration
+from wherry.api.model import parse_time
+
+UNKNOWN: Final = "<unknown>"
+NONE: Final = "<none>"
+
+NAME: Final = Column("Name", format="name", description="The object's name.")
+AGE: Final = Column("Age", description="How long ago the object was created.")
+
+
+def age(moment: str | None, now: datetime) -> str:
+    """How long ago a wire time was, as people read it."""
+    if not moment:
+        return UNKNOWN
+    return human_duration((now - parse_time(moment)).total_seconds())
+
+
+def created(tree: Mapping[str, Any], now: datetime) -> str:
+    return age(tree["metadata"].get("creationTimestamp"), now)
+
+
+def label_map(labels: Mapping[str, str] | None) -> str:
+    """A plain selector as `a=b,c=d`."""
+    return ",".join(f"{key}={labels[key]}" for key in sorted(labels)) if labels else NONE
+
+
+def containers(spec: Mapping[str, Any]) -> tuple[str, str]:
+    """The names and images of a pod template's containers."""
+    found: Sequence[Mapping[str, Any]] = spec.get("containers") or ()
+    return ",".join(one["name"] for one in found), ",".join(one.get("image", "") for one in found)

@@ -1,0 +1,58 @@
+"""The one list of strategies: how each stored kind behaves.
+
+`strategies()` makes them for a cluster's own networks; `STRATEGIES` is the list with upstream's
+defaults. A test holds it against the scheme: every stored resource has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+from apiserver.registry.apps.controllerrevision import ControllerRevisionStrategy
+from apiserver.registry.apps.deployment import DeploymentStrategy
+from apiserver.registry.apps.replicaset import ReplicaSetStrategy
+from apiserver.registry.coordination.lease import LeaseStrategy
+from apiserver.registry.core.configmap import ConfigMapStrategy
+from apiserver.registry.core.endpoints import EndpointsStrategy
+from apiserver.registry.core.event import EventStrategy
+from apiserver.registry.core.namespace import NamespaceStrategy
+from apiserver.registry.core.node import NodeStrategy
+from apiserver.registry.core.pod import PodStrategy
+from apiserver.registry.core.secret import SecretStrategy
+from apiserver.registry.core.service import DEFAULT_NETWORKS, DEFAULT_NODE_PORTS, ServiceStrategy
+from apiserver.registry.core.service_allocator import Network
+from apiserver.registry.core.serviceaccount import ServiceAccountStrategy
+from apiserver.registry.discovery.endpointslice import EndpointSliceStrategy
+from apiserver.registry.scheduling.priorityclass import PriorityClassStrategy
+from apiserver.registry.strategy import Strategy
+from wherry.api.scheme import Resource
+
+
+def strategies(
+    service_networks: Sequence[Network] = DEFAULT_NETWORKS,
+    node_ports: tuple[int, int] = DEFAULT_NODE_PORTS,
+) -> Mapping[Resource, Strategy]:
+    """A strategy for every stored resource."""
+    made: tuple[Strategy, ...] = (
+        ConfigMapStrategy(),
+        ControllerRevisionStrategy(),
+        DeploymentStrategy(),
+        EndpointSliceStrategy(),
+        EndpointsStrategy(),
+        EventStrategy(),
+        LeaseStrategy(),
+        NamespaceStrategy(),
+        NodeStrategy(),
+        PodStrategy(),
+        PriorityClassStrategy(),
+        ReplicaSetStrategy(),
+        SecretStrategy(),
+        ServiceAccountStrategy(),
+        ServiceStrategy(service_networks, node_ports),
+    )
+    return MappingProxyType({one.resource: one for one in made})
+
+
+STRATEGIES: Final[Mapping[Resource, Strategy]] = strategies()
