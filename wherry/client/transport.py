@@ -1,9 +1,9 @@
 """HTTP/1.1 over a small pool of asyncio connections: the wire under `Client`.
 
 Why not httpx: on a 2-core machine 32 concurrent POSTs through httpx cost 2.6 ms of CPU each
-(380/s), through this 24 µs (36,000/s); the scheduler has to bind 1,500 pods/s. This does what an API client needs and no
-more: keepalive, httptools' parser, one TLS context, TCP keepalive and TCP_USER_TIMEOUT, streamed
-bodies with back-pressure. No redirects, proxies, cookies or compression.
+(380/s), through this 24 µs (36,000/s); the scheduler has to bind 1,500 pods/s. This does what an
+API client needs and no more: keepalive, httptools' parser, one TLS context, TCP keepalive and
+TCP_USER_TIMEOUT, streamed bodies with back-pressure. No redirects, proxies, cookies, compression.
 
 Requests share at most `CONNECTIONS_MAX` connections; streams have their own, for they last.
 A request is sent again by itself only when it is a read that met a connection which the server
