@@ -1,0 +1,157 @@
+"""How pods find this server: Service `kube-system/kube-dns` and an EndpointSlice that names us.
+
+The Service has the cluster's DNS address and no selector, so nobody else fills its slices; each
+server keeps one of its own, named after its address. A Service with a selector is somebody else's
+DNS (CoreDNS, say): then nothing is touched. What we want is a pure function of the flags.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+from wherry.api.core_v1 import Service
+from wherry.api.discovery_v1 import EndpointSlice
+from wherry.api.errors import ApiError
+from wherry.client.rest import Client
+from wherry.client.transport import ApiUnavailable
+from wherry.daemon.backoff import Backoff
+
+log = logging.getLogger(__name__)
+
+NAMESPACE: Final = "kube-system"
+NAME: Final = "kube-dns"
+MANAGER: Final = "wherry-dns"
+CHECK_SECONDS: Final = 30.0
+FAREWELL_SECONDS: Final = 2.0
+_PORTS: Final = (("dns", "UDP"), ("dns-tcp", "TCP"))
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """Where clients ask (`cluster_ip`, port 53) and where we answer."""
+
+    cluster_ip: str
+    address: str
+    port: int
+
+    @property
+    def slice_name(self) -> str:
+        return f"{NAME}-{self.address.replace('.', '-').replace(':', '-')}"
+
+    def service(self) -> Service:
+        return Service.from_wire(
+            {
+                "metadata": {
+                    "name": NAME,
+                    "namespace": NAMESPACE,
+                    "labels": {
+                        "k8s-app": NAME,
+                        "kubernetes.io/cluster-service": "true",
+                        "kubernetes.io/name": "Wherry-DNS",
+                    },
+                },
+                "spec": {
+                    "clusterIP": self.cluster_ip,
+                    "ports": [
+                        {"name": name, "protocol": protocol, "port": 53, "targetPort": self.port}
+                        for name, protocol in _PORTS
+                    ],
+                },
+            }
+        )
+
+    def slice(self) -> EndpointSlice:
+        return EndpointSlice.from_wire(
+            {
+                "metadata": {
+                    "name": self.slice_name,
+                    "namespace": NAMESPACE,
+                    "labels": {
+                        "kubernetes.io/service-name": NAME,
+                        "endpointslice.kubernetes.io/managed-by": MANAGER,
+                    },
+                },
+                "addressType": "IPv6" if ":" in self.address else "IPv4",
+                "endpoints": [{"addresses": [self.address], "conditions": {"ready": True}}],
+                "ports": [
+                    {"name": name, "protocol": protocol, "port": self.port}
+                    for name, protocol in _PORTS
+                ],
+            }
+        )
+
+
+def slice_differs(found: EndpointSlice, wanted: EndpointSlice) -> bool:
+    """Whether the stored slice leads somewhere else."""
+    return (
+        [(p.name, p.protocol, p.port) for p in found.ports]
+        != [(p.name, p.protocol, p.port) for p in wanted.ports]
+        or [e.addresses for e in found.endpoints] != [e.addresses for e in wanted.endpoints]
+        or any(e.conditions.ready is False for e in found.endpoints)
+    )
+
+
+class Publisher:
+    """Keeps the two objects as wished for, and takes the slice away at a clean end."""
+
+    def __init__(self, client: Client, publication: Publication) -> None:
+        self._client = client
+        self._wanted = publication
+        self._foreign = False
+
+    async def run(self) -> None:
+        """Look after the objects until cancelled."""
+        backoff = Backoff(0.2, 2.0, 10.0, jitter=0.2)
+        try:
+            while True:
+                try:
+                    await self._once()
+                except (ApiError, ApiUnavailable) as error:
+                    log.warning("%s/%s is not up to date: %s", NAMESPACE, NAME, error)
+                    await asyncio.sleep(backoff.next())
+                else:
+                    backoff.reset()
+                    await asyncio.sleep(CHECK_SECONDS)
+        finally:
+            await self._leave()
+
+    async def _once(self) -> None:
+        service = await self._service()
+        if service.spec.selector:
+            if not self._foreign:
+                log.warning("%s/%s selects pods: another DNS is in charge", NAMESPACE, NAME)
+            self._foreign = True
+            return
+        self._foreign = False
+        wanted = self._wanted.slice()
+        try:
+            found = await self._client.get(EndpointSlice, self._wanted.slice_name, NAMESPACE)
+        except ApiError as error:
+            if error.code != 404:
+                raise
+            await self._client.create(wanted)
+            log.info("published %s at %s", self._wanted.address, service.spec.cluster_ip)
+            return
+        if slice_differs(found, wanted):
+            await self._client.update(found.with_(endpoints=wanted.endpoints, ports=wanted.ports))
+
+    async def _service(self) -> Service:
+        try:
+            return await self._client.get(Service, NAME, NAMESPACE)
+        except ApiError as error:
+            if error.code != 404:
+                raise
+        return await self._client.create(self._wanted.service())
+
+    async def _leave(self) -> None:
+        """Tell clients at once that this server is gone; when that fails, they find out."""
+        if self._foreign:
+            return
+        try:
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await self._client.delete(EndpointSlice, self._wanted.slice_name, NAMESPACE)
+        except (ApiError, ApiUnavailable, TimeoutError) as error:
+            log.debug("%s stays: %s", self._wanted.slice_name, error)
