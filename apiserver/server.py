@@ -31,7 +31,7 @@ from apiserver.http.metrics import RequestMetrics
 from apiserver.http.respond import Responder
 from apiserver.http.server import HttpServer
 from apiserver.registry.store import Registry
-from apiserver.registry.strategies import STRATEGIES
+from apiserver.registry.strategies import strategies
 from apiserver.serving import address_of, listening_socket, tls_context
 from apiserver.storage.cache import WatchCache
 from apiserver.storage.etcd import EtcdStorage, EtcdTls
@@ -150,9 +150,10 @@ class Server:
             "--enable-admission-plugins",
             lambda: plugins(admission.enable, admission.disable, settings),
         )
-        fields = {resource: one.selectable_fields for resource, one in STRATEGIES.items()}
+        kinds = strategies(self._config.service_networks, self._config.node_ports)
+        fields = {resource: one.selectable_fields for resource, one in kinds.items()}
         cache = WatchCache(storage, RESOURCES, fields)
-        registry = Registry(storage, cache, STRATEGIES, Chain(chosen, cache.lister()))
+        registry = Registry(storage, cache, kinds, Chain(chosen, cache.lister()))
         return Store(storage, cache, registry)
 
     def _bootstrap(self, registry: Registry) -> Bootstrap:

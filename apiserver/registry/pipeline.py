@@ -10,7 +10,7 @@ Source: k8s.io/apiserver/pkg/registry/rest/{create,update}.go and endpoints/hand
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -64,6 +64,8 @@ class Write:
     name: str = ""
     subresource: str = ""
     dry_run: bool = False
+    # The kind's other objects, for kinds that allocate.
+    others: Callable[[], Iterable[Mapping[str, Any]]] = tuple
 
     def attributes(
         self, operation: Operation, tree: Tree | None, old: Mapping[str, Any] | None
@@ -94,12 +96,14 @@ def prepare_create(
     _track(write, tree, None)
     attributes = write.attributes("CREATE", tree, None)
     write.admission.admit(attributes)
+    strategy.allocate(tree, None, write.others)
     strategy.prepare_for_create(tree)
     if strategy.has_generation:
         metadata["generation"] = 1
     errors = validate_metadata(tree, resource, strategy.name_errors)
     errors += strategy.validate(tree)
     _refuse(resource, metadata.get("name", ""), errors)
+    strategy.canonicalize(tree)
     ctx.warnings.extend(strategy.warnings(tree, None))
     write.admission.validate(attributes)
     _order_metadata(tree)
@@ -135,12 +139,14 @@ def prepare_update(write: Write, tree: Tree, old: Mapping[str, Any]) -> None:
     elif write.subresource == "finalize":
         strategy.prepare_for_finalize(tree, old)
     else:
+        strategy.allocate(tree, old, write.others)
         strategy.prepare_for_update(tree, old)
         if strategy.has_generation and spec_differs(tree, old):
             metadata["generation"] = before.get("generation", 0) + 1
     errors = validate_metadata_update(tree, old, resource)
     check = strategy.validate_status_update if status else strategy.validate_update
     _refuse(resource, write.name, errors + check(tree, old))
+    strategy.canonicalize(tree)
     if not status:
         ctx.warnings.extend(strategy.warnings(tree, old))
     write.admission.validate(attributes)

@@ -11,11 +11,13 @@ Source: k8s.io/apiserver/pkg/registry/generic/registry/store.go.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from apiserver.codec.decode import decode_tree
@@ -201,7 +203,8 @@ class Registry:
         """Store a new object. `make` gives its decoded tree, anew each time it is called."""
         write = self._write(ctx, resource, namespace, "", "", dry_run=dry_run)
         try:
-            return await self._create(write, make)
+            async with self._alone(write):
+                return await self._create(write, make)
         except FAILURES as error:
             raise api_error(error) from error
 
@@ -227,7 +230,8 @@ class Registry:
             return _Nothing(found.tree) if is_same(tree, found.tree) else _Put(tree)
 
         try:
-            return await self._change(write, decide)
+            async with self._alone(write):
+                return await self._change(write, decide)
         except KeyMissing:
             if not (write.strategy.allow_create_on_update and not subresource):
                 raise not_found(resource.qualified_name, name) from None
@@ -277,9 +281,29 @@ class Registry:
         dry_run: bool,
     ) -> Write:
         strategy = self.strategies[resource]
+        others = partial(self._others, resource, namespace, name) if strategy.allocates else tuple
         return Write(
-            resource, strategy, self._admission, ctx, namespace, name, subresource, dry_run
+            resource, strategy, self._admission, ctx, namespace, name, subresource, dry_run, others
         )
+
+    def _others(self, resource: Resource, namespace: str, name: str) -> list[Mapping[str, Any]]:
+        """A kind's objects but one."""
+        return [
+            tree
+            for tree in self.cache.lister().list(resource)
+            if (tree["metadata"].get("namespace", ""), tree["metadata"]["name"])
+            != (namespace, name)
+        ]
+
+    def _alone(self, write: Write) -> contextlib.AbstractAsyncContextManager[None]:
+        """While a kind hands out numbers, nobody else does, and all that are taken are seen."""
+        return self._numbering() if write.strategy.allocates else contextlib.nullcontext()
+
+    @contextlib.asynccontextmanager
+    async def _numbering(self) -> AsyncIterator[None]:
+        async with self._allocating:
+            await self.cache.fresh()
+            yield
 
     async def _create(self, write: Write, make: Make) -> Outcome:
         seen = self.cache.revision

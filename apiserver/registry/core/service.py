@@ -85,9 +85,9 @@ class ServiceStrategy(Strategy):
         others: Callable[[], Iterable[Mapping[str, Any]]],
     ) -> None:
         spec, before = tree["spec"], old["spec"] if old else None
-        normalize_cluster_ips(spec, before)
         if before is not None:
             keep_allocated(spec, before)
+        normalize_cluster_ips(spec, before)
         if errors := related_address_fields(spec):
             raise invalid_object("", "Service", tree["metadata"].get("name", ""), errors)
         self._allocator.set_families(tree)

@@ -12,6 +12,7 @@ import ipaddress
 import random
 from collections.abc import Set
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -47,7 +48,7 @@ def _pick(first: int, size: int, offset: int, taken: Set[int], rng: random.Rando
             if drawn not in taken:
                 return drawn
         start = rng.randrange(low, high)
-        for number in (*range(start, high), *range(low, start)):
+        for number in chain(range(start, high), range(low, start)):
             if number not in taken:
                 return number
     return None

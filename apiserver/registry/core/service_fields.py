@@ -50,10 +50,9 @@ def normalize_cluster_ips(spec: Tree, old: Spec | None) -> None:
         if single and not plural:
             spec["clusterIPs"] = [single]
         return
-    old_single, old_plural = old.get("clusterIP", ""), old.get("clusterIPs", [])
-    if single and not plural and not old_plural:
+    if single and not plural:
         spec["clusterIPs"] = [single]
-    elif single != old_single and plural == old_plural:
+    elif single != old.get("clusterIP", "") and plural == old.get("clusterIPs", []):
         if single:
             spec["clusterIPs"] = [single]
         else:
