@@ -114,7 +114,7 @@ def _backends(service: Service, chosen: Iterable[Pod]) -> Iterable[Backend]:
                 offered = EndpointPort(
                     name=port.name,
                     port=number,
-                    protocol=port.protocol,
+                    protocol=port.protocol or "TCP",
                     app_protocol=port.app_protocol,
                 )
                 yield Backend(address, offered, ready)

@@ -123,7 +123,10 @@ def ports_of(service: Service, pod: Pod) -> Ports:
     found = ((port, services.port_number(pod, port)) for port in service.spec.ports)
     ports = [
         EndpointPort(
-            name=port.name, protocol=port.protocol, port=number, app_protocol=port.app_protocol
+            name=port.name,
+            protocol=port.protocol or "TCP",
+            port=number,
+            app_protocol=port.app_protocol,
         )
         for port, number in found
         if number is not None

@@ -54,6 +54,7 @@ class NodeLifecycleController:
         self._health: dict[str, Health] = {}  # by node
         self._known: dict[str, Node] = {}
         self._limiters: dict[str, Limiter] = {}  # by zone
+        self._states: dict[str, Disruption] = {}  # by zone, as last judged
         self._disrupted = False
         self._looked_at: float | None = None  # monotonic, of the last look that the server answered
         self._queue: WorkQueue[str] = WorkQueue("node_lifecycle")
@@ -182,8 +183,9 @@ class NodeLifecycleController:
         for zone, members in by_zone.items():
             rate = zones.rate(states[zone], len(members), self._rates)
             self._limiter(zone).set_rate(rate, moment)
-            if states[zone] is not Disruption.NONE:
+            if states[zone] is not self._states.get(zone, Disruption.NONE):
                 log.info("zone %r: %s", zone, states[zone].value)
+        self._states = states
 
     def _limiter(self, zone: str) -> Limiter:
         return self._limiters.setdefault(zone, Limiter(self._rates.normal))

@@ -1,0 +1,232 @@
+"""Silent nodes, leaders and restarts: with the fast profile, on a server of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import ssl
+import urllib.request
+
+from tests.integration.controller_manager.conftest import until
+from wherry.api.apps_v1 import Deployment
+from wherry.api.core_v1 import Event, Node, Pod, ServiceAccount
+
+FAST = [
+    "--node-monitor-period=200ms",
+    "--node-monitor-grace-period=2s",
+    "--node-startup-grace-period=3s",
+    "--node-eviction-rate=1",
+]
+ELECT = [
+    "--leader-elect-lease-duration=2s",
+    "--leader-elect-renew-deadline=1s",
+    "--leader-elect-retry-period=200ms",
+]
+ALONE = "--leader-elect=false"
+NODES = ("n1", "n2", "n3")
+
+
+def tolerations(seconds):
+    return [
+        {"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": seconds}
+        for key in ("not-ready", "unreachable")
+    ]  # fmt: skip
+
+
+def spec(replicas):
+    return {
+        "replicas": replicas,
+        "selector": {"matchLabels": {"app": "web"}},
+        "template": {
+            "metadata": {"labels": {"app": "web"}},
+            "spec": {"containers": [{"name": "c", "image": "i"}], "tolerations": tolerations(1)},
+        },
+    }
+
+
+def running(cluster, count):
+    async def question():
+        pods = await cluster.list(Pod)
+        live = [
+            p for p in pods if p.status.phase == "Running" and p.metadata.deletion_timestamp is None
+        ]
+        return len(live) == count and live
+
+    return question
+
+
+def ready(node):
+    return next((c.status for c in node.status.conditions if c.type == "Ready"), "")
+
+
+def taints(node):
+    return {(t.key.rpartition("/")[2], t.effect) for t in node.spec.taints}
+
+
+async def test_pods_of_a_dead_node_run_elsewhere_and_the_node_may_come_back(own, start):
+    start(ALONE, *FAST)
+    for name in NODES:
+        await own.node(name)
+    await until(lambda: own.get(ServiceAccount, "default"))
+    async with own.kubelets(*NODES) as alive:
+        await own.make(Deployment, "web", spec=spec(6))
+        before = await until(running(own, 6))
+        assert {pod.spec.node_name for pod in before} == set(NODES)
+        alive.discard("n1")
+
+        async def unknown():
+            node = await own.get(Node, "n1")
+            return (
+                ready(node) == "Unknown" and ("unreachable", "NoExecute") in taints(node) and node
+            )
+
+        node = await until(unknown)
+        assert ("unreachable", "NoSchedule") in taints(node)
+        (condition,) = [c for c in node.status.conditions if c.type == "Ready"]
+        assert condition.message == "Kubelet stopped posting node status."
+
+        async def moved():
+            live = await running(own, 6)()
+            return live and {pod.spec.node_name for pod in live} == {"n2", "n3"}
+
+        await until(moved)
+        stuck = [p for p in await own.list(Pod) if p.spec.node_name == "n1"]
+        assert stuck
+        for pod in stuck:
+            kinds = {c.type: c for c in pod.status.conditions}
+            assert kinds["Ready"].status == "False"
+            assert kinds["DisruptionTarget"].reason == "DeletionByTaintManager"
+        reasons = {e.reason for e in (await own.client.list(Event)).items}
+        assert {"NodeNotReady", "TaintManagerEviction", "RegisteredNode"} <= reasons
+
+        alive.add("n1")
+        patch = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+        await own.client.patch(Node, "n1", "", patch, type="strategic", subresource="status")
+
+        async def clean():
+            return taints(await own.get(Node, "n1")) == set()
+
+        await until(clean)
+
+
+async def test_nobody_is_evicted_when_all_nodes_are_silent(own, start):
+    manager = start(ALONE, *FAST)
+    for name in NODES:
+        await own.node(name)
+    await until(lambda: own.get(ServiceAccount, "default"))
+    async with own.kubelets(*NODES) as alive:
+        await own.make(Deployment, "web", spec=spec(3))
+        before = {p.metadata.uid for p in await until(running(own, 3))}
+        alive.clear()
+
+        async def all_unknown():
+            return all([ready(await own.get(Node, name)) == "Unknown" for name in NODES])
+
+        await until(all_unknown)
+
+        async def said():
+            return "nobody is evicted" in manager.log
+
+        await until(said)
+        await asyncio.sleep(2.5)  # what must not happen needs time not to happen in
+        pods = await own.list(Pod)
+        assert {p.metadata.uid for p in pods} == before
+        assert all(p.metadata.deletion_timestamp is None for p in pods)
+
+
+async def test_nobody_is_evicted_when_the_server_was_silent(own, start, apiserver):
+    start(ALONE, *FAST)
+    for name in NODES:
+        await own.node(name)
+    await until(lambda: own.get(ServiceAccount, "default"))
+    async with own.kubelets(*NODES):
+        await own.make(Deployment, "web", spec=spec(3))
+        before = {p.metadata.uid for p in await until(running(own, 3))}
+        apiserver.process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(5)  # longer than the grace
+        apiserver.process.send_signal(signal.SIGCONT)
+        await asyncio.sleep(3)
+        pods = await own.list(Pod)
+        assert {p.metadata.uid for p in pods} == before
+        for name in NODES:
+            node = await own.get(Node, name)
+            assert ready(node) == "True"
+            assert taints(node) == set()
+
+
+async def test_node_ranges(own, start):
+    start(ALONE, "--allocate-node-cidrs", "--cluster-cidr=10.244.0.0/16")
+    for name in NODES:
+        await own.node(name)
+
+    async def given():
+        found = [await own.get(Node, name) for name in NODES]
+        return all(node.spec.pod_cidr for node in found) and {node.spec.pod_cidr for node in found}
+
+    assert await until(given) == {"10.244.0.0/24", "10.244.1.0/24", "10.244.2.0/24"}
+
+
+async def test_the_stand_by_takes_over(own, start):
+    first = start(*ELECT)
+    await until(lambda: own.get(ServiceAccount, "default"))
+    start(*ELECT)
+    await own.make(Deployment, "web", spec=spec(2))
+
+    async def two():
+        return len(await own.list(Pod)) == 2
+
+    await until(two)
+    first.stop(signal.SIGKILL)
+    await own.client.patch(Deployment, "web", "work", {"spec": {"replicas": 5}})
+
+    async def five():
+        return len(await own.list(Pod)) == 5
+
+    await until(five)
+
+
+async def test_a_restart_goes_on_where_it_was(own, start):
+    first = start(ALONE)
+    await until(lambda: own.get(ServiceAccount, "default"))
+    await own.make(Deployment, "web", spec=spec(3))
+
+    async def count(number):
+        return len(await own.list(Pod)) == number
+
+    await until(lambda: count(3))
+    assert first.stop() == 0
+    before = {p.metadata.uid for p in await own.list(Pod)}
+    await own.client.patch(Deployment, "web", "work", {"spec": {"replicas": 4}})
+    start(ALONE)
+    await until(lambda: count(4))
+    assert before < {p.metadata.uid for p in await own.list(Pod)}
+
+
+async def test_health_and_metrics(own, start):
+    manager = start(ALONE)
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+
+    def fetch(path):
+        url = f"https://127.0.0.1:{manager.port}{path}"
+        with urllib.request.urlopen(url, timeout=5, context=context) as answer:
+            return answer.read().decode()
+
+    async def healthy():
+        try:
+            return await asyncio.to_thread(fetch, "/healthz")
+        except OSError:
+            return ""
+
+    assert await until(healthy) == "ok"
+    await until(lambda: own.get(ServiceAccount, "default"))
+    assert 'workqueue_depth{name="serviceaccount"}' in await asyncio.to_thread(fetch, "/metrics")
+
+
+async def test_wrong_flags_end_it_with_one_line(start):
+    manager = start(ALONE, "--allocate-node-cidrs")
+    assert await asyncio.to_thread(manager.process.wait, 20) == 1
+    assert "set --cluster-cidr" in manager.log.splitlines()[-1]
+    assert json.dumps(manager.log).count("Traceback") == 0
