@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, Strict
+from pydantic_core import PydanticUndefined
 
 # Words of a snake_case name that the wire spells in capitals, wherever they are not the first word.
 ACRONYMS = {
@@ -159,6 +160,16 @@ class Model(BaseModel):
         extra="ignore",
         defer_build=True,
     )
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Make empty lists and maps by factory: pydantic would deep-copy each such default, which
+        costs three times the rest of decoding a small object."""
+        super().__pydantic_init_subclass__(**kwargs)
+        for field in cls.model_fields.values():
+            if isinstance(field.default, list | dict) and not field.default:
+                field.default_factory = type(field.default)
+                field.default = PydanticUndefined
 
     def to_wire(self) -> dict[str, Any]:
         """The decoded-JSON tree of this value, without empty fields (the server adds what is kept)."""
