@@ -57,12 +57,7 @@ def _container(page: Page, container: Tree, status: Tree | None, level: int) -> 
     ports = container.get("ports") or ()
     page.line(level, "Port:" if len(ports) < 2 else "Ports:", _ports(ports, "containerPort"))
     page.line(level, "Host Port:" if len(ports) < 2 else "Host Ports:", _ports(ports, "hostPort"))
-    for label, field in (("Command", "command"), ("Args", "args")):
-        if container.get(field):
-            page.line(level, f"{label}:")
-            for word in container[field]:
-                for part in word.split("\n"):
-                    page.line(level + 1, part)
+    _command(page, container, level)
     if status is not None:
         _state(page, "State", status.get("state") or {}, level)
         if status.get("lastState"):
@@ -81,6 +76,14 @@ def _container(page: Page, container: Tree, status: Tree | None, level: int) -> 
             page.line(level, f"{label}:", probe_text(probe))
     _environment(page, container, level)
     _mounts(page, container, level)
+
+
+def _command(page: Page, container: Tree, level: int) -> None:
+    for label, field in (("Command", "command"), ("Args", "args")):
+        if container.get(field):
+            page.line(level, f"{label}:")
+            for part in (part for word in container[field] for part in word.split("\n")):
+                page.line(level + 1, part)
 
 
 def _ports(ports: Sequence[Tree], field: str) -> str:

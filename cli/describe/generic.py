@@ -14,6 +14,7 @@ from cli.describe.events import describe_events
 from cli.describe.text import Page, Tree
 
 _HIDDEN = ("managedFields", "resourceVersion", "selfLink", "uid")
+_ACRONYMS = ("API", "URL", "UID", "OSB", "GUID")
 _SEEN = ("name", "namespace", "labels", "annotations")
 
 
@@ -25,13 +26,7 @@ def describe_object(tree: Tree, events: Sequence[Tree], now: datetime) -> str:
     page.pairs(0, "Labels", meta.get("labels"))
     page.pairs(0, "Annotations", meta.get("annotations"), ": ")
     rest = {key: value for key, value in meta.items() if key not in (*_HIDDEN, *_SEEN)}
-    secret = tree.get("kind") == "Secret"
-    fields = {k: v for k, v in tree.items() if not (secret and k == "data")}
-    if secret:  # sizes only: a screen is no place for secrets
-        fields["data"] = {
-            k: f"{len(v) * 3 // 4} bytes" for k, v in (tree.get("data") or {}).items()
-        }
-    _fields(page, {**fields, "metadata": rest}, 0)
+    _fields(page, {**tree, "metadata": rest}, 0)
     describe_events(page, events, now)
     return page.text()
 
@@ -39,7 +34,8 @@ def describe_object(tree: Tree, events: Sequence[Tree], now: datetime) -> str:
 def _words(name: str) -> str:
     """`creationTimestamp` → `Creation Timestamp`."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
-    return spaced[:1].upper() + spaced[1:]
+    words = (spaced[:1].upper() + spaced[1:]).split(" ")
+    return " ".join(word.upper() if word.upper() in _ACRONYMS else word for word in words)
 
 
 def _fields(page: Page, fields: Mapping[str, Any], level: int) -> None:

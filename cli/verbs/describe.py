@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Annotated
 
+from cli.describe.config import describe_config_map, describe_secret
 from cli.describe.generic import describe_object
 from cli.describe.node import describe_node
 from cli.describe.pod import describe_pod
@@ -105,7 +106,9 @@ def _text(session: Session, resource: Resource, tree: Tree, show_events: bool) -
     if kind == "Node":
         pods = _on_node(session, meta["name"])
         return describe_node(tree, _lease(session, meta["name"]), pods, events, now)
-    return describe_object(tree, events, now)
+    if kind == "ConfigMap":
+        return describe_config_map(tree, events, now)
+    return describe_secret(tree) if kind == "Secret" else describe_object(tree, events, now)
 
 
 def _selected(session: Session, word: str, namespace: str, labels: str) -> list[Tree]:
