@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import ipaddress
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -61,9 +62,9 @@ async def serve(options: argparse.Namespace) -> None:
     except (ConfigError, ValueError) as error:
         raise process.StartError(str(error), "see wherry-dns --help") from error
     address = options.advertise_address or options.bind_address
-    if options.cluster_dns and address == "0.0.0.0":
+    if options.cluster_dns and not reachable(address):
         raise process.StartError(
-            "pods cannot be sent to 0.0.0.0", "pass --advertise-address=ADDRESS"
+            f"pods cannot reach this server at {address!r}", "pass --advertise-address=ADDRESS"
         )
     registry = CollectorRegistry()
     zone = Zone(options.cluster_domain)
@@ -94,6 +95,15 @@ async def serve(options: argparse.Namespace) -> None:
                 serve_health(options.bind_address, options.health_port, checks, registry)
             )
         process.freeze_after_start()
+
+
+def reachable(address: str) -> bool:
+    """Whether this is an address of a machine, and not of every machine."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return not (found.is_unspecified or found.is_loopback)
 
 
 if __name__ == "__main__":
