@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from kubelet import sandbox_image
+from tests.integration.conftest import ApiServer
+from tests.integration.kubelet.relay import Relay
+from wherry.api.core_v1 import Event, Node, Pod, ServiceAccount
+from wherry.api.errors import ApiError
+from wherry.api.meta_v1 import ObjectMeta
+from wherry.client import kubeconfig
+from wherry.client.rest import ApiUnavailable, Client
 
 START_SECONDS = 30.0
 ADDRESS = "172.31.252.1"
@@ -118,3 +129,128 @@ def machine() -> Iterator[Machine]:
         yield made
     finally:
         made.remove()
+
+
+@dataclass
+class Kubelet:
+    """A wherry-kubelet process on a machine, and what its API server says of its pods."""
+
+    machine: Machine
+    kubeconfig: Path
+    client: Client
+    name: str = "n1"
+    process: subprocess.Popen[bytes] | None = None
+    flags: tuple[str, ...] = ()
+
+    @property
+    def root_dir(self) -> Path:
+        return self.machine.directory / "kubelet"
+
+    @property
+    def log(self) -> str:
+        return (self.machine.directory / "kubelet.log").read_text()
+
+    def start(self) -> None:
+        command = [
+            *self.machine.enter, sys.executable, "-m", "kubelet.main",
+            f"--kubeconfig={self.kubeconfig}", f"--hostname-override={self.name}",
+            f"--root-dir={self.root_dir}", f"--node-ip={self.machine.address}",
+            f"--container-runtime-endpoint=unix://{self.machine.socket}",
+            f"--cgroup-root={self.machine.cgroup_root}", "--pod-cidr=10.244.1.0/24",
+            f"--cni-conf-dir={self.machine.directory}/net.d", "--cluster-dns=10.96.0.10",
+            "--system-reserved=memory=1Gi", "--v=4", *self.flags,
+        ]  # fmt: skip
+        with open(self.machine.directory / "kubelet.log", "ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(timeout=20)
+
+    async def until(self, name: str, holds: Callable[[Pod], bool], seconds: float = 30.0) -> Pod:
+        """The pod when `holds` is true of it; the kubelet's log is in the failure."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                pod = await self.client.get(Pod, name, "default")
+            except ApiError:
+                pod = None
+            if pod is not None and holds(pod):
+                return pod
+            if time.monotonic() > deadline:
+                shown = pod.status.to_wire() if pod is not None else None
+                raise AssertionError(f"{name}: {shown}\n{self.log[-3000:]}")
+            await asyncio.sleep(0.05)
+
+    async def until_gone(self, name: str, seconds: float = 30.0) -> None:
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                await self.client.get(Pod, name, "default")
+            except ApiError as error:
+                if error.code == 404:
+                    return
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{name} is still there\n{self.log[-3000:]}")
+            await asyncio.sleep(0.02)
+
+    async def events(self, name: str) -> set[tuple[str, str]]:
+        """(reason, message) of the pod's events."""
+        found = await self.client.list(
+            Event, "default", field_selector=f"involvedObject.name={name}"
+        )
+        return {(event.reason, event.message) for event in found.items}
+
+    def containers(self, name: str, *options: str) -> list[str]:
+        """Ids of the pod's containers and sandboxes that run (with -a: all)."""
+        label = f"label=io.kubernetes.pod.name={name}"
+        return self.machine.docker("ps", "-q", "--no-trunc", *options, "-f", label).stdout.split()
+
+
+@pytest.fixture(scope="session")
+def node_parts(machine: Machine, shared_apiserver: ApiServer) -> Iterator[tuple[Relay, Path]]:
+    relay = Relay(machine.name, shared_apiserver.port)
+    relay.open()
+    tar = machine.directory / "image.tar"
+    tar.write_bytes(sandbox_image.root_tar(sandbox_image.read_busybox()))
+    machine.docker("import", str(tar), "local/busybox:1")
+    yield relay, shared_apiserver.kubeconfig
+    relay.shut()
+
+
+@pytest.fixture
+def relay(node_parts: tuple[Relay, Path]) -> Relay:
+    return node_parts[0]
+
+
+@pytest.fixture(scope="session")
+def kubelet_process(machine: Machine, node_parts: tuple[Relay, Path]) -> Iterator[Kubelet]:
+    _, config = node_parts
+    made = Kubelet(machine, config, Client(kubeconfig.load(config)))
+    made.start()
+    try:
+        yield made
+    finally:
+        if made.process is not None and made.process.poll() is None:
+            made.stop()
+
+
+@pytest.fixture
+async def kubelet(kubelet_process: Kubelet) -> AsyncIterator[Kubelet]:
+    """The node, ready, with a client of this test's own loop."""
+    async with Client(kubeconfig.load(kubelet_process.kubeconfig)) as client:
+        kubelet_process.client = client
+        with contextlib.suppress(ApiError):
+            await client.create(
+                ServiceAccount(metadata=ObjectMeta(name="default", namespace="default"))
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            with contextlib.suppress(ApiError, ApiUnavailable):
+                node = await client.get(Node, kubelet_process.name)
+                if any(c.type == "Ready" and c.status == "True" for c in node.status.conditions):
+                    break
+            assert time.monotonic() < deadline, kubelet_process.log[-3000:]
+            await asyncio.sleep(0.05)
+        yield kubelet_process
