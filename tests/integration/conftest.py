@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -272,3 +272,10 @@ def shared_apiserver(shared_etcd: Etcd) -> Iterator[ApiServer]:
     """One API server for all tests that keep to a namespace of their own."""
     with running_apiserver(shared_etcd) as server:
         yield server
+
+
+@pytest.fixture
+def make_apiserver(etcd: Etcd) -> Iterator[Callable[..., ApiServer]]:
+    """Makes API servers with further flags, on one fresh etcd."""
+    with contextlib.ExitStack() as stack:
+        yield lambda *flags: stack.enter_context(running_apiserver(etcd, *flags))
