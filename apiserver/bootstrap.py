@@ -225,13 +225,11 @@ class Bootstrap:
             )
         for tree in namespaces():
             await self._ensure(NAMESPACES, tree)
-        async with asyncio.TaskGroup() as group:
-            for tree in priority_classes():
-                group.create_task(self._ensure(PRIORITY_CLASSES, tree))
-            service = kubernetes_service(self._service_ip, self._identity.port)
-            group.create_task(self._ensure(SERVICES, service))
-            config = authentication_config(self._client_ca)
-            group.create_task(self._follow(CONFIG_MAPS, config, ("data",)))
+        for tree in priority_classes():
+            await self._ensure(PRIORITY_CLASSES, tree)
+        service = kubernetes_service(self._service_ip, self._identity.port)
+        await self._ensure(SERVICES, service)
+        await self._follow(CONFIG_MAPS, authentication_config(self._client_ca), ("data",))
         await self._renew()
 
     async def _renew(self) -> None:

@@ -88,7 +88,7 @@ def mount_token(spec: Tree, chance: random.Random) -> None:
     """Give every container without a mount at the usual path one, from one new projected volume."""
     needy = [
         container
-        for container in (*spec.get("initContainers", ()), *spec.get("containers", ()))
+        for container in (*spec.get("initContainers", ()), *(spec.get("containers") or ()))
         if all(mount.get("mountPath") != MOUNT_PATH for mount in container.get("volumeMounts", ()))
     ]
     if not needy:

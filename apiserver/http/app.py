@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NoReturn
@@ -91,12 +90,7 @@ class Front:
         return self._app(scope, receive, send)
 
 
-def build(
-    dispatcher: Dispatcher,
-    gate: Gate,
-    pages: Pages,
-    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
-) -> FastAPI:
+def build(dispatcher: Dispatcher, gate: Gate, pages: Pages) -> FastAPI:
     """The whole application."""
 
     async def admitted(request: Request) -> None:
@@ -105,7 +99,12 @@ def build(
         gate.authorize(RequestInfo(request.method.lower(), request.url.path), user)
 
     app = FastAPI(
-        openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=lifespan
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        # Nothing is traced or sent anywhere, whatever the environment says.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.router.routes.insert(0, ResourceTrees(dispatcher))
     app.include_router(_health_routes(pages), dependencies=[Depends(admitted)])

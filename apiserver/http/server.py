@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import ssl
@@ -19,6 +20,7 @@ KEEP_ALIVE_SECONDS = 120
 BACKLOG = 1024
 # What SIGTERM grants to requests that are being answered.
 DRAIN_SECONDS_MAX = 10
+CLOSE_SECONDS_MAX = 0.5
 
 
 def listen(address: str, port: int) -> socket.socket:
@@ -48,7 +50,7 @@ class HttpServer(uvicorn.Server):
             http=Connection,
             loop="none",
             ws="none",
-            lifespan="on",
+            lifespan="off",
             log_config=None,
             access_log=False,
             proxy_headers=False,
@@ -70,4 +72,16 @@ class HttpServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End watches first: uvicorn would wait for them."""
         self._responder.drain()
-        await super().shutdown(sockets)
+        closer = asyncio.create_task(self._abort_silent())
+        try:
+            await super().shutdown(sockets)
+        finally:
+            closer.cancel()
+
+    async def _abort_silent(self) -> None:
+        """Cut off clients that do not answer TLS's good-bye: idle pools often are not read."""
+        while True:
+            await asyncio.sleep(CLOSE_SECONDS_MAX)
+            for connection in list(self.server_state.connections):
+                if connection.transport.is_closing():
+                    connection.transport.abort()
