@@ -200,15 +200,15 @@ async def test_a_failed_init_container(kubelet, pods):
 
 
 async def test_images_that_are_not_here(kubelet, pods):
-    await pods("never", container(image="absent.example/x:1", imagePullPolicy="Never"))
+    await pods("never", container(image="127.0.0.1:1/x:1", imagePullPolicy="Never"))
     await kubelet.until("never", waiting("ErrImageNeverPull"))
     await pods("wrong", container(image="NOT A NAME"))
     await kubelet.until("wrong", waiting("InvalidImageName"))
-    await pods("pull", container(image="absent.example/x:1"))
+    await pods("pull", container(image="127.0.0.1:1/x:1"))
     await kubelet.until("pull", waiting("ErrImagePull"))
     found = await kubelet.until("pull", waiting("ImagePullBackOff"))
     message = found.status.container_statuses[0].state.waiting.message
-    assert message.startswith('Back-off pulling image "absent.example/x:1": ErrImagePull: ')
+    assert message.startswith('Back-off pulling image "127.0.0.1:1/x:1": ErrImagePull: ')
     assert found.status.phase == "Pending"
 
 
@@ -230,7 +230,7 @@ async def test_grace_is_kept_and_then_over(kubelet, pods):
 
 
 async def test_a_pod_can_be_deleted_while_it_pulls(kubelet, pods):
-    await pods("early", container(image="absent.example/x:1"))
+    await pods("early", container(image="127.0.0.1:1/x:1"))
     await kubelet.until("early", lambda p: p.status.start_time is not None)
     await kubelet.client.delete(Pod, "early", "default")
     await kubelet.until_gone("early")
