@@ -70,7 +70,7 @@ def _read_protobuf(model: type[TypedModel], body: bytes) -> Tree:
 def decode_tree(model: type[TypedModel], tree: Tree, field_validation: str = WARN) -> Decoded:
     """Like `decode` for a tree that is already parsed (the result of a patch)."""
     _check_head(model, tree, b"")
-    return _decode(model, tree, field_validation, repeated=False, notes=())
+    return _decode(model, dict(tree), field_validation, repeated=False, notes=())
 
 
 def _decode(

@@ -73,6 +73,8 @@ class ResourceHandlers:
 
     async def handle(self, ctx: RequestContext, receive_body: ReceiveBody) -> Response:
         """Answer a request. Raises ApiError."""
+        if deprecation := self._registry.strategies[ctx.resource].deprecation:
+            ctx.warnings.append(deprecation)
         try:
             return await self._verbs[ctx.info.verb](ctx, receive_body)
         except FAILURES as error:
@@ -176,7 +178,8 @@ class ResourceHandlers:
         apply = parse_patch(body, ctx.content_type, model)
 
         def make(old: Mapping[str, Any] | None) -> Tree:
-            assert old is not None, "a patch never creates"
+            if old is None:
+                raise not_found(ctx.resource.qualified_name, ctx.info.name)
             tree = _decoded(ctx, model, apply(old), validation)
             match_name(tree.setdefault("metadata", {}), ctx.info.name)
             return tree

@@ -103,7 +103,6 @@ def prepare_create(
     errors = validate_metadata(tree, resource, strategy.name_errors)
     errors += strategy.validate(tree)
     _refuse(resource, metadata.get("name", ""), errors)
-    strategy.canonicalize(tree)
     ctx.warnings.extend(strategy.warnings(tree, None))
     write.admission.validate(attributes)
     _order_metadata(tree)
@@ -146,7 +145,6 @@ def prepare_update(write: Write, tree: Tree, old: Mapping[str, Any]) -> None:
     errors = validate_metadata_update(tree, old, resource)
     check = strategy.validate_status_update if status else strategy.validate_update
     _refuse(resource, write.name, errors + check(tree, old))
-    strategy.canonicalize(tree)
     if not status:
         ctx.warnings.extend(strategy.warnings(tree, old))
     write.admission.validate(attributes)
@@ -155,13 +153,15 @@ def prepare_update(write: Write, tree: Tree, old: Mapping[str, Any]) -> None:
 
 def match_namespace(resource: Resource, metadata: Tree, namespace: str) -> None:
     """The body's namespace is the path's, or is filled from it. ApiError 400."""
+    if not resource.namespaced:
+        metadata.pop("namespace", None)
+        return
     found = metadata.get("namespace", "")
-    if found and found != namespace and resource.namespaced:
+    if found and found != namespace:
         raise bad_request(
             "the namespace of the provided object does not match the namespace sent on the request"
         )
-    if resource.namespaced:
-        metadata["namespace"] = namespace
+    metadata["namespace"] = namespace
 
 
 def match_name(metadata: Tree, name: str) -> None:

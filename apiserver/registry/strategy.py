@@ -91,9 +91,6 @@ class Strategy:
     def validate_status_update(self, tree: Tree, old: Mapping[str, Any]) -> list[FieldError]:
         return []
 
-    def canonicalize(self, tree: Tree) -> None:
-        """Bring a valid object into the one form it is stored in."""
-
     def warnings(self, tree: Tree, old: Mapping[str, Any] | None) -> list[str]:
         """Texts for `Warning` headers."""
         return []

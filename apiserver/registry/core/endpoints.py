@@ -1,7 +1,6 @@
 """Endpoints: the older way to say where a Service's pods are.
 
-Source: pkg/registry/core/endpoint/strategy.go, pkg/api/v1/endpoints/util.go (RepackSubsets),
-ValidateEndpoints of pkg/apis/core/validation.
+Source: pkg/registry/core/endpoint/strategy.go, ValidateEndpoints of pkg/apis/core/validation.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ DEPRECATED: Final = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/
 
 
 class EndpointsStrategy(Strategy):
-    """Subsets are kept in one canonical form: addresses with the same ports are one subset."""
+    """Subsets are kept as they were sent; whoever reads them merges them."""
 
     resource = resource_of(Endpoints)
     allow_create_on_update = True
@@ -40,10 +39,6 @@ class EndpointsStrategy(Strategy):
         for subset in tree.get("subsets", ()):
             for port in subset.get("ports", ()):
                 port.setdefault("protocol", TCP)
-
-    def canonicalize(self, tree: Tree) -> None:
-        if subsets := tree.get("subsets"):
-            tree["subsets"] = repack(subsets)
 
     def validate(self, tree: Tree) -> list[FieldError]:
         return each(tree.get("subsets", ()), "subsets", _subset)
@@ -113,41 +108,6 @@ def _port(port: Mapping[str, Any], path: str, *, name_required: bool) -> list[Fi
     if (app := port.get("appProtocol")) is not None:
         errors += invalids(f"{path}.appProtocol", app, names.qualified_name(app))
     return errors
-
-
-def repack(subsets: Sequence[Mapping[str, Any]]) -> list[Tree]:
-    """Merge addresses that share exactly the same ports; sort everything."""
-    ports_of: dict[str, Tree] = {}
-    addresses: dict[str, Tree] = {}
-    mapped: dict[str, set[str]] = {}  # address → its ports, each by its text
-    ready: dict[str, bool] = {}
-    for subset in subsets:
-        ports = {_port_text(port): dict(port) for port in subset.get("ports", ())}
-        ports_of.update(ports)
-        listed = [(one, True) for one in subset.get("addresses", ())]
-        listed += [(one, False) for one in subset.get("notReadyAddresses", ())]
-        for address, is_ready in listed:
-            key = f"{address['ip']}/{address.get('targetRef', {}).get('uid', '')}"
-            addresses[key] = dict(address)
-            mapped.setdefault(key, set()).update(ports)
-            ready[key] = ready.get(key, True) and is_ready
-    grouped: dict[tuple[str, ...], list[str]] = {}
-    for key in sorted(mapped):
-        grouped.setdefault(tuple(sorted(mapped[key])), []).append(key)
-    packed = []
-    for ports_key in sorted(grouped):
-        keys = grouped[ports_key]
-        subset = {
-            "addresses": [addresses[key] for key in keys if ready[key]],
-            "notReadyAddresses": [addresses[key] for key in keys if not ready[key]],
-            "ports": [ports_of[text] for text in ports_key],
-        }
-        packed.append({field: value for field, value in subset.items() if value})
-    return packed
-
-
-def _port_text(port: Mapping[str, Any]) -> str:
-    return f"{port.get('name', '')}/{port['port']:05}/{port.get('protocol', '')}"
 
 
 def _shown(subsets: Sequence[Mapping[str, Any]]) -> str:

@@ -181,9 +181,7 @@ def _spread(one: Tree, path: str) -> list[FieldError]:
     if one["maxSkew"] <= 0:
         errors.append(invalid(f"{path}.maxSkew", one["maxSkew"], "must be greater than zero"))
     key, action = one["topologyKey"], one["whenUnsatisfiable"]
-    if key:
-        errors += invalids(f"{path}.topologyKey", key, names.label_key(key))
-    else:
+    if not key:
         errors.append(required(f"{path}.topologyKey", "can not be empty"))
     if action not in _UNSATISFIABLE:
         errors.append(not_supported(f"{path}.whenUnsatisfiable", action, _UNSATISFIABLE))

@@ -22,7 +22,7 @@ from apiserver.registry.validation.container import (
 from apiserver.registry.validation.resources import validate_resources
 from apiserver.registry.validation.security import validate_pod_security
 from apiserver.registry.validation.volumes import validate_volumes
-from apiserver.registry.validation.words import invalids, ip, labels, unsupported
+from apiserver.registry.validation.words import each, invalids, ip, labels, unsupported
 from wherry.api import names
 from wherry.api.errors import FieldError, duplicate, forbidden_field, invalid, required
 
@@ -95,7 +95,7 @@ def _dns(spec: Tree, path: str) -> list[FieldError]:
     errors: list[FieldError] = []
     if bare and not servers:
         detail = "must provide at least one DNS nameserver when `dnsPolicy` is None"
-        errors.append(required(f"{path}.nameservers", detail))
+        return [required(f"{path}.nameservers", detail)]
     if len(servers) > NAMESERVERS_MAX:
         detail = f"must not have more than {NAMESERVERS_MAX} nameservers"
         errors.append(invalid(f"{path}.nameservers", list(servers), detail))
@@ -144,11 +144,7 @@ def _scalars(spec: Tree, path: str) -> list[FieldError]:
         detail = f"must be between 1 and {DEADLINE_MAX}, inclusive"
         errors.append(invalid(f"{path}.activeDeadlineSeconds", deadline, detail))
     errors += validate_tolerations(spec.get("tolerations", ()), f"{path}.tolerations")
-    for alias in spec.get("hostAliases", ()):
-        errors += ip(alias["ip"], f"{path}.hostAliases.ip")
-        for hostname in alias.get("hostnames", ()):
-            problems = names.dns1123_subdomain(hostname)
-            errors += invalids(f"{path}.hostAliases.hostnames", hostname, problems)
+    errors += each(spec.get("hostAliases", ()), f"{path}.hostAliases", _host_alias)
     policy = spec.get("preemptionPolicy")
     if policy is not None and policy not in PREEMPTION_POLICIES:
         errors.append(unsupported(f"{path}.preemptionPolicy", policy, PREEMPTION_POLICIES))
@@ -165,6 +161,14 @@ _NAMED: Final = {
     "priorityClassName": names.dns1123_subdomain,
     "runtimeClassName": names.dns1123_subdomain,
 }
+
+
+def _host_alias(alias: Tree, path: str) -> list[FieldError]:
+    return ip(alias["ip"], f"{path}.ip") + each(
+        alias.get("hostnames", ()),
+        f"{path}.hostnames",
+        lambda name, at: invalids(at, name, names.dns1123_subdomain(name)),
+    )
 
 
 def _system(spec: Tree, path: str) -> list[FieldError]:

@@ -1,12 +1,14 @@
 """What is accepted in pods but probably not meant.
 
-Source: pkg/api/pod/warnings.go.
+Source: pkg/api/pod/warnings.go. Warnings about volume types that no node here can mount are left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
+
+from apiserver.registry.validation.affinity import PREFERRED, REQUIRED
 
 Tree = Mapping[str, Any]
 
@@ -23,6 +25,7 @@ _DEPRECATED_LABELS: Final[Mapping[str, str]] = {
         'deprecated since v1.17; use "node.kubernetes.io/instance-type" instead'
     ),
 }
+_NO_SELECTOR: Final = "a null labelSelector results in matching no pod"
 
 
 def pod_warnings(tree: Tree, old: Tree | None) -> list[str]:
@@ -46,17 +49,83 @@ def _spec_warnings(spec: Tree, path: str) -> list[str]:
         for key in spec.get("nodeSelector", ())
         if key in _DEPRECATED_LABELS
     ]
+    if affinity := spec.get("affinity"):
+        found += _node_affinity(affinity.get("nodeAffinity") or {}, f"{path}.affinity.nodeAffinity")
+    for index, one in enumerate(spec.get("topologySpreadConstraints", ())):
+        at, key = f"{path}.topologySpreadConstraints[{index}]", one["topologyKey"]
+        if key in _DEPRECATED_LABELS:
+            found.append(f"{at}.topologyKey: {key} is {_DEPRECATED_LABELS[key]}")
+        if one.get("labelSelector") is None:
+            found.append(f"{at}.labelSelector: {_NO_SELECTOR}")
+    found += _twice(spec.get("hostAliases", ()), "ip", f"{path}.hostAliases")
+    secrets = spec.get("imagePullSecrets", ())
+    found += [
+        f'{path}.imagePullSecrets[{index}].name: invalid empty name ""'
+        for index, secret in enumerate(secrets)
+        if not secret.get("name")
+    ]
+    found += _twice(secrets, "name", f"{path}.imagePullSecrets")
     if (spec.get("terminationGracePeriodSeconds") or 0) < 0:
         words = "must be >= 0; negative values are invalid and will be treated as 1"
         found.append(f"{path}.terminationGracePeriodSeconds: {words}")
-    found += [
-        f'{path}.imagePullSecrets[{index}].name: invalid empty name ""'
-        for index, secret in enumerate(spec.get("imagePullSecrets", ()))
-        if not secret.get("name")
-    ]
+    for container, at in _containers(spec, path):
+        found += _container_warnings(container, at)
+    found += _port_warnings(spec, path)
+    if affinity := spec.get("affinity"):
+        found += _pod_affinity(affinity, f"{path}.affinity")
+    return found
+
+
+def _containers(spec: Tree, path: str) -> Iterator[tuple[Tree, str]]:
     for field in ("initContainers", "containers"):
         for index, container in enumerate(spec.get(field) or ()):
-            found += _container_warnings(container, f"{path}.{field}[{index}]")
+            yield container, f"{path}.{field}[{index}]"
+
+
+def _twice(items: Sequence[Tree], field: str, path: str) -> list[str]:
+    """Items that say the same in a field that should tell them apart."""
+    found: list[str] = []
+    seen: set[str] = set()
+    for index, item in enumerate(items):
+        value = item.get(field, "")
+        if value and value in seen:
+            found.append(f'{path}[{index}].{field}: duplicate {field} "{value}"')
+        seen.add(value)
+    return found
+
+
+def _node_affinity(affinity: Tree, path: str) -> list[str]:
+    terms = [
+        (term, f"{path}.{REQUIRED}.nodeSelectorTerms[{index}]")
+        for index, term in enumerate((affinity.get(REQUIRED) or {}).get("nodeSelectorTerms") or ())
+    ]
+    terms += [
+        (one["preference"], f"{path}.{PREFERRED}[{index}].preference")
+        for index, one in enumerate(affinity.get(PREFERRED, ()))
+    ]
+    return [
+        f"{at}.matchExpressions[{index}].key: {one['key']} is {_DEPRECATED_LABELS[one['key']]}"
+        for term, at in terms
+        for index, one in enumerate(term.get("matchExpressions", ()))
+        if one["key"] in _DEPRECATED_LABELS
+    ]
+
+
+def _pod_affinity(affinity: Tree, path: str) -> list[str]:
+    """Terms that select nothing for want of a selector."""
+    found: list[str] = []
+    for field in ("podAffinity", "podAntiAffinity"):
+        terms = affinity.get(field) or {}
+        found += [
+            f"{path}.{field}.{REQUIRED}[{index}].labelSelector: {_NO_SELECTOR}"
+            for index, term in enumerate(terms.get(REQUIRED, ()))
+            if term.get("labelSelector") is None
+        ]
+        found += [
+            f"{path}.{field}.{PREFERRED}[{index}].podAffinityTerm.labelSelector: {_NO_SELECTOR}"
+            for index, one in enumerate(terms.get(PREFERRED, ()))
+            if one["podAffinityTerm"].get("labelSelector") is None
+        ]
     return found
 
 
@@ -78,3 +147,31 @@ def _container_warnings(container: Tree, path: str) -> list[str]:
             found.append(f"{path}.env[{index}]: {words}")
         seen.add(name)
     return found
+
+
+def _port_warnings(spec: Tree, path: str) -> list[str]:
+    """Ports that two entries of a pod claim."""
+    found: list[str] = []
+    known: dict[tuple[int, str], list[tuple[Tree, str]]] = {}
+    for container, at in _containers(spec, path):
+        for index, port in enumerate(container.get("ports", ())):
+            here = f"{at}.ports[{index}]"
+            others = known.setdefault((port["containerPort"], port.get("protocol", "")), [])
+            for other, there in others:
+                if clash := _clash(port, other):
+                    found.append(f"{here}: {clash} port definition with {there}")
+            others.append((port, here))
+    return found
+
+
+def _clash(port: Tree, other: Tree) -> str:
+    """How two entries with the same port and protocol get into each other's way; "" if not at all."""
+    host, its_host = port.get("hostPort", 0), other.get("hostPort", 0)
+    address, its_address = port.get("hostIP", ""), other.get("hostIP", "")
+    if (host, address) == (its_host, its_address):
+        return "duplicate"
+    if not host or not its_host:
+        return "overlapping"
+    if host == its_host and bool(address) != bool(its_address):
+        return "dangerously ambiguous"
+    return ""

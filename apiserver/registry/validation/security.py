@@ -107,7 +107,7 @@ def _sysctls(context: Tree, spec: Tree, path: str) -> list[FieldError]:
         if not name:
             errors.append(required(at))
         elif len(name) > SYSCTL_MAX or not _SYSCTL_RE.fullmatch(name):
-            words = f"must have at most {SYSCTL_MAX} characters and match regex ^{_SYSCTL}$"
+            words = f"must have at most {SYSCTL_MAX} characters and match regex {_SYSCTL}"
             errors.append(invalid(at, name, words))
         elif name in seen:
             errors.append(duplicate(at, name))
