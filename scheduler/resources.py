@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from scheduler.objects import Container, PodSpec
+from scheduler.objects import PodSpec
 from wherry.api import quantity
 
 CPU = "cpu"
@@ -60,34 +61,47 @@ def amount_of(found: Amounts) -> Amount:
 
 def requests_of(spec: PodSpec) -> Requests:
     """What the pod needs at its most demanding moment, overhead included."""
-    amount = amount_of(_total(spec, {}))
-    scored = _total(spec, {CPU: NONZERO_MILLI_CPU, MEMORY: NONZERO_MEMORY})
+    asked = _Asked(
+        [amounts(one.resources.requests) for one in spec.containers],
+        [
+            (one.restart_policy == "Always", amounts(one.resources.requests))
+            for one in spec.init_containers
+        ],
+        amounts(spec.resources.requests) if spec.resources is not None else {},
+        amounts(spec.overhead),
+    )
+    amount = amount_of(_total(asked, {}))
+    scored = _total(asked, {CPU: NONZERO_MILLI_CPU, MEMORY: NONZERO_MEMORY})
     return Requests(amount, scored.get(CPU, 0), scored.get(MEMORY, 0))
 
 
-def _total(spec: PodSpec, missing: Mapping[str, int]) -> Amounts:
+class _Asked(NamedTuple):
+    """A pod's requests as written: containers, (is sidecar, init container), pod level, overhead."""
+
+    containers: list[Amounts]
+    init: list[tuple[bool, Amounts]]
+    pod_level: Amounts
+    overhead: Amounts
+
+
+def _total(asked: _Asked, missing: Mapping[str, int]) -> Amounts:
     """`missing` stands in for what a container does not ask for."""
-    pod_level = amounts(spec.resources.requests) if spec.resources is not None else {}
-    missing = {name: value for name, value in missing.items() if name not in pod_level}
-
-    def asked(container: Container) -> Amounts:
-        return {**missing, **amounts(container.resources.requests)}
-
-    running = _sum(asked(container) for container in spec.containers)
-    sidecars: Amounts = {}
-    starting: Amounts = {}
-    for container in spec.init_containers:
-        if container.restart_policy == "Always":
-            # Starts with the init containers and stays: counts beside all that come after it.
-            sidecars = _sum((sidecars, asked(container)))
-            starting = _max(starting, sidecars)
-        else:
-            starting = _max(starting, _sum((sidecars, asked(container))))
-    total = _max(_sum((running, sidecars)), starting)
-    for name, value in pod_level.items():
+    missing = {name: value for name, value in missing.items() if name not in asked.pod_level}
+    total = _sum({**missing, **one} for one in asked.containers)
+    if asked.init:
+        sidecars: Amounts = {}
+        starting: Amounts = {}
+        for stays, one in asked.init:
+            # A sidecar starts with the init containers and stays: it counts beside all after it.
+            beside = _sum((sidecars, {**missing, **one}))
+            starting = _max(starting, beside)
+            if stays:
+                sidecars = beside
+        total = _max(_sum((total, sidecars)), starting)
+    for name, value in asked.pod_level.items():
         if name in (CPU, MEMORY) or name.startswith("hugepages-"):
             total[name] = value
-    return _sum((total, amounts(spec.overhead)))
+    return _sum((total, asked.overhead)) if asked.overhead else total
 
 
 def _sum(parts: Iterable[Mapping[str, int]]) -> Amounts:
