@@ -34,6 +34,7 @@ from apiserver.registry.store import Registry
 from apiserver.registry.strategies import strategies
 from apiserver.serving import address_of, listening_socket, tls_context
 from apiserver.storage.cache import WatchCache
+from apiserver.storage.compactor import compact_for_ever
 from apiserver.storage.etcd import EtcdStorage, EtcdTls
 from apiserver.storage.interface import Storage, StorageError
 from apiserver.subresources.endpoints import endpoints
@@ -88,15 +89,16 @@ class Server:
             rooms = self._rooms(store, gate, discovery, known)
             dispatcher = Dispatcher(rooms, responder, RequestMetrics(self._metrics))
             app = build(dispatcher, gate, self._pages(store, bootstrap, discovery, known))
-            await self._serve(HttpServer(app, responder, tls), sock, store.cache, bootstrap)
+            await self._serve(HttpServer(app, responder, tls), sock, store, bootstrap)
         finally:
             await storage.close()
 
     async def _serve(
-        self, http: HttpServer, sock: socket.socket, cache: WatchCache, bootstrap: Bootstrap
+        self, http: HttpServer, sock: socket.socket, store: Store, bootstrap: Bootstrap
     ) -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(cache.run())
+            group.create_task(store.cache.run())
+            group.create_task(compact_for_ever(store.storage, self._clock))
             group.create_task(bootstrap.run(self._on_ready))
             group.create_task(self._watch_lag())
             serving = group.create_task(http.serve([sock]))

@@ -48,7 +48,7 @@ def parse_patch(body: bytes, content_type: str, model: type[TypedModel]) -> Appl
     if kind == STRATEGIC_PATCH:
         strategic_patch = _object(body)
         shape = shape_of(model)
-        return _guarded(lambda old: strategic.apply(old, strategic_patch, shape))
+        return _guarded(lambda old: strategic.apply(copy_tree(old), strategic_patch, shape))
     if kind == APPLY_PATCH:
         raise status_error(
             "UnsupportedMediaType",
