@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -94,6 +94,14 @@ class Machine:
             check=check, capture_output=True, text=True,
         )  # fmt: skip
 
+    def cgroups(self, name: str) -> list[Path]:
+        """Control groups of this name on this machine, in all hierarchies."""
+        return [
+            found
+            for place in Path("/sys/fs/cgroup").iterdir()
+            for found in (place / self.name).rglob(name)
+        ]
+
     def remove(self) -> None:
         """Containers, engine, mounts, namespace, control groups and files."""
         if self.process is not None:
@@ -137,10 +145,10 @@ class Kubelet:
 
     machine: Machine
     kubeconfig: Path
-    client: Client
     name: str = "n1"
     process: subprocess.Popen[bytes] | None = None
-    flags: tuple[str, ...] = ()
+    verbosity: int = 4
+    client: Client = field(init=False)
 
     @property
     def root_dir(self) -> Path:
@@ -158,7 +166,7 @@ class Kubelet:
             f"--container-runtime-endpoint=unix://{self.machine.socket}",
             f"--cgroup-root={self.machine.cgroup_root}", "--pod-cidr=10.244.1.0/24",
             f"--cni-conf-dir={self.machine.directory}/net.d", "--cluster-dns=10.96.0.10",
-            "--system-reserved=memory=1Gi", "--v=4", *self.flags,
+            "--system-reserved=memory=1Gi", f"--v={self.verbosity}",
         ]  # fmt: skip
         with open(self.machine.directory / "kubelet.log", "ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
@@ -227,7 +235,7 @@ def relay(node_parts: tuple[Relay, Path]) -> Relay:
 @pytest.fixture(scope="session")
 def kubelet_process(machine: Machine, node_parts: tuple[Relay, Path]) -> Iterator[Kubelet]:
     _, config = node_parts
-    made = Kubelet(machine, config, Client(kubeconfig.load(config)))
+    made = Kubelet(machine, config)
     made.start()
     try:
         yield made
@@ -245,12 +253,17 @@ async def kubelet(kubelet_process: Kubelet) -> AsyncIterator[Kubelet]:
             await client.create(
                 ServiceAccount(metadata=ObjectMeta(name="default", namespace="default"))
             )
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            with contextlib.suppress(ApiError, ApiUnavailable):
-                node = await client.get(Node, kubelet_process.name)
-                if any(c.type == "Ready" and c.status == "True" for c in node.status.conditions):
-                    break
-            assert time.monotonic() < deadline, kubelet_process.log[-3000:]
-            await asyncio.sleep(0.05)
+        await ready(client, kubelet_process)
         yield kubelet_process
+
+
+async def ready(client: Client, kubelet: Kubelet) -> None:
+    """Wait until the node says that it is."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        with contextlib.suppress(ApiError, ApiUnavailable):
+            node = await client.get(Node, kubelet.name)
+            if any(c.type == "Ready" and c.status == "True" for c in node.status.conditions):
+                return
+        assert time.monotonic() < deadline, kubelet.log[-3000:]
+        await asyncio.sleep(0.05)

@@ -1,0 +1,208 @@
+"""Figures of one node: create → Running, bursts, deletion, kubelet at rest; beside bare Docker calls.
+
+    python tests/bench/bench_node.py [--pods 10] [--burst 30] [--rest 20]
+
+Makes its own machine (network namespace, Docker Engine), etcd, API server and kubelet, binds pods
+itself (no scheduler) and prints one line per figure with the goal beside it. Needs root.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from kubelet import sandbox_image
+from tests.integration.conftest import running_apiserver, running_etcd
+from tests.integration.kubelet.conftest import Kubelet, Machine, ready
+from tests.integration.kubelet.relay import Relay
+from wherry.api.core_v1 import Pod, ServiceAccount
+from wherry.api.errors import ApiError
+from wherry.api.meta_v1 import ObjectMeta
+from wherry.client import kubeconfig
+from wherry.client.rest import Client
+
+TRAP = "trap 'exit 0' TERM; while :; do /bin/sleep 1000 & wait $!; done"
+SECONDS_MAX = 120.0
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def pod(name: str) -> Pod:
+    container = {"name": "c", "image": "local/busybox:1", "command": ["/bin/sh", "-c", TRAP]}
+    return Pod.from_wire(
+        {
+            "metadata": {"name": name, "namespace": "default"},
+            "spec": {
+                "nodeName": "n1", "automountServiceAccountToken": False,
+                "containers": [container],
+            },
+        }
+    )  # fmt: skip
+
+
+class Watcher:
+    """When each pod was first seen Running, and when it was gone."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.running: dict[str, float] = {}
+        self.gone: dict[str, float] = {}
+        self.changed = asyncio.Event()
+
+    async def run(self, revision: str) -> None:
+        async for event in self._client.watch(Pod, "default", resource_version=revision):
+            name, now = event.object.metadata.name, time.perf_counter()
+            if event.type == "DELETED":
+                self.gone[name] = now
+            elif event.object.status.phase == "Running":
+                self.running.setdefault(name, now)
+            self.changed.set()
+
+    async def wait(self, seen: dict[str, float], names: list[str]) -> None:
+        async with asyncio.timeout(SECONDS_MAX):
+            while not all(name in seen for name in names):
+                self.changed.clear()
+                await self.changed.wait()
+
+
+def show(title: str, value: str, goal: str) -> None:
+    print(f"{title:<52} {value:>18}   goal {goal}", flush=True)
+
+
+def quantiles(values: list[float]) -> str:
+    ordered = sorted(values)
+    return f"{statistics.median(ordered):.3f} / {ordered[int(len(ordered) * 0.9)]:.3f} s"
+
+
+async def single(client: Client, watcher: Watcher, count: int) -> None:
+    starts, ends = [], []
+    for number in range(count):
+        name = f"one-{number}"
+        begun = time.perf_counter()
+        await client.create(pod(name))
+        await watcher.wait(watcher.running, [name])
+        starts.append(watcher.running[name] - begun)
+        begun = time.perf_counter()
+        await client.delete(Pod, name, "default")
+        await watcher.wait(watcher.gone, [name])
+        ends.append(watcher.gone[name] - begun)
+    show("create → Running, p50 / p90", quantiles(starts), "0.55 / 0.65, aim 0.35 / 0.45")
+    show("delete, TERM handled → gone, p50 / p90", quantiles(ends), "0.95, aim 0.5")
+
+
+async def burst(client: Client, watcher: Watcher, count: int, pid: int) -> None:
+    spent = cpu_seconds(pid)
+    names = [f"many-{number}" for number in range(count)]
+    begun = time.perf_counter()
+    await asyncio.gather(*(client.create(pod(name)) for name in names))
+    await watcher.wait(watcher.running, names)
+    took = max(watcher.running[name] for name in names) - begun
+    show(f"{count} pods at once → last Running", f"{took:.2f} s", "5.5, aim 4.5 (30 pods)")
+    begun = time.perf_counter()
+    await asyncio.gather(*(client.delete(Pod, name, "default") for name in names))
+    await watcher.wait(watcher.gone, names)
+    took = max(watcher.gone[name] for name in names) - begun
+    show(f"{count} pods deleted at once → last gone", f"{took:.2f} s", "-")
+    spent = (cpu_seconds(pid) - spent) / count * 1000
+    show("kubelet's own CPU per pod, birth to end", f"{spent:.0f} ms", "-")
+
+
+def bare(machine: Machine, count: int) -> None:
+    """`docker run -d` of the same image, as a person would."""
+    taken = []
+    for _ in range(count):
+        begun = time.perf_counter()
+        machine.docker("run", "-d", "--network", "none", "local/busybox:1", "/bin/sleep", "100")
+        taken.append(time.perf_counter() - begun)
+    show("bare docker run -d, p50 / p90", quantiles(taken), "(yardstick)")
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def rss_mib(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def rest(pid: int, seconds: float, pods: int) -> None:
+    before = cpu_seconds(pid)
+    time.sleep(seconds)
+    share = (cpu_seconds(pid) - before) / seconds * 100
+    show(f"kubelet at rest with {pods} pods: CPU", f"{share:.2f} % of a core", "0.6, aim 0.3")
+    show(f"kubelet at rest with {pods} pods: RSS", f"{rss_mib(pid):.0f} MiB", "80, aim 70")
+
+
+@contextmanager
+def node() -> Iterator[tuple[Machine, Kubelet]]:
+    with ExitStack() as stack:
+        etcd = stack.enter_context(running_etcd())
+        server = stack.enter_context(running_apiserver(etcd))
+        machine = Machine(f"wb-{os.getpid()}", Path(tempfile.mkdtemp(prefix="wherry-bench-")))
+        stack.callback(machine.remove)
+        machine.make()
+        machine.start_engine()
+        relay = Relay(machine.name, server.port)
+        relay.open()
+        stack.callback(relay.shut)
+        tar = machine.directory / "image.tar"
+        tar.write_bytes(sandbox_image.root_tar(sandbox_image.read_busybox()))
+        machine.docker("import", str(tar), "local/busybox:1")
+        kubelet = Kubelet(machine, server.kubeconfig, verbosity=0)
+        kubelet.start()
+        stack.callback(kubelet.stop)
+        yield machine, kubelet
+
+
+async def measure(machine: Machine, kubelet: Kubelet, given: argparse.Namespace) -> None:
+    async with Client(kubeconfig.load(kubelet.kubeconfig)) as client:
+        try:
+            await client.create(
+                ServiceAccount(metadata=ObjectMeta(name="default", namespace="default"))
+            )
+        except ApiError as error:
+            if error.code != 409:
+                raise
+        await ready(client, kubelet)
+        watcher = Watcher(client)
+        listed = await client.list(Pod, "default")
+        watching = asyncio.ensure_future(watcher.run(listed.resource_version))
+        assert kubelet.process is not None
+        try:
+            await single(client, watcher, given.pods)
+            bare(machine, given.pods)
+            await burst(client, watcher, given.burst, kubelet.process.pid)
+            names = [f"rest-{number}" for number in range(5)]
+            for name in names:
+                await client.create(pod(name))
+            await watcher.wait(watcher.running, names)
+            rest(kubelet.process.pid, given.rest, len(names))
+        finally:
+            watching.cancel()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pods", type=int, default=10)
+    parser.add_argument("--burst", type=int, default=30)
+    parser.add_argument("--rest", type=float, default=20.0)
+    given = parser.parse_args()
+    with node() as (machine, kubelet):
+        asyncio.run(measure(machine, kubelet, given))
+
+
+if __name__ == "__main__":
+    main()
