@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 from deploy.netns import run
 
 UMOUNT_TIMEOUT_SECONDS = 30
+CNI_NETWORK = "wherry"  # the names a kubelet gives its default network
+CNI_BRIDGE = "wherry0"
 
 
 def mounts_below(directory: Path, mounts: str) -> list[str]:
@@ -35,44 +38,63 @@ def remove_tree(directory: Path) -> None:
         shutil.rmtree(directory)
 
 
-def docker_rules(saved: str) -> list[str]:
-    """`iptables-restore` lines that take Docker's own chains out, from `iptables-save`'s text.
+def chain_rules(saved: str, prefix: str, link: str = "") -> list[str]:
+    """`iptables-restore` lines that take out the chains of this prefix and every rule that names one.
 
-    For an engine that we ran ourselves; rules of others are not touched.
+    saved: the text of `iptables-save`
+    link:  rules that name this interface, or its masquerade of Docker's range, go too
     """
-    tables: dict[str, list[str]] = {}
-    table = ""
-    for line in saved.splitlines():
-        words = line.split()
-        if line.startswith("*"):
-            table = line[1:]
-        elif line.startswith(":DOCKER"):
-            chain = words[0][1:]
-            tables.setdefault(table, []).append(f"-F {chain}")
-            tables[table].append(f"-X {chain}")
-        elif line.startswith("-A") and not words[1].startswith("DOCKER") and _is_dockers(words):
-            tables.setdefault(table, []).insert(0, "-D" + line[2:])
-    lines = []
-    for table, commands in tables.items():
-        flushes = [c for c in commands if c.startswith("-F")]
-        deletes = [c for c in commands if c.startswith("-D")]
-        drops = [c for c in commands if c.startswith("-X")]
-        lines += [f"*{table}", *deletes, *flushes, *drops, "COMMIT"]
+    lines: list[str] = []
+    for table, text in _tables(saved):
+        deletes: list[str] = []
+        chains: list[str] = []
+        for line in text:
+            words = line.split()
+            if line.startswith(f":{prefix}"):
+                chains.append(words[0][1:])
+            elif line.startswith("-A") and not words[1].startswith(prefix):
+                named = any(word.startswith(prefix) for word in words)
+                if named or (link and link in words):
+                    deletes.insert(0, "-D" + line[2:])
+        if deletes or chains:
+            flushes, drops = [f"-F {one}" for one in chains], [f"-X {one}" for one in chains]
+            lines += [f"*{table}", *deletes, *flushes, *drops, "COMMIT"]
     return lines
 
 
-def _is_dockers(words: list[str]) -> bool:
-    return any(word.startswith("DOCKER") or word == "docker0" for word in words) or (
-        "172.17.0.0/16" in words and "MASQUERADE" in words
-    )
+def _tables(saved: str) -> list[tuple[str, list[str]]]:
+    tables: list[tuple[str, list[str]]] = []
+    for line in saved.splitlines():
+        if line.startswith("*"):
+            tables.append((line[1:], []))
+        elif tables:
+            tables[-1][1].append(line)
+    return tables
+
+
+def only_ours(saved: str) -> bool:
+    """Whether every host port that CNI's portmap plug-in forwards is of our network."""
+    names = re.findall(r'--comment "dnat name: \\"([^"\\]+)\\"', saved)
+    return all(name == CNI_NETWORK for name in names)
 
 
 def remove_docker_network() -> None:
     """Take out the bridge and rules of an engine that we ran."""
-    lines = docker_rules(run("iptables-save"))
+    _restore(chain_rules(run("iptables-save"), "DOCKER", "docker0"))
+    remove_link("docker0")
+
+
+def remove_pod_network() -> None:
+    """Take out the pods' bridge, and portmap's rules unless another network uses them too."""
+    remove_link(CNI_BRIDGE)
+    saved = run("iptables-save")
+    if only_ours(saved):
+        _restore(chain_rules(saved, "CNI-"))
+
+
+def _restore(lines: list[str]) -> None:
     if lines:
         run("iptables-restore", "--noflush", stdin="\n".join(lines) + "\n")
-    remove_link("docker0")
 
 
 def remove_link(name: str) -> None:

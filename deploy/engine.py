@@ -15,6 +15,7 @@ from docker.errors import APIError, DockerException
 from deploy.preflight import Problem
 
 TIMEOUT_SECONDS = 60
+SANDBOX_IMAGE = "wherry/sandbox"
 OUR_LABEL = "io.kubernetes.pod.uid"  # every container a kubelet of ours makes carries it
 
 
@@ -54,7 +55,7 @@ def remove_ours(client: docker.DockerClient) -> None:
     """Remove the containers that carry our label, and the sandbox image."""
     for container in client.containers.list(all=True, filters={"label": OUR_LABEL}):
         container.remove(force=True, v=True)
-    for image in client.images.list(name="wherry-sandbox"):
+    for image in client.images.list(name=SANDBOX_IMAGE):
         client.images.remove(str(image.id), force=True)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deploy import engine, launch
-from deploy.cleanup import remove_docker_network, remove_link, remove_tree
+from deploy.cleanup import remove_docker_network, remove_pod_network, remove_tree
 from deploy.cluster import ControlPlane, Machine, control_plane, machine, script
 from deploy.netns import run
 from deploy.nodes import wait_nodes_ready
@@ -25,8 +25,6 @@ PROGRAMS = ("etcd", "nft", "iptables", "conntrack", "ip")
 DEFAULT_SOCKET = Path("/var/run/docker.sock")
 SYSTEMCTL_TIMEOUT_SECONDS = 60
 CLEANUP_TIMEOUT_SECONDS = 30
-CNI_BRIDGE = "cni0"
-CNI_CONFIGURATION = Path("/etc/cni/net.d/10-wherry.conflist")
 
 
 @dataclass(frozen=True)
@@ -144,11 +142,10 @@ def down(host: Host, *, purge: bool, say: Callable[[str], None]) -> None:
         engine.remove_ours(client)
         client.close()
     _clean_proxy()
-    remove_link(CNI_BRIDGE)
+    remove_pod_network()
     if own_engine:
         remove_docker_network()
     if purge:
-        CNI_CONFIGURATION.unlink(missing_ok=True)
         for directory in (host.run_dir, host.data_dir, host.config_dir):
             remove_tree(directory)
         say("removed every file, container, bridge and rule of the cluster")
@@ -162,6 +159,5 @@ def _clean_proxy() -> None:
         timeout=CLEANUP_TIMEOUT_SECONDS,
         capture_output=True,
     )
-    remove = ("nft", "list", "tables")
-    if "table ip wherry" in run(*remove):
+    if "table ip wherry" in run("nft", "list", "tables"):
         raise Problem("wherry-proxy --cleanup left its table", "nft delete table ip wherry")

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from deploy.cleanup import docker_rules, mounts_below
+from deploy.cleanup import chain_rules, mounts_below, only_ours
 
 MOUNTS = """\
 /dev/vda / ext4 rw 0 0
@@ -40,7 +40,7 @@ COMMIT
 -A POSTROUTING -s 192.168.0.0/16 -j MASQUERADE
 COMMIT
 """
-    assert docker_rules(saved) == [
+    assert chain_rules(saved, "DOCKER", "docker0") == [
         "*filter",
         "-D FORWARD -o docker0 -j DOCKER",
         "-D FORWARD -j DOCKER-USER",
@@ -57,5 +57,14 @@ COMMIT
     ]
 
 
-def test_docker_rules_of_a_machine_without_docker_are_none() -> None:
-    assert docker_rules("*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n") == []
+def test_rules_of_a_machine_without_such_chains_are_none() -> None:
+    assert chain_rules("*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n", "DOCKER") == []
+
+
+def test_host_ports_of_other_networks_are_noticed() -> None:
+    rule = (
+        '-A CNI-HOSTPORT-DNAT -m comment --comment "dnat name: \\"{}\\" id: \\"1\\"" -j CNI-DN-1\n'
+    )
+    assert only_ours("")
+    assert only_ours(rule.format("wherry"))
+    assert not only_ours(rule.format("wherry") + rule.format("podman"))
