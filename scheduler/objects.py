@@ -8,10 +8,7 @@ travel as patches.
 from __future__ import annotations
 
 from wherry.api.core_v1.affinity import Affinity, Toleration
-from wherry.api.core_v1.container import ContainerPort
 from wherry.api.core_v1.node import Taint
-from wherry.api.core_v1.pod import PodSchedulingGate
-from wherry.api.core_v1.pod_status import PodCondition
 from wherry.api.model import GroupVersionKind, Int32, Int64, Model, Quantity, Time, TypedModel, wire
 
 
@@ -25,12 +22,30 @@ class Meta(Model):
     labels: dict[str, str] = {}
 
 
+class Port(Model):
+    host_port: Int32 = 0
+    host_ip: str = ""
+    protocol: str = ""
+
+
+class Gate(Model):
+    name: str = ""
+
+
+class Condition(Model):
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+    last_transition_time: Time | None = None
+
+
 class Resources(Model):
     requests: dict[str, Quantity] = {}
 
 
 class Container(Model):
-    ports: list[ContainerPort] = []
+    ports: list[Port] = []
     resources: Resources = wire(struct=Resources)
     restart_policy: str | None = None
 
@@ -43,7 +58,7 @@ class PodSpec(Model):
     affinity: Affinity | None = None
     tolerations: list[Toleration] = []
     scheduler_name: str = ""
-    scheduling_gates: list[PodSchedulingGate] = []
+    scheduling_gates: list[Gate] = []
     host_network: bool = False
     priority: Int32 | None = None
     overhead: dict[str, Quantity] = {}
@@ -52,7 +67,7 @@ class PodSpec(Model):
 
 class PodStatus(Model):
     phase: str = ""
-    conditions: list[PodCondition] = []
+    conditions: list[Condition] = []
 
 
 class Pod(TypedModel):
