@@ -151,6 +151,7 @@ def _document_routes(pages: Pages) -> fastapi.APIRouter:
     router = fastapi.APIRouter()
 
     @router.get("/version")
+    @router.get("/version/")  # as the PyPI client asks
     async def version() -> fastapi.Response:
         return _plain(_json(pages.version))
 
