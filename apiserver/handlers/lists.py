@@ -21,7 +21,7 @@ from apiserver.registry.options import ListOptions
 from apiserver.storage.cache import WatchCache
 from apiserver.storage.interface import Compacted, Entry, Storage
 from apiserver.storage.keys import KeyReader, range_of
-from apiserver.storage.watchers import Interest
+from apiserver.storage.watchers import Interest, candidates
 from apiserver.storage.window import Cached, FieldsOf, read_object
 from wherry.api.errors import bad_request
 from wherry.api.scheme import Resource
@@ -104,11 +104,7 @@ class Lists:
     ) -> Listing:
         interest, limit = options.interest, options.limit
         window = self._cache.window(resource)
-        if interest.name and interest.namespace:
-            one = window.get(interest.namespace, interest.name)
-            found = [one] if one is not None and one.path > after else []
-        else:
-            found = window.select(interest.namespace, after)
+        found = candidates(window, interest, after)
         if interest.selective:
             found = [cached for cached in found if interest.matches(cached)]
         if not limit or len(found) <= limit:

@@ -23,7 +23,7 @@ from apiserver.handlers.patching import parse_patch
 from apiserver.handlers.scale import scale_errors, scale_of, scaled
 from apiserver.handlers.watches import open_watch
 from apiserver.registry import deletion
-from apiserver.registry.failures import FAILURES, api_error
+from apiserver.registry.failures import FAILURES, api_error, unavailable
 from apiserver.registry.options import (
     check_write,
     delete_options,
@@ -33,6 +33,7 @@ from apiserver.registry.options import (
 from apiserver.registry.pipeline import match_name
 from apiserver.registry.store import Outcome, Registry
 from apiserver.request import RequestContext, Response
+from apiserver.storage.cache import WAIT_SECONDS_MAX
 from apiserver.storage.encoder import decode_item
 from apiserver.storage.interface import Storage
 from wherry.api import autoscaling_v1
@@ -76,9 +77,19 @@ class ResourceHandlers:
         if deprecation := self._registry.strategies[ctx.resource].deprecation:
             ctx.warnings.append(deprecation)
         try:
+            if not self._cache.ready.is_set():
+                await self._filled()
             return await self._verbs[ctx.info.verb](ctx, receive_body)
         except FAILURES as error:
             raise api_error(error) from error
+
+    async def _filled(self) -> None:
+        """Wait for the cache's first list; ApiError 503 when it takes long."""
+        try:
+            async with asyncio.timeout(WAIT_SECONDS_MAX):
+                await self._cache.ready.wait()
+        except TimeoutError:
+            raise unavailable("the watch cache is not filled yet") from None
 
     # --- reading ---
 

@@ -19,7 +19,7 @@ from apiserver.registry.failures import too_old
 from apiserver.registry.options import ListOptions
 from apiserver.storage.cache import WatchCache
 from apiserver.storage.encoder import frame
-from apiserver.storage.watchers import FrameEncoder, Watcher, frame_of
+from apiserver.storage.watchers import FrameEncoder, Watcher, candidates, frame_of
 from apiserver.storage.window import Cached, Event, HistoryGone
 from wherry.api.scheme import Resource
 
@@ -35,13 +35,14 @@ async def open_watch(
         initial = not options.revision
     if options.revision is None and initial:
         await cache.fresh()
-    elif options.revision and options.initial_events:
+    elif options.revision:
+        # The client may have heard of it from a server that is ahead; time never runs backwards.
         await cache.wait_for(options.revision)
     # From here to `add_watcher` nothing waits: the watch misses nothing between.
     window = cache.window(resource)
     interest = options.interest
     if initial:
-        found = window.select(interest.namespace)
+        found = candidates(window, interest)
         first = _added(found, options, encoder, cache.revision)
     elif options.revision is None:  # sendInitialEvents=false: from now on
         first = iter(())
@@ -116,6 +117,7 @@ class WatchStream:
         watcher = self._watcher
         if watcher.bookmarks:  # the client resumes where it was, however quiet it has been
             watcher.push(watcher.encoder.bookmark(self._cache.revision, initial_end=False))
+        self._cache.remove_watcher(self._resource, watcher)
         watcher.close()
 
 

@@ -29,17 +29,11 @@ def api_error(error: Failure) -> ApiError:
         case CacheBehind():
             return too_large_revision(error.wanted, error.reached)
         case StorageUnavailable():
-            return status_error(
-                "ServiceUnavailable",
-                f"the store (etcd) does not answer: {error}",
-                details={"retryAfterSeconds": RETRY_SECONDS},
-            )
+            return unavailable(f"the store (etcd) does not answer: {error}")
         case StorageFull():
-            return status_error(
-                "ServiceUnavailable",
+            return unavailable(
                 "the store (etcd) has no space left and refuses writes; compact and defragment "
-                f"it, then disarm its NOSPACE alarm: {error}",
-                details={"retryAfterSeconds": RETRY_SECONDS},
+                f"it, then disarm its NOSPACE alarm: {error}"
             )
         case ValueTooLarge():
             return status_error(
@@ -52,6 +46,12 @@ def api_error(error: Failure) -> ApiError:
             return too_large_revision(0, 0)
         case _:
             return status_error("InternalError", f"Internal error occurred: {error}")
+
+
+def unavailable(message: str) -> ApiError:
+    """503: later it may work."""
+    details = {"retryAfterSeconds": RETRY_SECONDS}
+    return status_error("ServiceUnavailable", message, details=details)
 
 
 def expired(message: str) -> ApiError:

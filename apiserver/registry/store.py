@@ -306,7 +306,7 @@ class Registry:
             yield
 
     async def _create(self, write: Write, make: Make) -> Outcome:
-        seen = self.cache.revision
+        seen, warned = self.cache.revision, len(write.ctx.warnings)
         try:
             return await self._create_once(write, make)
         except ApiError as error:
@@ -316,7 +316,7 @@ class Registry:
             await self.cache.fresh()
             if self.cache.revision == seen:
                 raise
-            write.ctx.warnings.clear()
+            del write.ctx.warnings[warned:]
             return await self._create_once(write, make)
 
     async def _create_once(self, write: Write, make: Make) -> Outcome:

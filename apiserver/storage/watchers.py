@@ -14,7 +14,7 @@ from collections.abc import Hashable, Iterator
 from typing import NamedTuple, Protocol
 
 from apiserver.storage.encoder import EventType
-from apiserver.storage.window import Cached, Event
+from apiserver.storage.window import Cached, Event, ResourceWindow
 from wherry.api.selectors import FieldSelectorExpr, LabelSelectorExpr
 
 BUFFER_FRAMES_MAX = 8192
@@ -62,6 +62,14 @@ class Interest(NamedTuple):
     def node(self) -> str:
         """The one node whose pods this is about, if it is about one's."""
         return (self.fields and self.fields.exact(NODE_FIELD)) or ""
+
+
+def candidates(window: ResourceWindow, interest: Interest, after: str = "") -> list[Cached]:
+    """The objects this may be about, in key order, beyond the path `after`; match them still."""
+    if interest.name and (interest.namespace or not window.resource.namespaced):
+        one = window.get(interest.namespace, interest.name)
+        return [one] if one is not None and one.path > after else []
+    return window.select(interest.namespace, after)
 
 
 def seen(event: Event, interest: Interest) -> tuple[EventType, Cached] | None:

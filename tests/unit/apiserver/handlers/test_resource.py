@@ -332,8 +332,11 @@ async def test_streaming_list(server: Server) -> None:
 
 
 async def test_watch_too_old(server: Server) -> None:
-    server.cache.window(CONFIGMAPS).reset(50)
-    watch = await server.ask("watch", resourceVersion="7")
+    for name in "abc":
+        await server.ask("create", body=config(name))
+    await server.ask("list")
+    server.cache.window(CONFIGMAPS).reset(4)
+    watch = await server.ask("watch", resourceVersion="3")
     [event] = await lines(watch, 1)
     assert (event["type"], event["object"]["code"]) == ("ERROR", 410)
     assert event["object"]["reason"] == "Expired"
