@@ -1,7 +1,8 @@
 """Routes to the other nodes' pods: directly, all nodes being on one L2 network.
 
 Our routes carry a protocol number of their own, so they are known after a restart and nobody else's
-is touched. The plan is pure; pyroute2 (10 MiB) is imported only when a route is to be set or found.
+is touched. The plan is pure; pyroute2 (10 MiB) is imported only when there is a route to set or to
+remove, which a cluster of one node never needs.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from proxy.commands import run
 from wherry.api.core_v1.node import Node
 
 log = logging.getLogger(__name__)
@@ -67,8 +69,16 @@ class Routes:
         """Set and remove routes; OSError-like failures of one route are logged, not raised."""
         if self._applied == wanted:
             return
+        if not wanted and self._applied is None and not await _left_over():
+            self._applied = {}
+            return
         failed = await asyncio.to_thread(_apply, dict(wanted))
         self._applied = None if failed else dict(wanted)
+
+
+async def _left_over() -> bool:
+    """Whether there are routes of ours, found out without pyroute2."""
+    return bool((await run(("ip", "-4", "route", "show", "proto", str(PROTOCOL)))).strip())
 
 
 async def remove_routes() -> None:

@@ -32,7 +32,10 @@ from wherry.daemon.clock import Clock
 log = logging.getLogger(__name__)
 
 GATHER_SECONDS: Final = 0.02  # changes this close are one transaction
-CHECK_SECONDS: Final = 10.0
+CHECK_SECONDS: Final = 15.0
+# Docker, which makes the chain our accepts go into, mostly starts when we do: look for it often.
+DOCKER_CHECK_SECONDS: Final = 1.0
+DOCKER_WAIT_SECONDS: Final = 120.0
 UNHEALTHY_SECONDS: Final = 120.0  # a change that could not be written for so long
 
 
@@ -87,6 +90,7 @@ class Syncer:
         self._changed = asyncio.Event()
         self._waiting_since: float | None = None
         self._known_problems: frozenset[str] = frozenset()
+        self._docker_accepts = False
         for informer in (world.services, world.slices, world.nodes):
             informer.add_handler(self._notice)
 
@@ -110,11 +114,15 @@ class Syncer:
             await informer.synced()
         self._changed.set()
         backoff = Backoff(0.2, 2.0, 10.0, jitter=0.5)
-        next_check = self._clock.monotonic()
+        started = next_check = self._clock.monotonic()
         while True:
             if self._clock.monotonic() >= next_check:
                 await self._check()
-                next_check = self._clock.monotonic() + CHECK_SECONDS
+                waiting = self._clock.monotonic() - started < DOCKER_WAIT_SECONDS
+                soon = waiting and not self._docker_accepts
+                next_check = self._clock.monotonic() + (
+                    DOCKER_CHECK_SECONDS if soon else CHECK_SECONDS
+                )
             try:
                 async with asyncio.timeout(max(next_check - self._clock.monotonic(), 0.0)):
                     await self._changed.wait()
@@ -150,8 +158,13 @@ class Syncer:
         return True
 
     async def _sync_routes(self) -> None:
-        if self._direct_routes:
+        """Failures are tried again by the next check: services do not wait for them."""
+        if not self._direct_routes:
+            return
+        try:
             await self._routes.apply(wanted_routes(self._world.nodes.list(), self._node))
+        except (CommandError, OSError) as error:
+            log.warning("routes to other nodes: %s", error)
 
     def _ranges(self, nodes: Iterable[Node]) -> tuple[str, ...]:
         """Where pods live: what we were told, else what the nodes have."""
@@ -159,13 +172,17 @@ class Syncer:
             node.spec.pod_cidr for node in nodes if "." in node.spec.pod_cidr
         )
 
+    async def _check_docker(self) -> None:
+        ranges = self._ranges(self._world.nodes.list())
+        self._docker_accepts = await ensure_accepts(ranges)
+
     async def _check(self) -> None:
         """Look after what others may have changed."""
         problems = set(await ensure_settings())
         steps: tuple[Callable[[], Any], ...] = (
             self._filter.sweep,
             self._filter.check,
-            lambda: ensure_accepts(self._ranges(self._world.nodes.list())),
+            self._check_docker,
             self._sync_routes,  # those that failed
         )
         for step in steps:

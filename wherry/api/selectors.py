@@ -1,9 +1,9 @@
-"""Label and field selectors: parse, match, print.
+"""Label selectors: parse, match, print. (Field selectors come along from `field_selectors`.)
 
 One form for both sources of a label selector: the query parameter's text and the `LabelSelector` of
 an object. An absent LabelSelector matches nothing, an empty one everything; that choice is made here.
 
-Source: k8s.io/apimachinery/pkg/labels, pkg/fields and metav1.LabelSelectorAsSelector.
+Source: k8s.io/apimachinery/pkg/labels and metav1.LabelSelectorAsSelector.
 """
 
 from __future__ import annotations
@@ -15,7 +15,22 @@ from typing import Any, Final, Literal
 
 from wherry.api import names
 from wherry.api.errors import go_quote
+from wherry.api.field_selectors import FieldSelectorExpr, FieldTerm, parse_field_selector
 from wherry.api.meta_v1.meta import LabelSelector
+
+__all__ = [
+    "EVERYTHING",
+    "NOTHING",
+    "FieldSelectorExpr",
+    "FieldTerm",
+    "LabelSelectorExpr",
+    "Requirement",
+    "format_labels",
+    "label_selector",
+    "match_labels",
+    "parse_field_selector",
+    "parse_label_selector",
+]
 
 Operator = Literal["=", "==", "!=", "in", "notin", "exists", "!", ">", "<"]
 
@@ -249,69 +264,3 @@ def match_labels(labels: Mapping[str, str]) -> LabelSelectorExpr:
     return LabelSelectorExpr(
         tuple(Requirement(key, "=", (value,)) for key, value in sorted(labels.items()))
     )
-
-
-@dataclass(frozen=True, slots=True)
-class FieldTerm:
-    field: str
-    equal: bool
-    value: str
-
-    def __str__(self) -> str:
-        escaped = re.sub(r"([\\,=])", r"\\\1", self.value)
-        return f"{self.field}{'=' if self.equal else '!='}{escaped}"
-
-
-@dataclass(frozen=True, slots=True)
-class FieldSelectorExpr:
-    """All terms must hold. A field that is not there is the empty text."""
-
-    terms: tuple[FieldTerm, ...] = ()
-
-    def matches(self, fields: Mapping[str, str]) -> bool:
-        return all((fields.get(t.field, "") == t.value) == t.equal for t in self.terms)
-
-    def exact(self, field: str) -> str | None:
-        """The one value this field must have, if the selector says so."""
-        return next((t.value for t in self.terms if t.field == field and t.equal), None)
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        return tuple(term.field for term in self.terms)
-
-    @property
-    def empty(self) -> bool:
-        return not self.terms
-
-    def __str__(self) -> str:
-        return ",".join(map(str, self.terms))
-
-
-_FIELD_TERM = re.compile(r"([^=!]*(?:![^=][^=!]*)*)(!=|==|=)(.*)", re.DOTALL)
-
-
-def parse_field_selector(text: str) -> FieldSelectorExpr:
-    r"""The `fieldSelector` parameter; `\` escapes `,`, `=` and itself. ValueError as upstream."""
-    terms = []
-    for part in sorted(re.findall(r"((?:\\.|[^,\\])+\\?)", text, re.DOTALL)):
-        match = _FIELD_TERM.fullmatch(part)
-        if match is None:
-            raise ValueError(f"invalid selector: '{text}'; can't understand '{part}'")
-        terms.append(FieldTerm(match[1], match[2] != "!=", _unescape(match[3])))
-    return FieldSelectorExpr(tuple(terms))
-
-
-def _unescape(value: str) -> str:
-    result, position = [], 0
-    while position < len(value):
-        char = value[position]
-        if char == "\\":
-            position += 1
-            char = value[position : position + 1]
-            if char not in ("\\", ",", "=") or not char:
-                raise ValueError(f"invalid field selector: invalid escape sequence: \\{char}")
-        elif char in (",", "="):
-            raise ValueError(f"invalid field selector: unescaped character in value: {char}")
-        result.append(char)
-        position += 1
-    return "".join(result)

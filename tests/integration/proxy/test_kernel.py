@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from proxy.commands import CommandError
 from proxy.compile import compile_ruleset
 from proxy.conntrack import forget, stale_flows
 from proxy.docker import ensure_accepts, remove_accepts
@@ -99,13 +102,18 @@ def test_strangers_do_not_reach_the_loopback(network: Network, tmp_path) -> None
     assert network.curl("node", "http://127.0.0.1:9999") == "private"
 
 
-def test_a_refused_transaction_leads_to_the_full_table(network: Network) -> None:
+def test_after_a_failure_everything_is_written_again(network: Network) -> None:
     async def work() -> None:
         kernel = Filter(SystemClock())
         await kernel.apply(compiled(POD_A))
         await remove_table()  # somebody else's hand
-        await kernel.check()
+        with pytest.raises(CommandError):
+            await kernel.apply(compiled(POD_B))
         assert kernel.applied is None
+        await kernel.apply(compiled(POD_B))
+        await remove_table()
+        await kernel.check()
+        assert kernel.applied is None, "noticed without a change, too"
         await kernel.apply(compiled(POD_A, POD_B))
 
     network.inside(work)
