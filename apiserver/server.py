@@ -25,7 +25,7 @@ from apiserver.discovery.openapi_service import OpenApi
 from apiserver.discovery.service import Discovery
 from apiserver.handlers.resource import ResourceHandlers
 from apiserver.http import health
-from apiserver.http.app import Pages, build
+from apiserver.http.app import Front, Pages, build
 from apiserver.http.dispatcher import Dispatcher, Gate, Rooms
 from apiserver.http.metrics import RequestMetrics
 from apiserver.http.respond import Responder
@@ -88,7 +88,8 @@ class Server:
             responder = Responder()
             rooms = self._rooms(store, gate, discovery, known)
             dispatcher = Dispatcher(rooms, responder, RequestMetrics(self._metrics))
-            app = build(dispatcher, gate, self._pages(store, bootstrap, discovery, known))
+            pages = self._pages(store, bootstrap, discovery, known)
+            app = Front(build(dispatcher, gate, pages), dispatcher)
             await self._serve(HttpServer(app, responder, tls), sock, store, bootstrap)
         finally:
             await storage.close()
