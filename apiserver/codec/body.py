@@ -202,7 +202,8 @@ def parse_yaml(body: bytes) -> Body:
 def _yaml_complaint(error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
     where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    return f"yaml: {where}{error.problem or error.context}"
+    said = ", ".join(part for part in (error.context, error.problem) if part)
+    return f"yaml: {where}{said}"
 
 
 class _Expander:
