@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,26 +146,24 @@ class Cni:
                 f"K8S_POD_INFRA_CONTAINER_ID={attachment.sandbox_id}"
             ),
         }
-        process = await asyncio.create_subprocess_exec(
-            self._binary(plugin["type"]),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=environment,
-        )
+        told = conf.request(network, plugin, previous, attachment.port_mappings)
         try:
-            async with asyncio.timeout(PLUGIN_SECONDS_MAX):
-                output, errors = await process.communicate(
-                    conf.request(network, plugin, previous, attachment.port_mappings)
-                )
-        except TimeoutError:
+            # In a thread: there Python starts processes by vfork, the event loop by fork, which
+            # would halt every pod of the node for the time it takes to copy our page tables.
+            process = await asyncio.to_thread(
+                subprocess.run,
+                [self._binary(plugin["type"])],
+                input=told,
+                capture_output=True,
+                env=environment,
+                timeout=PLUGIN_SECONDS_MAX,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
             raise NetworkError(f"plugin {plugin['type']} {command} timed out") from None
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+        output = process.stdout
         if process.returncode:
-            text = _message(output) or errors.decode(errors="replace").strip()
+            text = _message(output) or process.stderr.decode(errors="replace").strip()
             raise NetworkError(f"plugin type={plugin['type']!r} failed ({command.lower()}): {text}")
         return orjson.loads(output) if command == "ADD" and output else None
 
