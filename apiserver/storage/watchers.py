@@ -265,6 +265,7 @@ class WatcherIndex:
         for topic in topics if current.namespace else topics[:1] + topics[3:]:
             for watcher in self._by_topic.get(topic, ()):
                 watcher.offer(event)
+        event.frames.clear()  # they live on in buffers; history must not keep a second copy
 
 
 def _topic(interest: Interest) -> Hashable:
