@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from scheduler.objects import PodSpec
@@ -20,6 +21,7 @@ PODS = "pods"
 # What a container that asks for nothing is counted as when nodes are scored (never when filtered).
 NONZERO_MILLI_CPU = 100
 NONZERO_MEMORY = 200 * 1024 * 1024
+CACHED = 1024  # distinct sets of requests: templates, not pods
 
 Amounts = dict[str, int]
 
@@ -43,15 +45,20 @@ class Requests:
     scored_memory: int
 
 
-def amounts(quantities: Mapping[str, str]) -> Amounts:
-    """Quantities as integers, CPU in milli."""
+def amounts(quantities: Mapping[str, str]) -> Mapping[str, int]:
+    """Quantities as integers, CPU in milli. Not to be changed: pods of a kind share it."""
+    return _amounts(tuple(quantities.items()))
+
+
+@lru_cache(CACHED)
+def _amounts(quantities: tuple[tuple[str, str], ...]) -> Mapping[str, int]:
     return {
         name: quantity.milli(text) if name == CPU else quantity.value(text)
-        for name, text in quantities.items()
+        for name, text in quantities
     }
 
 
-def amount_of(found: Amounts) -> Amount:
+def amount_of(found: Mapping[str, int]) -> Amount:
     """The named amounts apart from the rest."""
     rest = {
         name: value for name, value in found.items() if name not in (CPU, MEMORY, STORAGE, PODS)
@@ -78,10 +85,10 @@ def requests_of(spec: PodSpec) -> Requests:
 class _Asked(NamedTuple):
     """A pod's requests as written: containers, (is sidecar, init container), pod level, overhead."""
 
-    containers: list[Amounts]
-    init: list[tuple[bool, Amounts]]
-    pod_level: Amounts
-    overhead: Amounts
+    containers: list[Mapping[str, int]]
+    init: list[tuple[bool, Mapping[str, int]]]
+    pod_level: Mapping[str, int]
+    overhead: Mapping[str, int]
 
 
 def _total(asked: _Asked, missing: Mapping[str, int]) -> Amounts:

@@ -1,8 +1,8 @@
 """Tells people what a daemon did to an object, as Event objects.
 
 `event()` never blocks and never fails: events are for people, the work must not wait for them. They
-pass a bounded queue; when it is full the newest are dropped and counted. Sent by a few senders at
-once, where one subject always has the same sender, so that its events keep their order.
+pass a bounded queue; when it is full the newest are dropped and counted. Sent one after the other:
+that keeps their order, and in a burst leaves the API server to the work they tell of.
 
 Source: k8s.io/client-go/tools/record.
 """
@@ -28,8 +28,7 @@ from wherry.daemon.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
-PENDING_MAX = 4096  # of one sender
-SENDERS = 4
+PENDING_MAX = 8192
 TRIES_MAX = 8
 DRAIN_SECONDS_MAX = 2.0
 MESSAGE_CHARS_MAX = 1024
@@ -51,9 +50,7 @@ class EventRecorder:
         self._client = client
         self._component = component
         self._host = host
-        self._queues: list[asyncio.Queue[_Item]] = [
-            asyncio.Queue(PENDING_MAX) for _ in range(SENDERS)
-        ]
+        self._queue: asyncio.Queue[_Item] = asyncio.Queue(PENDING_MAX)
         self.dropped = 0
 
     def event(
@@ -74,9 +71,10 @@ class EventRecorder:
             reference.namespace, reference.name, reference.uid, reference.field_path,
         )  # fmt: skip
         note = Note(subject, type, reason, message[:MESSAGE_CHARS_MAX])
+        now = datetime.now(UTC)
         try:
-            self._queues[hash(subject) % SENDERS].put_nowait(
-                _Item(reference, note, datetime.now(UTC), f"{reference.name}.{time.time_ns():x}")
+            self._queue.put_nowait(
+                _Item(reference, note, now, f"{reference.name}.{time.time_ns():x}")
             )
         except asyncio.QueueFull:
             self.dropped += 1
@@ -85,18 +83,13 @@ class EventRecorder:
 
     async def run(self) -> None:
         """Send until cancelled; then send what is waiting, for a moment."""
-        async with asyncio.TaskGroup() as tasks:
-            for queue in self._queues:
-                tasks.create_task(self._send(queue), name="event-sender")
-
-    async def _send(self, queue: asyncio.Queue[_Item]) -> None:
         correlator = Correlator()
         interrupted: Outcome | None = None
         item: _Item | None = None
         try:
             while True:
                 interrupted = item = None
-                item = await queue.get()
+                item = await self._queue.get()
                 interrupted = correlator.correlate(item.note, time.monotonic())
                 await self._deliver(item, interrupted)
         except asyncio.CancelledError:
@@ -104,12 +97,12 @@ class EventRecorder:
                 async with asyncio.timeout(DRAIN_SECONDS_MAX):
                     if item is not None:
                         await self._deliver(item, interrupted)
-                    while not queue.empty():
-                        item = queue.get_nowait()
+                    while not self._queue.empty():
+                        item = self._queue.get_nowait()
                         outcome = correlator.correlate(item.note, time.monotonic())
                         await self._deliver(item, outcome)
             except TimeoutError:
-                log.info("%d events were not sent", queue.qsize())
+                log.info("%d events were not sent", self._queue.qsize())
             raise
 
     async def _deliver(self, item: _Item, outcome: Outcome | None) -> None:
