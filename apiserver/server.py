@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Gauge
 
+from apiserver import store_metrics
 from apiserver.admission.chain import Chain, Settings, plugins
 from apiserver.authn import credentials
 from apiserver.authn.credentials import Credentials, checked
@@ -156,6 +157,7 @@ class Server:
         kinds = strategies(self._config.service_networks, self._config.node_ports)
         fields = {resource: one.selectable_fields for resource, one in kinds.items()}
         cache = WatchCache(storage, RESOURCES, fields)
+        store_metrics.register(self._metrics, cache, RESOURCES)
         registry = Registry(storage, cache, kinds, Chain(chosen, cache.lister()))
         return Store(storage, cache, registry)
 

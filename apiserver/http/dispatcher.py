@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from apiserver.authn.authenticator import Authenticator
+from apiserver.authn.authenticator import ANONYMOUS, Authenticator, unauthorized
 from apiserver.authz.authorizer import AlwaysAllow, Authorizer, attributes_of, denied
 from apiserver.http.exchange import ClientGone, Exchange, Receive, Scope, Send
 from apiserver.http.metrics import MUTATING, NON_RESOURCE, RequestMetrics, key_of
@@ -55,8 +55,16 @@ class Discovery(Protocol):
     def answer(self, segments: list[str], ctx: RequestContext, if_none_match: str) -> Response: ...
 
 
+# What everybody may ask, as upstream's default roles have it.
+PUBLIC_PATHS = frozenset({"healthz", "livez", "readyz", "version"})
+
+
 class Gate:
-    """Who asks, and whether they may."""
+    """Who asks, and whether they may.
+
+    While everybody may do everything, nobody is anonymous (401), as upstream has it; only the paths
+    that tell health and version answer to whoever asks.
+    """
 
     def __init__(self, authenticator: Authenticator, authorizer: Authorizer) -> None:
         self.authenticator = authenticator
@@ -65,7 +73,12 @@ class Gate:
 
     def user(self, exchange: Exchange, now: datetime) -> User:
         authorization = exchange.headers.get(b"authorization")
-        return self.authenticator.user(exchange.connection, authorization, now)
+        user = self.authenticator.user(exchange.connection, authorization, now)
+        if user is ANONYMOUS and self._always:
+            path: str = exchange.scope["path"]
+            if path.split("/", 2)[1] not in PUBLIC_PATHS:
+                raise unauthorized()
+        return user
 
     def authorize(self, info: RequestInfo, user: User) -> None:
         """ApiError 403 when the user may not."""
@@ -115,8 +128,9 @@ class Dispatcher:
         info = ctx.info if ctx is not None else None
         warnings = ctx.warnings if ctx is not None else []
         live = info is not None and (info.verb == "watch" or info.subresource in LONG_RUNNING)
+        key = key_of(info) if info is not None else NON_RESOURCE
         if live:
-            self._metrics.longrunning += 1
+            self._metrics.streaming(key, +1)
         try:
             if isinstance(answer, Tunnel):
                 await answer.run(exchange.connection)
@@ -125,8 +139,7 @@ class Dispatcher:
                 await self._responder.write(exchange, send, answer, headers, live)
         finally:
             if live:
-                self._metrics.longrunning -= 1
-            key = key_of(info) if info is not None else NON_RESOURCE
+                self._metrics.streaming(key, -1)
             dry_run = ctx is not None and ctx.dry_run
             self._metrics.count(key, answer.status, dry_run, time.monotonic() - started)
 

@@ -48,7 +48,7 @@ class RequestMetrics(Collector):
         self._times: dict[Key, list[float]] = {}  # the buckets, then the sum of seconds
         self.inflight_mutating = 0
         self.inflight_reading = 0
-        self.longrunning = 0
+        self._streams: dict[Key, int] = {}
         registry.register(self)
 
     def count(self, key: Key, code: int, dry_run: bool, seconds: float) -> None:
@@ -60,6 +60,10 @@ class RequestMetrics(Collector):
             times = self._times[key] = [0.0] * (len(BUCKETS) + 2)
         times[bisect_left(BUCKETS, seconds)] += 1
         times[-1] += seconds
+
+    def streaming(self, key: Key, change: int) -> None:
+        """A stream was opened (+1) or has ended (-1)."""
+        self._streams[key] = self._streams.get(key, 0) + change
 
     def collect(self) -> Iterator[Metric]:
         total = CounterMetricFamily(
@@ -89,8 +93,11 @@ class RequestMetrics(Collector):
         inflight.add_metric(["mutating"], self.inflight_mutating)
         inflight.add_metric(["readOnly"], self.inflight_reading)
         yield inflight
-        long = GaugeMetricFamily("apiserver_longrunning_requests", "Open watches and streams.")
-        long.add_metric([], self.longrunning)
+        long = GaugeMetricFamily(
+            "apiserver_longrunning_requests", "Open watches and streams.", labels=_REQUEST
+        )
+        for key, count in self._streams.items():
+            long.add_metric(list(key), count)
         yield long
 
 

@@ -74,6 +74,9 @@ async def test_version_health_metrics(shared_apiserver: Any) -> None:
         assert "[+]etcd ok" in (await client.get("/readyz?verbose")).text
         metrics = (await client.get("/metrics")).text
         assert "apiserver_request_total{" in metrics
+        assert 'apiserver_resource_objects{group="",resource="namespaces"}' in metrics
+        assert "kubernetes_build_info{" in metrics
+        assert "process_resident_memory_bytes" in metrics
         assert "apiserver_request_duration_seconds_bucket{" in metrics
 
 
@@ -93,7 +96,7 @@ async def test_big_lists_are_compressed_when_asked(shared_apiserver: Any) -> Non
 
 async def metric(client: httpx.AsyncClient, name: str) -> float:
     lines = (await client.get("/metrics")).text.splitlines()
-    return next(float(line.split()[-1]) for line in lines if line.startswith(f"{name} "))
+    return sum(float(line.split()[-1]) for line in lines if line.startswith(f"{name}{{"))
 
 
 async def eventually(client: httpx.AsyncClient, name: str, want: float) -> None:
