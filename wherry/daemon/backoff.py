@@ -31,7 +31,7 @@ class Backoff:
         self._factor = factor
         self._maximum = maximum
         self._jitter = jitter
-        self._chance = chance or random.Random()
+        self._chance: Uniform = chance or random
         self._next = initial
 
     def next(self) -> float:
