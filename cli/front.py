@@ -54,7 +54,7 @@ def _app(name: str) -> typer.Typer:
     if found.alone is not None:
         app.callback()(_function(found.alone, above=True))
     else:
-        app.callback()(_nothing)
+        app.callback()(_signed(_keep_place, list(CONNECTION), found.help))
     _add_below(app, found.below)
     return app
 
@@ -66,10 +66,6 @@ def _add_below(app: typer.Typer, below: Mapping[str, Callable[..., None]]) -> No
         shown.add(verb)
 
 
-def _nothing() -> None:
-    """A verb that does nothing without another below it."""
-
-
 def _function(verb: Callable[..., None], *, above: bool = False) -> Callable[..., None]:
     """The function typer calls; its signature says what the verb and every verb take.
 
@@ -79,8 +75,7 @@ def _function(verb: Callable[..., None], *, above: bool = False) -> Callable[...
     def command(typer_context: typer.Context, **values: Any) -> None:
         outer = typer_context.obj if isinstance(typer_context.obj, Place) else None
         if above and typer_context.invoked_subcommand is not None:
-            given = {one.name: values[one.name] for one in CONNECTION}
-            typer_context.obj = connection(**given).over(outer or Place())
+            _keep_place(typer_context, **{one.name: values[one.name] for one in CONNECTION})
             return
         call(verb, values, outer)
 
@@ -107,13 +102,15 @@ def _signed(
     return command
 
 
-def _root(typer_context: typer.Context, **values: Any) -> None:
-    typer_context.obj = connection(**values)
+def _keep_place(typer_context: typer.Context, **values: Any) -> None:
+    """For the verbs below: connection options may be given before any verb."""
+    outer = typer_context.obj if isinstance(typer_context.obj, Place) else Place()
+    typer_context.obj = connection(**values).over(outer)
 
 
 def run(words: list[str]) -> None:
     """Let typer read and run the command line; SystemExit at its end."""
     app = typer.Typer(cls=VerbGroup, no_args_is_help=True, **_STYLE)
     text = "Run containers on several machines: a small orchestrator with the Kubernetes API."
-    app.callback()(_signed(_root, list(CONNECTION), text))
+    app.callback()(_signed(_keep_place, list(CONNECTION), text))
     app(words, standalone_mode=True)

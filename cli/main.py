@@ -11,7 +11,7 @@ import os
 import sys
 
 from cli.errors import CliError, api_words
-from cli.options import Exit, parameters, read
+from cli.options import Exit, parameters, read, verb_first
 from cli.verbs import VERBS, Verb, load
 from wherry.api.errors import ApiError
 
@@ -20,7 +20,8 @@ INTERRUPTED = 130
 
 def run(words: list[str]) -> None:
     """Run the command line; typer's SystemExit, Exit, CliError and ApiError are its ends."""
-    if not words or words[0] not in VERBS or not _run_quickly(load(words[0]), words[1:]):
+    verb, *rest = verb_first(words) or [""]
+    if verb not in VERBS or not _run_quickly(load(verb), rest):
         from cli.front import run as run_typer
 
         run_typer(words)
@@ -31,8 +32,10 @@ def _run_quickly(verb: Verb, words: list[str]) -> bool:
     from cli.session import CONNECTION, call
 
     function = verb.alone
-    if words and words[0] in verb.below:
-        function, words = verb.below[words[0]], words[1:]
+    if verb.below:
+        below, *rest = verb_first(words) or [""]
+        if below in verb.below:
+            function, words = verb.below[below], rest
     if function is None:
         return False
     values = read([*parameters(function), *CONNECTION], words)

@@ -33,6 +33,7 @@ class Option:
     """A flag's spellings: "-w", "--watch", or with an opposite "--wait/--no-wait"."""
 
     def __init__(self, *flags: str, help: str = "") -> None:
+        assert flags, "an option has a spelling"
         self.flags = flags
         self.help = help
 
@@ -110,6 +111,19 @@ def read(declared: Sequence[Parameter], words: Sequence[str]) -> dict[str, Any] 
     except (_NotUnderstood, ValueError):
         return None
     return values
+
+
+def verb_first(words: Sequence[str]) -> list[str]:
+    """The same with flags that stand before the first plain word moved behind it.
+
+    Only for flags that all take a value, as those before a verb do.
+    """
+    index = 0
+    while index < len(words) and words[index].startswith("-"):
+        word = words[index]
+        together = "=" in word or (not word.startswith("--") and len(word) > 2)
+        index += 1 if together else 2
+    return [*words[index : index + 1], *words[:index], *words[index + 1 :]]
 
 
 def _flag(flags: dict[str, Parameter], name: str) -> Parameter:

@@ -54,7 +54,9 @@ def to_yaml(tree: Mapping[str, Any]) -> str:
             return True
 
     def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-        style = "|" if "\n" in value else None
+        read_as: str = dumper.resolve(yaml.ScalarNode, value, (True, False))  # type: ignore[no-untyped-call]  # the stubs lack it
+        plain = read_as == "tag:yaml.org,2002:str"
+        style = "|" if "\n" in value else None if plain else '"'
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
     Dumper.add_representer(str, text)

@@ -17,6 +17,8 @@ Tree = dict[str, Any]
 PADDING = 2
 INDENT = "  "
 NONE = "<none>"
+# Annotations that repeat the whole object.
+_LONG = ("kubectl.kubernetes.io/last-applied-configuration",)
 
 
 class Page:
@@ -32,12 +34,13 @@ class Page:
         self, level: int, label: str, values: Mapping[str, str] | None, separator: str = "="
     ) -> None:
         """Labels or annotations under one heading, one a line."""
-        if not values:
+        shown = {key: value for key, value in (values or {}).items() if key not in _LONG}
+        if not shown:
             self.line(level, f"{label}:", NONE)
             return
-        for index, key in enumerate(sorted(values)):
+        for index, key in enumerate(sorted(shown)):
             first = INDENT * level + f"{label}:" if index == 0 else ""
-            self._lines.append(f"{first}\t{key}{separator}{values[key]}")
+            self._lines.append(f"{first}\t{key}{separator}{shown[key]}")
 
     def table(self, level: int, head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         self.line(level, *head)

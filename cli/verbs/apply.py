@@ -35,8 +35,8 @@ def apply(
     for manifest in read(session, filename, recursive=recursive):
         try:
             what, tree = _apply(session, manifest, dry_run)
-        except ApiError as error:
-            sys.stderr.write(api_words(error, f'error when applying "{manifest.source}"') + "\n")
+        except _Refused as refused:
+            sys.stderr.write(f"{refused}\n")
             failed = True
             continue
         if output:
@@ -48,6 +48,13 @@ def apply(
         raise Exit(1)
 
 
+class _Refused(Exception):
+    """The server did not want it; the text says what was tried."""
+
+    def __init__(self, error: ApiError, doing: str, manifest: Manifest) -> None:
+        super().__init__(api_words(error, f'error when {doing} "{manifest.source}"'))
+
+
 def _params(dry_run: str) -> dict[str, str]:
     params = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
     return {**params, "dryRun": "All"} if dry_run == "server" else params
@@ -57,14 +64,17 @@ def _apply(session: Session, manifest: Manifest, dry_run: str) -> tuple[str, Tre
     """What was done, and the object as it is now."""
     wanted = with_last_applied(manifest.tree)
     for attempt in range(ATTEMPTS_MAX):
-        current = _current(session, manifest)
-        if current is None:
-            return "created", _create(session, manifest, wanted, dry_run)
+        doing = "retrieving current configuration of"
         try:
+            current = _current(session, manifest)
+            if current is None:
+                doing = "creating"
+                return "created", _create(session, manifest, wanted, dry_run)
+            doing = "patching"
             return _patch(session, manifest, wanted, current, dry_run)
         except ApiError as error:
             if error.reason != "Conflict" or attempt == ATTEMPTS_MAX - 1:
-                raise
+                raise _Refused(error, doing, manifest) from error
     raise AssertionError("unreachable")
 
 

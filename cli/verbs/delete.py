@@ -49,7 +49,7 @@ def delete(
     force: Annotated[bool, Option("--force", help="With --grace-period=0: don't wait for the node.")] = False,
     now: Annotated[bool, Option("--now", help="One second to end in.")] = False,
     cascade: Annotated[str, Option("--cascade", help="background, foreground or orphan.")] = "background",
-    wait: Annotated[bool, Option(help="Return when the objects are gone.")] = True,
+    wait: Annotated[bool, Option("--wait/--no-wait", help="Return when the objects are gone.")] = True,
     timeout: Annotated[str, Option("--timeout", help="How long to wait, as 60s; 0: for ever.")] = "0",
     ignore_not_found: Annotated[bool, Option("--ignore-not-found")] = False,
     output: Annotated[str, Option("-o", "--output", help="name.")] = "",

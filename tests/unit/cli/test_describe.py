@@ -222,7 +222,11 @@ def test_any_other_kind():
         "metadata": {"name": "s", "uid": "u", "creationTimestamp": THEN},
     }  # fmt: skip
     text = describe_object(tree, [], NOW)
-    for words in ("API Version:  v1", "Creation Timestamp:", "  Some Field:\n    A:   1\n    A:   2"):
+    for words in (
+        "API Version:  v1",
+        "Creation Timestamp:",
+        "  Some Field:\n    A:   1\n    A:   2",
+    ):
         assert words in text, text
     assert "UID" not in text
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import pytest
 
 from cli.errors import CliError
-from cli.options import Argument, Option, duration_seconds, parameters, read
+from cli.options import Argument, Option, duration_seconds, parameters, read, verb_first
 
 
 def verb(
@@ -71,3 +71,17 @@ def test_durations(text, seconds):
 def test_not_durations(text):
     with pytest.raises(CliError, match="invalid duration"):
         duration_seconds(text)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("get pods", "get pods"),
+        ("-n a get pods", "get -n a pods"),
+        ("-na --server=x get pods -o yaml", "get -na --server=x pods -o yaml"),
+        ("-h", "-h"),
+        ("", ""),
+    ],
+)
+def test_flags_before_the_verb(line, expected):
+    assert verb_first(line.split()) == expected.split()

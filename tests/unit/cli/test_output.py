@@ -12,7 +12,7 @@ TREE = {"kind": "ConfigMap", "metadata": {"name": "a", "managedFields": [1]}, "d
 
 def test_yaml():
     assert out.to_yaml(out.without_managed_fields(TREE)) == (
-        "data:\n  'on': 'yes'\n  x: |\n    1\n    2\nkind: ConfigMap\nmetadata:\n  name: a"
+        'data:\n  "on": "yes"\n  x: |\n    1\n    2\nkind: ConfigMap\nmetadata:\n  name: a'
     )
 
 
