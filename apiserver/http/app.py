@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 TREES = ("/api", "/apis")
 # What the index lists beside the resource trees and the health checks.
 OWN_PATHS = (
-    "/.well-known/openid-configuration", "/healthz", "/livez", "/metrics", "/openapi/v3",
+    "/.well-known/openid-configuration", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3",
     "/openid/v1/jwks", "/readyz", "/version",
 )  # fmt: skip
 
@@ -158,6 +158,16 @@ def _document_routes(pages: Pages) -> fastapi.APIRouter:
     @router.get("/metrics")
     async def metrics() -> fastapi.Response:
         return _plain(Response(200, generate_latest(pages.metrics), CONTENT_TYPE_PLAIN_0_0_4))
+
+    @router.get("/openapi/v2")
+    async def openapi_v2(request: Request) -> fastapi.Response:
+        return _plain(
+            await pages.openapi.version_2(
+                accept=request.headers.get("accept", ""),
+                accept_encoding=request.headers.get("accept-encoding", ""),
+                if_none_match=request.headers.get("if-none-match", ""),
+            )
+        )
 
     @router.get("/openapi/v3")
     async def openapi_index(request: Request) -> fastapi.Response:
