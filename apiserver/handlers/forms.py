@@ -22,7 +22,7 @@ from apiserver.storage.window import Cached
 from wherry.api.scheme import Resource
 from wherry.daemon.clock import Clock
 
-CHUNK_BYTES = 1024 * 1024  # of a streamed list
+CHUNK_BYTES = 256 * 1024  # of a streamed list
 CHUNK_PARSED_OBJECTS = 100  # parsed between two turns of the event loop
 INITIAL_END = {"k8s.io/initial-events-end": "true"}
 Include = Literal["Metadata", "Object", "None"]

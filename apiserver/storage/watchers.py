@@ -153,7 +153,7 @@ class Watcher:
         self.wake()
 
     async def next_chunk(self) -> bytes:
-        """All lines that wait, joined; empty when the watch is over."""
+        """Lines that wait, joined; empty when the watch is over."""
         if self._first is not None:
             if chunk := _take(self._first):
                 return chunk
@@ -164,8 +164,21 @@ class Watcher:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
             self._waiter = None
+        if self._bytes > CHUNK_BYTES:  # a slow reader must not cost a copy of all that waits
+            return self._some()
         frames, self._buffer, self._bytes = self._buffer, [], 0
         return frames[0] if len(frames) == 1 else b"".join(frames)
+
+    def _some(self) -> bytes:
+        """The first lines that wait, up to a chunk's size."""
+        chunk = _take(iter(self._buffer))
+        size = count = 0
+        while size < len(chunk):
+            size += len(self._buffer[count])
+            count += 1
+        del self._buffer[:count]
+        self._bytes -= size
+        return chunk
 
     def wake(self) -> None:
         """Let the reader see what there is."""

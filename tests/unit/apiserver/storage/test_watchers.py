@@ -105,6 +105,18 @@ async def test_first_lines_come_before_changes_and_a_close_drains() -> None:
     assert await watcher.next_chunk() == b""
 
 
+async def test_what_waits_long_comes_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchers_module, "CHUNK_BYTES", 7)
+    watcher = Watcher(Interest(), Names())
+    for name in "abcde":
+        watcher.offer(added(pod(name)))
+    watcher.close()
+    chunks = []
+    while chunk := await watcher.next_chunk():
+        chunks.append(chunk)
+    assert chunks == [b"A:a A:b ", b"A:c A:d ", b"A:e "]
+
+
 async def test_waits_until_something_comes() -> None:
     watcher = Watcher(Interest(), Names())
     async with asyncio.TaskGroup() as group:
