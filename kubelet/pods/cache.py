@@ -17,6 +17,7 @@ from kubelet.runtime.protocol import (
     NotFound,
     Runtime,
     RuntimeFailure,
+    State,
 )
 from wherry.daemon.backoff import Backoff
 from wherry.daemon.clock import Clock
@@ -47,6 +48,9 @@ class ContainerCache:
     def pod_uids(self) -> set[str]:
         """Pods that have at least one container or sandbox."""
         return set(self._by_pod)
+
+    def sandbox_ids(self) -> set[str]:
+        return {id for id, record in self._records.items() if record.is_sandbox}
 
     def put(self, record: ContainerRecord) -> None:
         before = self._records.get(record.id)
@@ -116,10 +120,13 @@ class ContainerCache:
             await self._clock.sleep(backoff.next())
 
     async def _take(self, event: ContainerEvent) -> None:
+        known = self._records.get(event.container_id)
         if event.action == "destroy":
             self.drop(event.container_id)
-        elif event.action != "oom":
-            # An oom is also in the record of the "die" that may follow.
+        elif event.action == "oom":
+            return  # the record of the "die" that may follow says it too
+        elif event.action != "start" or known is None or known.state is State.CREATED:
+            # (A start that is known already was our own.)
             await self.look(event.container_id)
 
     async def _relist_slowly(self) -> None:

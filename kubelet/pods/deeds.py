@@ -176,7 +176,7 @@ class Deeds:
             return
         except StartError as error:
             self.failures.add(name, error, self._s.clock.now())
-        except RuntimeFailure as error:
+        except (RuntimeFailure, OSError) as error:
             failure = StartError("CreateContainerError", str(error))
             self.failures.add(name, failure, self._s.clock.now())
         else:

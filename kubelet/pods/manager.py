@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
+from kubelet.network.cni import Attachment, NetworkError
 from kubelet.pods import admit
 from kubelet.pods.services import Services
 from kubelet.pods.status import is_terminal
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 # How long new starts wait for orphans to end: their grace period, within reason.
 ORPHANS_SECONDS_MAX = 60.0
 HOUSEKEEPING_SECONDS = 60.0
+WORKER_AGAIN_SECONDS = 5.0
 
 
 class PodManager:
@@ -85,9 +87,23 @@ class PodManager:
             first = [self._workers[uid] for uid in self._orphans]
             self._informer.add_handler(self._changed)
             await self._await_end(first)
+            lost: set[str] = set()
             while True:
+                lost = await self._free_addresses(lost)
                 await self._s.clock.sleep(HOUSEKEEPING_SECONDS)
-                self._adopt_orphans(set(self._workers))
+                api = {pod.metadata.uid for pod in self._informer.list()}
+                self._adopt_orphans(api | set(self._workers))
+
+    async def _free_addresses(self, lost: set[str]) -> set[str]:
+        """Give back the addresses of sandboxes that vanished without us; what was seen so once before
+        (`lost`) is not just being made."""
+        found = self._s.cni.known_sandboxes() - self._s.cache.sandbox_ids()
+        for sandbox_id in found & lost:
+            try:
+                await self._s.cni.delete(Attachment(sandbox_id, 0, "", "", ""))
+            except NetworkError as error:
+                log.warning("network of lost sandbox %s: %s", sandbox_id[:12], error)
+        return found
 
     def _changed(self, before: Pod | None, after: Pod | None) -> None:
         if before is not None and (after is None or after.metadata.uid != before.metadata.uid):
@@ -146,10 +162,15 @@ class PodManager:
         self._tasks.create_task(self._drive(uid, worker), name=f"pod-{uid}")
 
     async def _drive(self, uid: str, worker: PodWorker) -> None:
+        """One pod that we can't cope with must not take the others with it."""
         try:
-            await worker.run()
+            while not worker.over.is_set():
+                try:
+                    await worker.run()
+                except Exception:
+                    log.exception("the worker of pod %s failed, it begins anew", uid)
+                    await self._s.clock.sleep(WORKER_AGAIN_SECONDS)
         finally:
-            worker.over.set()
             self._workers.pop(uid, None)
             self._orphans.discard(uid)
             self._s.objects.unregister(uid)

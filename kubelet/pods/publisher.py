@@ -12,6 +12,7 @@ import asyncio
 import logging
 from typing import Any
 
+from kubelet.pods.conditions import OWNED as CONDITIONS
 from wherry.api.core_v1 import Pod, PodStatus
 from wherry.api.errors import ApiError
 from wherry.client.rest import ApiUnavailable, Client
@@ -26,6 +27,13 @@ OWNED = (
 )  # fmt: skip
 # Lists merged by key: what is not named stays, unless told to replace.
 _REPLACED = ("podIPs", "hostIPs")
+
+
+def owned(status: PodStatus) -> dict[str, Any]:
+    """The part of a status that a kubelet writes, as it is on the wire. Pure."""
+    tree = status.to_wire()
+    tree["conditions"] = [c for c in tree.get("conditions", ()) if c["type"] in CONDITIONS]
+    return {field: tree[field] for field in OWNED if tree.get(field)}
 
 
 def patch(uid: str, status: PodStatus, known: PodStatus) -> dict[str, Any]:
@@ -68,7 +76,7 @@ class Publisher:
 
     def publish(self, status: PodStatus) -> bool:
         """Ask for it to be written; False when it says nothing new."""
-        if self.gone or self.latest == status:
+        if self.gone or owned(self.latest) == owned(status):
             return False
         self._wanted = status
         self._idle.clear()
@@ -106,7 +114,7 @@ class Publisher:
             except ApiUnavailable as error:
                 log.debug("status of %s/%s: %s", meta.namespace, meta.name, error)
             except ApiError as error:
-                if error.code in (404, 409):  # gone, or another pod of that name
+                if error.code == 404 or not await self._is_there():
                     self.gone = True
                     return
                 log.warning("status of %s/%s: %s", meta.namespace, meta.name, error)
@@ -114,3 +122,14 @@ class Publisher:
                 self._known = status
                 return
             await self._clock.sleep(backoff.next())
+
+    async def _is_there(self) -> bool:
+        """Is it still this pod that has the name? Yes while nobody says otherwise."""
+        meta = self._pod.metadata
+        try:
+            found = await self._client.get(Pod, meta.name, meta.namespace)
+        except ApiUnavailable:
+            return True
+        except ApiError as error:
+            return error.code != 404
+        return found.metadata.uid == meta.uid

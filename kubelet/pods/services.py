@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from wherry.api.core_v1 import Pod
 from wherry.client.events import EventRecorder
 from wherry.client.rest import Client
 from wherry.daemon.clock import Clock
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -54,11 +57,10 @@ class Services:
 
     def event(self, pod: Pod, type: str, reason: str, message: str, container: str = "") -> None:
         """An event about the pod, or about one of its containers."""
+        meta = pod.metadata
+        log.info("%s/%s %s: %s", meta.namespace, meta.name, reason, message)
         path = ""
         if container:
             init = any(c.name == container for c in pod.spec.init_containers)
             path = f"spec.{'initContainers' if init else 'containers'}{{{container}}}"
         self.recorder.event(pod, type, reason, message, field_path=path)
-
-
-Poke = Callable[[], None]

@@ -77,7 +77,12 @@ class PodWorker:
 
     def update(self, pod: Pod) -> None:
         """The newest wish."""
-        self.pod = pod
+        before, self.pod = self.pod.metadata, pod
+        if self._deeds is not None and (before.labels, before.annotations) != (
+            pod.metadata.labels,
+            pod.metadata.annotations,
+        ):
+            self._deeds.refresh_volumes()  # downward API files show them
         self._wake.set()
 
     def gone(self) -> None:
@@ -120,6 +125,7 @@ class PodWorker:
             for helper in helpers:
                 helper.cancel()
         self._s.probes.remove(self.pod.metadata.uid)
+        self.over.set()
 
     async def _sleep(self, wake_at: datetime | None) -> None:
         if wake_at is None:
