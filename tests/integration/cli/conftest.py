@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
@@ -12,7 +11,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from cli.http import Api
 from tests.integration.conftest import running_apiserver
+from wherry.client.kubeconfig import load
 
 TIMEOUT_SECONDS = 30
 
@@ -86,8 +87,9 @@ def apiserver_with():
 
 def _make_wherry(server, home):
     name = f"cli-{uuid.uuid4().hex[:8]}"
-    made = Wherry(server.kubeconfig, name, home)
-    made.ok("create", "ns", name, everywhere=True)
+    api = Api(load(server.kubeconfig))
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
-    made.ok("create", "-f", "-", stdin=json.dumps(account))
-    return made
+    api.request("POST", "/api/v1/namespaces", body={"metadata": {"name": name}})
+    api.request("POST", f"/api/v1/namespaces/{name}/serviceaccounts", body=account)
+    api.close()
+    return Wherry(server.kubeconfig, name, home)
