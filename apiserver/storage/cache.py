@@ -22,14 +22,14 @@ from apiserver.storage.encoder import UnknownBytes, decode_item
 from apiserver.storage.interface import (
     Change,
     Compacted,
-    FutureRevision,
+    Entry,
     Storage,
     StorageError,
 )
-from apiserver.storage.keys import ROOT, ROOT_END, KeyReader
+from apiserver.storage.keys import ROOT, ROOT_END, KeyReader, Place
 from apiserver.storage.probe import RevisionProbe
 from apiserver.storage.watchers import Pacer, Watcher, WatcherIndex
-from apiserver.storage.window import Cached, FieldsOf, HistoryGone, ResourceWindow
+from apiserver.storage.window import Cached, FieldsOf, ResourceWindow
 from wherry.api.scheme import Resource
 from wherry.daemon.backoff import Backoff
 from wherry.daemon.clock import Clock, SystemClock
@@ -169,7 +169,6 @@ class WatchCache:
             except Compacted:
                 if loaded:
                     log.warning("the store forgot revision %d: loading anew", self.revision)
-                    self.close_watchers()
                 loaded = False
             except StorageError as error:
                 log.warning("the store does not answer: %s", error)
@@ -183,7 +182,6 @@ class WatchCache:
         except Compacted:
             start = newest
             await self._load_at(start)
-        self._reached(start)
         if start >= newest:
             self.ready.set()
         else:
@@ -192,27 +190,33 @@ class WatchCache:
             heapq.heappush(self._waiters, (newest, next(self._order), reached))
 
     async def _load_at(self, revision: int) -> None:
-        # Nothing is served from a half-filled window: the swap below has no await in it.
-        loaded: list[tuple[Resource, str, str, bytes, int]] = []
+        """Take over the whole state at a revision. Clients watch anew: what they missed is unknown."""
+        loaded: dict[Resource, list[Cached]] = {resource: [] for resource in self._windows}
         start, more = ROOT, True
         while more:
             page = await self._storage.range(start, ROOT_END, limit=PAGE_KEYS, revision=revision)
             for entry in page.entries:
                 place = self._keys.read(entry.key)
                 if place is not None:
-                    loaded.append((*place, entry.value, entry.revision))
+                    self._take_over(place, entry, loaded)
             more = page.more and bool(page.entries)
             if more:
                 start = page.entries[-1].key + b"\0"
-        for window in self._windows.values():
-            window.reset(revision)
-        for resource, namespace, name, value, at in loaded:
-            try:
-                self._windows[resource].load(namespace, name, value, at)
-            except (UnknownBytes, ValueError, KeyError) as error:
-                log.error("unreadable %s %s/%s: %s", resource.plural, namespace, name, error)
-        for window in self._windows.values():
-            window.sort()
+        # Nothing waits in the swap: no reader or watcher sees half of it.
+        for resource, found in loaded.items():
+            self._windows[resource].reset(revision, found)
+        self.close_watchers()
+        self._reached(revision)
+
+    def _take_over(self, place: Place, entry: Entry, loaded: dict[Resource, list[Cached]]) -> None:
+        resource, namespace, name = place
+        window = self._windows[resource]
+        try:
+            cached = window.read(namespace, name, entry.value, entry.revision)
+        except (UnknownBytes, ValueError, KeyError) as error:
+            log.error("unreadable %s %s/%s: %s", resource.plural, namespace, name, error)
+        else:
+            loaded[resource].append(cached)
 
     async def _apply(self, batch: list[Change]) -> None:
         now = self._clock.monotonic()
@@ -282,6 +286,3 @@ class CacheLister:
         if len(found) <= LISTED_SHARED_MAX:
             return [self._cache.tree(resource, cached) for cached in found]
         return [decode_item(cached.item, resource.gvk) for cached in found]
-
-
-__all__ = ["CacheBehind", "CacheLister", "FutureRevision", "HistoryGone", "WatchCache"]

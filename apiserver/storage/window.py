@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any, Literal
 
@@ -108,24 +108,17 @@ class ResourceWindow:
     def __len__(self) -> int:
         return len(self._objects)
 
-    def reset(self, revision: int) -> None:
-        """Forget everything; what is loaded next is the state at `revision`."""
+    def reset(self, revision: int, objects: Iterable[Cached] = ()) -> None:
+        """Forget everything; these objects are the state at `revision`."""
         self.oldest = revision
         self.changed = revision
-        self._objects.clear()
-        self._order.clear()
+        self._objects = {cached.path: cached for cached in objects}
+        self._order = sorted(self._objects)
         self._history.clear()
 
-    def load(self, namespace: str, name: str, stored: bytes, revision: int) -> None:
-        """Take over an object of the first list; they come in key order."""
-        cached = self._read(namespace, name, stored, revision, None)
-        self._objects[cached.path] = cached
-        self._order.append(cached.path)
-        self.changed = max(self.changed, revision)
-
-    def sort(self) -> None:
-        """To be called when all is loaded."""
-        self._order.sort()
+    def read(self, namespace: str, name: str, stored: bytes, revision: int) -> Cached:
+        """A stored value as `reset` takes it. ValueError or KeyError when it is no object."""
+        return read_object(self._fields_of, namespace, name, stored, revision)
 
     def apply(
         self, namespace: str, name: str, stored: bytes | None, revision: int, now: float
