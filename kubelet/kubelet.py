@@ -17,9 +17,10 @@ from kubelet import sandbox_image
 from kubelet.config import Config
 from kubelet.network.cni import Cni
 from kubelet.node import machine
+from kubelet.node.health import NodeHealth
 from kubelet.node.lease import NodeLease
 from kubelet.node.reporter import NodeReporter
-from kubelet.node.status import Health, Identity
+from kubelet.node.status import Identity
 from kubelet.objects import NodeObjects
 from kubelet.pods.cache import ContainerCache
 from kubelet.pods.cgroups import NodeFacts
@@ -30,7 +31,7 @@ from kubelet.pods.services import NodeSettings, Services
 from kubelet.probes.manager import ProbeManager
 from kubelet.probes.prober import Prober
 from kubelet.runtime.docker import DockerRuntime
-from kubelet.runtime.protocol import EngineInfo, ImageRecord, Runtime, RuntimeFailure
+from kubelet.runtime.protocol import EngineInfo, Runtime, RuntimeFailure
 from kubelet.server.app import Server
 from kubelet.server.auth import Gate
 from kubelet.server.serve import serve, tls_context
@@ -51,7 +52,6 @@ from wherry.daemon.process import StartError, freeze_after_start
 log = logging.getLogger(__name__)
 
 KUBELET_VERSION = f"v1.36.2+wherry.{__version__}"
-IMAGES_LISTED_SECONDS = 60.0
 
 
 class Bells:
@@ -59,7 +59,6 @@ class Bells:
 
     def __init__(self) -> None:
         self.pods: PodManager | None = None
-        self.reporter: NodeReporter | None = None
 
     def containers_changed(self, pod_uid: str) -> None:
         if self.pods is not None:
@@ -68,40 +67,6 @@ class Bells:
     def objects_changed(self, pod_uid: str) -> None:
         if self.pods is not None:
             self.pods.objects_changed(pod_uid)
-
-
-class NodeHealth:
-    """Whether this node can run pods, asked by the reporter."""
-
-    def __init__(
-        self, runtime: Runtime, cache: ContainerCache, cni: Cni, root_dir: Path, clock: Clock
-    ) -> None:
-        self._runtime = runtime
-        self._cache = cache
-        self._cni = cni
-        self._root_dir = root_dir
-        self._clock = clock
-        self._images: list[ImageRecord] = []
-        self._images_at = -IMAGES_LISTED_SECONDS
-
-    async def look(self) -> Health:
-        problems = []
-        if self._cache.failure:
-            problems.append(f"container runtime is down: {self._cache.failure}")
-        network = self._cni.not_ready_reason()
-        if network:
-            problems.append(
-                "container runtime network not ready: NetworkReady=false"
-                f" reason:NetworkPluginNotReady message:{network}"
-            )
-        if self._clock.monotonic() - self._images_at >= IMAGES_LISTED_SECONDS:
-            try:
-                self._images = await self._runtime.images()
-                self._images_at = self._clock.monotonic()
-            except RuntimeFailure as error:
-                log.debug("images: %s", error)
-        pressure = await asyncio.to_thread(machine.pressure, self._root_dir)
-        return Health(", ".join(problems), pressure, self._images)
 
 
 async def run(config: Config) -> None:
@@ -158,10 +123,11 @@ async def _run_with(
         config.node_name, config.hostname, address, config.port, facts, engine, KUBELET_VERSION,
         config.pods_max, config.reserved, config.node_labels, config.register_taints,
     )  # fmt: skip
-    reporter = bells.reporter = NodeReporter(
+    reporter = NodeReporter(
         client, clock, identity, health.look,
         update_seconds=config.status_update_seconds,
         report_seconds=config.status_report_seconds,
+        say=services.node_event,
         register=config.register_node,
     )  # fmt: skip
     manager = bells.pods = PodManager(
@@ -176,31 +142,36 @@ async def _run_with(
 
     services.cni.set_pod_cidr(config.pod_cidr)
     node_informer.add_handler(node_changed)
-    registry = CollectorRegistry()
     lease = NodeLease(client_config, config.node_name, config.lease_seconds)
     lease.start()
     try:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(services.recorder.run(), name="events")
-            tasks.create_task(services.cache.run(), name="container-cache")
-            tasks.create_task(reporter.run(), name="node-status")
-            tasks.create_task(node_informer.run(), name="node-informer")
-            tasks.create_task(pod_informer.run(), name="pod-informer")
-            tasks.create_task(services.objects.run(), name="objects")
-            tasks.create_task(services.probes.run(), name="probes")
-            tasks.create_task(manager.run(), name="pods")
-            server = Server(manager, runtime, registry, clock)
-            app = server.app(Gate(client, config.node_name, clock))
-            context = await _tls(config, address)
-            tasks.create_task(serve(app, config.address, config.port, context), name="server")
-            if config.healthz_port:
-                tasks.create_task(
-                    serve_health(config.healthz_address, config.healthz_port, {}, registry),
-                    name="healthz",
-                )
+            for part in (
+                services.recorder, services.cache, services.objects, services.probes, reporter,
+                node_informer, pod_informer, manager,
+            ):  # fmt: skip
+                tasks.create_task(part.run(), name=type(part).__name__)
+            await _serve(config, services, manager, address, tasks)
             freeze_after_start()
     finally:
         lease.stop()
+
+
+async def _serve(
+    config: Config, services: Services, pods: PodManager, address: str, tasks: asyncio.TaskGroup
+) -> None:
+    """The kubelet's own server, and its health port."""
+    registry = CollectorRegistry()
+    server = Server(pods, services.runtime, registry, services.clock)
+    app = server.app(Gate(services.client, config.node_name, services.clock))
+    context = await _tls(config, address)
+    tasks.create_task(serve(app, config.address, config.port, context), name="server")
+    if config.healthz_port:
+        checks = {"container-runtime": lambda: services.cache.failure or None}
+        tasks.create_task(
+            serve_health(config.healthz_address, config.healthz_port, checks, registry),
+            name="healthz",
+        )
 
 
 async def _services(

@@ -63,7 +63,7 @@ class Cni:
             self._pod_cidr = pod_cidr
             log.info("pod range of this node is %s", pod_cidr)
 
-    def network(self) -> Network:
+    def network(self, *, host_ports: bool = True) -> Network:
         """The network in force; NetworkError says why there is none."""
         try:
             found = conf.load(self._conf_dir)
@@ -73,7 +73,7 @@ class Cni:
             return found
         if not self._pod_cidr:
             raise NetworkError("cni config uninitialized: the node has no spec.podCIDR yet")
-        return conf.default(self._pod_cidr, self._leases)
+        return conf.default(self._pod_cidr, self._leases, host_ports=host_ports)
 
     def not_ready_reason(self) -> str:
         """Empty when pods can get a network."""
@@ -87,7 +87,7 @@ class Cni:
 
     async def add(self, attachment: Attachment) -> list[str]:
         """Wire the sandbox; its addresses. On failure what was done is undone."""
-        network = self.network()
+        network = self.network(host_ports=bool(attachment.port_mappings))
         result: Mapping[str, Any] | None = None
         # Written first: a kubelet that dies half-way still knows which network to DEL from.
         self._write(attachment.sandbox_id, network, None)

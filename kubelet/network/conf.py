@@ -57,8 +57,14 @@ def load(folder: Path) -> Network | None:
     return None
 
 
-def default(pod_cidr: str, data_dir: Path, bridge: str = DEFAULT_BRIDGE) -> Network:
-    """A bridge with the node's pod range. Masquerade is not here: the proxy does it for the cluster."""
+def default(
+    pod_cidr: str, data_dir: Path, *, host_ports: bool, bridge: str = DEFAULT_BRIDGE
+) -> Network:
+    """A bridge with the node's pod range. Masquerade is not here: the proxy does it for the cluster.
+
+    Most pods have no host ports, and starting a plug-in that has nothing to do takes its time.
+    """
+    portmap = {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}
     return Network(
         DEFAULT_NETWORK,
         CNI_VERSION,
@@ -77,7 +83,7 @@ def default(pod_cidr: str, data_dir: Path, bridge: str = DEFAULT_BRIDGE) -> Netw
                     "dataDir": str(data_dir),
                 },
             },
-            {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True},
+            *([portmap] if host_ports else []),
         ),
     )
 

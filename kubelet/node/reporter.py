@@ -38,6 +38,7 @@ class NodeReporter:
         *,
         update_seconds: float,
         report_seconds: float,
+        say: Callable[[str, str], None],
         register: bool = True,
     ) -> None:
         self._client = client
@@ -46,6 +47,7 @@ class NodeReporter:
         self._health = health
         self._update_seconds = update_seconds
         self._report_seconds = report_seconds
+        self._say = say
         self._register_wanted = register
         self._reported_at: datetime | None = None
         self._known = NodeStatus()
@@ -59,6 +61,7 @@ class NodeReporter:
 
     async def run(self) -> None:
         await self._register()
+        self._say("Starting", "Starting kubelet.")
         while True:
             with suppress(TimeoutError):
                 seconds = self._update_seconds if self.is_ready else EAGER_SECONDS
@@ -92,7 +95,7 @@ class NodeReporter:
             raise ApiUnavailable(f"node {self._identity.name} does not exist yet")
         await self._update_labels(stored)
         self._known = stored.status
-        self.is_ready = any(c.type == "Ready" and c.status == "True" for c in fresh.conditions)
+        self._note_ready(stored.status)
         self.registered.set()
         self._poked.set()
 
@@ -132,7 +135,11 @@ class NodeReporter:
                 await self._register()
         else:
             self._known, self._reported_at = fresh, now
-            ready = any(c.type == "Ready" and c.status == "True" for c in fresh.conditions)
-            if ready is not self.is_ready:
-                log.info("node is %s", "ready" if ready else "not ready")
-            self.is_ready = ready
+            self._note_ready(fresh)
+
+    def _note_ready(self, known: NodeStatus) -> None:
+        ready = any(c.type == "Ready" and c.status == "True" for c in known.conditions)
+        if ready is not self.is_ready:
+            word = "NodeReady" if ready else "NodeNotReady"
+            self._say(word, f"Node {self._identity.name} status is now: {word}")
+        self.is_ready = ready

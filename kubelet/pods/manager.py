@@ -70,11 +70,6 @@ class PodManager:
         if worker is not None:
             worker.objects_changed()
 
-    def poke_all(self) -> None:
-        """Something about the node changed."""
-        for worker in self._workers.values():
-            worker.poke()
-
     # -- the loop
 
     async def run(self) -> None:

@@ -16,7 +16,7 @@ from kubelet.pods.images import Images
 from kubelet.probes.manager import ProbeManager, ProbeRunner
 from kubelet.runtime.protocol import Runtime
 from kubelet.volumes.manager import VolumeManager
-from wherry.api.core_v1 import Pod
+from wherry.api.core_v1 import ObjectReference, Pod
 from wherry.client.events import EventRecorder
 from wherry.client.rest import Client
 from wherry.daemon.clock import Clock
@@ -64,3 +64,9 @@ class Services:
             init = any(c.name == container for c in pod.spec.init_containers)
             path = f"spec.{'initContainers' if init else 'containers'}{{{container}}}"
         self.recorder.event(pod, type, reason, message, field_path=path)
+
+    def node_event(self, reason: str, message: str) -> None:
+        """An event about this node; upstream's kubelet gives the name for the uid."""
+        log.info("node %s: %s", reason, message)
+        node = ObjectReference(kind="Node", name=self.node.name, uid=self.node.name)
+        self.recorder.event(node, "Normal", reason, message)

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,11 @@ def addresses_in(pid):
     return subprocess.run(words, capture_output=True, text=True, check=False).stdout
 
 
+def address_rules(machine):
+    words = [*machine.enter, "iptables-save", "-t", "nat"]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout
+
+
 async def test_add_gives_an_address_and_delete_takes_it(cni, sandbox, tmp_path):
     found = await cni.add(sandbox)
     assert found == ["10.244.9.2"]
@@ -81,7 +87,18 @@ async def test_a_restarted_kubelet_can_delete_when_the_namespace_is_gone(
     assert not list((tmp_path / "state" / "leases" / "wherry").glob("10.*"))
 
 
+async def test_host_ports_are_mapped(machine, cni, sandbox):
+    ports = ({"hostPort": 8099, "containerPort": 80, "protocol": "tcp", "hostIP": ""},)
+    wanted = replace(sandbox, port_mappings=ports)
+    await cni.add(wanted)
+    assert "8099" in address_rules(machine)
+    await cni.delete(wanted)
+    assert "8099" not in address_rules(machine)
+
+
 async def test_a_failing_plugin_leaves_nothing(cni, sandbox, bin_dir, tmp_path):
+    ports = ({"hostPort": 8099, "containerPort": 80, "protocol": "tcp", "hostIP": ""},)
+    sandbox = replace(sandbox, port_mappings=ports)
     (bin_dir / "portmap").write_text(
         '#!/bin/sh\n[ "$CNI_COMMAND" = DEL ] && exit 0\necho \'{"code": 7, "msg": "no luck"}\'\nexit 1\n'
     )

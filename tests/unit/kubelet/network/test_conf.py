@@ -30,7 +30,8 @@ def test_a_wrong_file_is_an_error(text):
 
 
 def test_request():
-    network = conf.default("10.244.1.0/24", Path("/state"))
+    assert len(conf.default("10.244.1.0/24", Path("/state"), host_ports=False).plugins) == 1
+    network = conf.default("10.244.1.0/24", Path("/state"), host_ports=True)
     bridge, portmap = network.plugins
     ports = [{"hostPort": 80, "containerPort": 8080, "protocol": "tcp"}]
     told = json.loads(conf.request(network, bridge, None, ports))

@@ -1,0 +1,52 @@
+"""Whether this node can run pods: engine, network, pressure, and which images it has."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+from kubelet.network.cni import Cni
+from kubelet.node import machine
+from kubelet.node.status import Health
+from kubelet.pods.cache import ContainerCache
+from kubelet.runtime.protocol import ImageRecord, Runtime, RuntimeFailure
+from wherry.daemon.clock import Clock
+
+log = logging.getLogger(__name__)
+
+IMAGES_LISTED_SECONDS = 60.0
+
+
+class NodeHealth:
+    """Whether this node can run pods, asked by the reporter."""
+
+    def __init__(
+        self, runtime: Runtime, cache: ContainerCache, cni: Cni, root_dir: Path, clock: Clock
+    ) -> None:
+        self._runtime = runtime
+        self._cache = cache
+        self._cni = cni
+        self._root_dir = root_dir
+        self._clock = clock
+        self._images: list[ImageRecord] = []
+        self._images_at = -IMAGES_LISTED_SECONDS
+
+    async def look(self) -> Health:
+        problems = []
+        if self._cache.failure:
+            problems.append(f"container runtime is down: {self._cache.failure}")
+        network = self._cni.not_ready_reason()
+        if network:
+            problems.append(
+                "container runtime network not ready: NetworkReady=false"
+                f" reason:NetworkPluginNotReady message:{network}"
+            )
+        if self._clock.monotonic() - self._images_at >= IMAGES_LISTED_SECONDS:
+            try:
+                self._images = await self._runtime.images()
+                self._images_at = self._clock.monotonic()
+            except RuntimeFailure as error:
+                log.debug("images: %s", error)
+        pressure = await asyncio.to_thread(machine.pressure, self._root_dir)
+        return Health(", ".join(problems), pressure, self._images)
