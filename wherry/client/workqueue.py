@@ -111,7 +111,8 @@ class WorkQueue(Generic[K]):
         self.name = name
         self._core: QueueCore[K] = QueueCore()
         self._waiters: deque[asyncio.Future[None]] = deque()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._timer_at = 0.0  # kept here: what uvloop returns does not always know
         self._shut = False
 
     def __len__(self) -> int:
@@ -189,11 +190,13 @@ class WorkQueue(Generic[K]):
     def _set_timer(self) -> None:
         moment = self._core.next_moment()
         if self._timer is not None:
-            if moment is not None and self._timer.when() <= moment:
+            if moment is not None and self._timer_at <= moment:
                 return
             self._timer.cancel()
-        loop = asyncio.get_running_loop()
-        self._timer = None if moment is None else loop.call_at(moment, self._ripen)
+            self._timer = None
+        if moment is not None:
+            self._timer_at = moment
+            self._timer = asyncio.get_running_loop().call_at(moment, self._ripen)
 
     def _ripen(self) -> None:
         self._timer = None

@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import pytest
+import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -112,6 +113,19 @@ async def test_delayed_keys_come_in_time():
     queue.add_after("soon", 0.01)
     assert [await queue.get(), await queue.get()] == ["soon", "late"]
     assert time.monotonic() - start >= 0.045
+
+
+def test_delays_work_on_the_loop_that_daemons_run_on():
+    """uvloop answers a call that is due at once with another kind of handle."""
+
+    async def main():
+        queue = WorkQueue()
+        for number in range(50):
+            queue.add_after(number, 1e-9 * number + 1e-9)
+            queue.add_rate_limited(number)
+        return {await asyncio.wait_for(queue.get(), 5) for _ in range(50)}
+
+    assert uvloop.run(main()) == set(range(50))
 
 
 async def test_a_cancelled_waiter_does_not_swallow_a_wake_up():
