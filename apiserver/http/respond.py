@@ -71,7 +71,8 @@ def head_of(response: Response, audit_id: bytes, warnings: list[str]) -> Headers
 class Responder:
     """Writes answers, and knows the streams that are open so that `drain` can end them."""
 
-    def __init__(self) -> None:
+    def __init__(self, stall_seconds_max: float = WRITE_STALL_SECONDS_MAX) -> None:
+        self._stall_seconds_max = stall_seconds_max
         self._streams: set[asyncio.Task[Any]] = set()
         self._draining = False
 
@@ -134,7 +135,7 @@ class Responder:
                         continue
                     message = {"type": "http.response.body", "body": chunk, "more_body": True}
                     if connection.flow.write_paused:
-                        async with asyncio.timeout(WRITE_STALL_SECONDS_MAX):
+                        async with asyncio.timeout(self._stall_seconds_max):
                             await send(message)
                     else:
                         await send(message)
@@ -142,7 +143,7 @@ class Responder:
                             await asyncio.sleep(0)  # a big list must not hold the loop
             await send({"type": "http.response.body", "body": b""})
         except TimeoutError:
-            log.info("cut off a client that did not read for %gs", WRITE_STALL_SECONDS_MAX)
+            log.info("cut off a client that did not read for %gs", self._stall_seconds_max)
             connection.abort()
         except asyncio.CancelledError:
             if connection.transport.is_closing():

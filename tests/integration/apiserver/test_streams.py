@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import ssl
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
+import kubernetes
+import kubernetes.stream
 import pytest
 import websockets
 from websockets.asyncio.server import ServerConnection, serve
@@ -19,6 +25,8 @@ from wherry.daemon.certificate import load_context, self_signed_pem
 
 TOKEN = "test-token"
 PROTOCOL = "v5.channel.k8s.io"
+OLD_PROTOCOL = "v4.channel.k8s.io"
+DONE = b'\x03{"metadata":{},"status":"Success"}'
 
 
 @dataclass
@@ -30,7 +38,7 @@ class Kubelet:
 
     async def http(self, connection: ServerConnection, request: Request) -> Response | None:
         self.asked.append(request.path)
-        if request.path.startswith("/containerLogs/default/talks/"):
+        if "/talks/" in request.path and request.path.startswith("/containerLogs/"):
             return Response(200, "OK", Headers({"Content-Type": "text/plain"}), b"one\ntwo\n")
         if request.path.startswith("/containerLogs/"):
             words = b'container "c" in pod "waits" is waiting to start: ContainerCreating'
@@ -38,12 +46,19 @@ class Kubelet:
         return None
 
     async def exec(self, socket: ServerConnection) -> None:
+        """`hello` says so and ends; anything else answers its input in capitals."""
+        assert socket.request is not None
+        if "command=hello" in socket.request.path:
+            await socket.send(b"\x01hello\n")
+            await socket.send(b"\x02oh\n")
+            await socket.send(DONE)
+            return
         async for message in socket:
             assert isinstance(message, bytes)
             if message[:1] == b"\x00":
                 await socket.send(b"\x01" + message[1:].upper())
             if message == b"\xff\x00":  # v5: the client closed stdin
-                await socket.send(b'\x03{"metadata":{},"status":"Success"}')
+                await socket.send(DONE)
                 return
 
 
@@ -53,51 +68,89 @@ async def kubelet() -> AsyncIterator[Kubelet]:
     context = load_context(self_signed_pem(["127.0.0.1"]))
     async with serve(
         found.exec, "127.0.0.1", 0, ssl=context, process_request=found.http,
-        subprotocols=[websockets.Subprotocol(PROTOCOL)], compression=None,
+        subprotocols=[websockets.Subprotocol(one) for one in (PROTOCOL, OLD_PROTOCOL)],
+        compression=None,
     ) as server:  # fmt: skip
         found.port = next(iter(server.sockets)).getsockname()[1]
         yield found
 
 
-@pytest.fixture
-async def client(apiserver: Any, kubelet: Kubelet) -> AsyncIterator[httpx.AsyncClient]:
-    async with apiserver.client() as client:
-        account = {"kind": "ServiceAccount", "apiVersion": "v1", "metadata": {"name": "default"}}
-        await client.post("/api/v1/namespaces/default/serviceaccounts", json=account)
-        node: dict[str, Any] = {"kind": "Node", "apiVersion": "v1", "metadata": {"name": "n1"}}
-        (await client.post("/api/v1/nodes", json=node)).raise_for_status()
-        node["status"] = {
-            "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
-            "daemonEndpoints": {"kubeletEndpoint": {"Port": kubelet.port}},
-        }
-        (await client.put("/api/v1/nodes/n1/status", json=node)).raise_for_status()
+@dataclass
+class Site:
+    """Pods of a namespace of one's own on a node whose kubelet is the stand-in."""
+
+    client: httpx.AsyncClient
+    name: str
+
+    @property
+    def pods(self) -> str:
+        return f"/api/v1/namespaces/{self.name}/pods"
+
+    async def prepare(self, port: int) -> None:
+        client = self.client
+        for path, kind, name in (
+            ("namespaces", "Namespace", self.name),
+            (f"namespaces/{self.name}/serviceaccounts", "ServiceAccount", "default"),
+            ("nodes", "Node", self.name),
+        ):
+            made = {"kind": kind, "apiVersion": "v1", "metadata": {"name": name}}
+            (await client.post(f"/api/v1/{path}", json=made)).raise_for_status()
+        await self.move_kubelet(port)
         for name in ("talks", "waits", "unbound"):
-            await make_pod(client, name, bound=name != "unbound")
-        yield client
+            await self.make_pod(name)
+        for name in ("talks", "waits"):
+            assert (await self.bind(name)).json()["status"] == "Success"
 
+    async def move_kubelet(self, port: int) -> None:
+        status = {
+            "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
+        }
+        node = (await self.client.get(f"/api/v1/nodes/{self.name}")).json()
+        path = f"/api/v1/nodes/{self.name}/status"
+        (await self.client.put(path, json={**node, "status": status})).raise_for_status()
 
-async def make_pod(client: httpx.AsyncClient, name: str, *, bound: bool) -> None:
-    spec = {"containers": [{"name": "c", "image": "i"}]}
-    pod = {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": name}, "spec": spec}
-    (await client.post("/api/v1/namespaces/default/pods", json=pod)).raise_for_status()
-    if bound:
-        target = {"kind": "Node", "name": "n1"}
+    async def make_pod(self, name: str) -> None:
+        spec = {"containers": [{"name": "c", "image": "i"}]}
+        pod = {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": name}, "spec": spec}
+        (await self.client.post(self.pods, json=pod)).raise_for_status()
+
+    async def bind(self, name: str) -> httpx.Response:
+        target = {"kind": "Node", "name": self.name}
         binding = {"kind": "Binding", "apiVersion": "v1", "metadata": {"name": name}}
-        path = f"/api/v1/namespaces/default/pods/{name}/binding"
-        answer = await client.post(path, json={**binding, "target": target})
-        assert answer.json()["status"] == "Success", answer.text
-        again = await client.post(path, json={**binding, "target": target})
-        assert again.status_code == 409
-        assert f'pod {name} is already assigned to node "n1"' in again.json()["message"]
+        return await self.client.post(
+            f"{self.pods}/{name}/binding", json={**binding, "target": target}
+        )
 
 
-async def test_logs_are_passed_through(client: httpx.AsyncClient, kubelet: Kubelet) -> None:
-    path = "/api/v1/namespaces/default/pods"
+@pytest.fixture
+async def site(shared_apiserver: Any, kubelet: Kubelet) -> AsyncIterator[Site]:
+    async with shared_apiserver.client() as client:
+        site = Site(client, f"s-{uuid.uuid4().hex[:8]}")
+        await site.prepare(kubelet.port)
+        yield site
+
+
+async def test_binding_is_final(site: Site) -> None:
+    again = await site.bind("talks")
+    assert again.status_code == 409
+    assert again.json()["message"] == (
+        'Operation cannot be fulfilled on pods/binding "talks": pod talks is already assigned to '
+        f'node "{site.name}"'
+    )
+    pod = (await site.client.get(f"{site.pods}/talks")).json()
+    assert pod["spec"]["nodeName"] == site.name
+    (condition,) = pod["status"]["conditions"]
+    assert (condition["type"], condition["status"]) == ("PodScheduled", "True")
+
+
+async def test_logs_are_passed_through(site: Site, kubelet: Kubelet) -> None:
+    client, path = site.client, site.pods
     answer = await client.get(f"{path}/talks/log?tailLines=2&follow=true&timestamps=true")
     assert answer.text == "one\ntwo\n"
     assert answer.headers["content-type"] == "text/plain"
     assert kubelet.asked == [
-        "/containerLogs/default/talks/c?follow=true&timestamps=true&tailLines=2"
+        f"/containerLogs/{site.name}/talks/c?follow=true&timestamps=true&tailLines=2"
     ]
     refused = await client.get(f"{path}/waits/log")
     assert refused.status_code == 400
@@ -106,30 +159,28 @@ async def test_logs_are_passed_through(client: httpx.AsyncClient, kubelet: Kubel
     assert (await client.get(f"{path}/none/log")).status_code == 404
 
 
-def connect(apiserver: Any, query: str, protocol: str = PROTOCOL) -> Any:
+def connect(apiserver: Any, site: Site, query: str, protocol: str = PROTOCOL) -> Any:
     context = ssl.create_default_context(cafile=str(apiserver.ca_file))
-    url = f"wss://127.0.0.1:{apiserver.port}/api/v1/namespaces/default/pods/{query}"
+    url = f"wss://127.0.0.1:{apiserver.port}{site.pods}/{query}"
     return websockets.connect(
         url, ssl=context, subprotocols=[websockets.Subprotocol(protocol)],
         additional_headers={"Authorization": f"Bearer {TOKEN}"}, compression=None,
     )  # fmt: skip
 
 
-async def test_exec_is_a_tunnel(
-    apiserver: Any, client: httpx.AsyncClient, kubelet: Kubelet
-) -> None:
+async def test_exec_is_a_tunnel(shared_apiserver: Any, site: Site, kubelet: Kubelet) -> None:
     query = "talks/exec?command=cat&command=-n&stdin=true&stdout=true"
-    async with asyncio.timeout(10), connect(apiserver, query) as socket:
+    async with asyncio.timeout(10), connect(shared_apiserver, site, query) as socket:
         assert socket.subprotocol == PROTOCOL
         big = b"x" * 300_000
         for text in (b"hello", big):
             await socket.send(b"\x00" + text)
             assert await socket.recv() == b"\x01" + text.upper()
         await socket.send(b"\xff\x00")
-        assert await socket.recv() == b'\x03{"metadata":{},"status":"Success"}'
+        assert await socket.recv() == DONE
         with pytest.raises(websockets.ConnectionClosedOK):
             await socket.recv()
-    assert kubelet.asked == ["/exec/default/talks/c?command=cat&command=-n&input=1&output=1"]
+    assert kubelet.asked == [f"/exec/{site.name}/talks/c?command=cat&command=-n&input=1&output=1"]
 
 
 @pytest.mark.parametrize(
@@ -141,28 +192,71 @@ async def test_exec_is_a_tunnel(
         ("unbound/exec?command=ls&stdout=1", "does not have a host assigned"),
     ],
 )
-async def test_exec_refused(
-    apiserver: Any, client: httpx.AsyncClient, query: str, words: str
-) -> None:
+async def test_exec_refused(shared_apiserver: Any, site: Site, query: str, words: str) -> None:
     with pytest.raises(websockets.InvalidStatus) as refusal:
-        await connect(apiserver, query)
+        await connect(shared_apiserver, site, query)
     assert refusal.value.response.status_code == 400
     assert words in (refusal.value.response.body or b"").decode()
 
 
-async def test_spdy_is_refused_clearly(client: httpx.AsyncClient) -> None:
-    answer = await client.post(
-        "/api/v1/namespaces/default/pods/talks/exec?command=ls&stdout=1",
+async def test_spdy_is_refused_clearly(site: Site) -> None:
+    answer = await site.client.post(
+        f"{site.pods}/talks/exec?command=ls&stdout=1",
         headers={"Connection": "Upgrade", "Upgrade": "SPDY/3.1"},
     )
     assert answer.status_code == 400
     assert "WebSocket" in answer.json()["message"]
 
 
-async def test_an_unreachable_kubelet_is_an_error(client: httpx.AsyncClient) -> None:
-    node = (await client.get("/api/v1/nodes/n1")).json()
-    node["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"] = 1
-    (await client.put("/api/v1/nodes/n1/status", json=node)).raise_for_status()
-    answer = await client.get("/api/v1/namespaces/default/pods/talks/log")
+async def test_an_unreachable_kubelet_is_an_error(site: Site) -> None:
+    await site.move_kubelet(1)
+    answer = await site.client.get(f"{site.pods}/talks/log")
     assert answer.status_code == 500
     assert "error dialing backend" in answer.json()["message"]
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="no kubectl on PATH")
+async def test_kubectl_exec_and_logs(
+    shared_apiserver: Any, site: Site, kubelet: Kubelet, tmp_path: Path
+) -> None:
+    async def kubectl(*arguments: str, stdin: bytes = b"") -> tuple[bytes, bytes, int | None]:
+        child = await asyncio.create_subprocess_exec(
+            "kubectl", f"--kubeconfig={shared_apiserver.kubeconfig}", f"--namespace={site.name}",
+            *arguments,
+            env={**os.environ, "HOME": str(tmp_path)},
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        async with asyncio.timeout(30):
+            out, err = await child.communicate(stdin)
+        return out, err, child.returncode
+
+    assert await kubectl("exec", "talks", "--", "hello") == (b"hello\n", b"oh\n", 0)
+    assert (await kubectl("exec", "-i", "talks", "--", "cat", stdin=b"abc"))[0] == b"ABC"
+    assert (await kubectl("logs", "-f", "talks"))[0] == b"one\ntwo\n"
+    _, err, code = await kubectl("logs", "waits")
+    assert code == 1
+    assert b"is waiting to start: ContainerCreating" in err
+    _, err, code = await kubectl("exec", "talks", "-c", "none", "--", "hello")
+    assert code == 1
+    assert b"container none is not valid for pod talks" in err
+
+
+async def test_python_clients_exec(shared_apiserver: Any, site: Site, kubelet: Kubelet) -> None:
+    def run() -> str:
+        api = kubernetes.config.new_client_from_config(config_file=str(shared_apiserver.kubeconfig))
+        core = kubernetes.client.CoreV1Api(api)
+        try:
+            socket = kubernetes.stream.stream(
+                core.connect_get_namespaced_pod_exec, "talks", site.name, command=["hello"],
+                stdout=True, stderr=True, stdin=False, tty=False, _preload_content=False,
+            )  # fmt: skip
+            socket.run_forever(timeout=20)
+            assert socket.returncode == 0
+            return f"{socket.read_stdout()}{socket.read_stderr()}"
+        finally:
+            socket.sock.shutdown()  # its own close leaves the connection behind
+            api.close()
+
+    async with asyncio.timeout(30):
+        assert await asyncio.to_thread(run) == "hello\noh\n"
