@@ -14,9 +14,10 @@ from typing import Any, Final, NamedTuple
 
 from apiserver.codec.body import JSON, Unparsable, media_type, parse_body, summarize
 from apiserver.codec.body import go_kind as go_kind
-from apiserver.codec.canonical import Mismatch, canonical
+from apiserver.codec.canonical import canonical
 from apiserver.codec.explain import Explanation
 from apiserver.codec.protobuf import PROTOBUF, Malformed, read_body
+from apiserver.codec.scalars import Mismatch
 from wherry.api.errors import ApiError, bad_request
 from wherry.api.model import GroupVersionKind, TypedModel
 from wherry.api.scheme import BY_KIND

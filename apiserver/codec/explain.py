@@ -14,8 +14,8 @@ import re
 from typing import Any, Final
 
 from apiserver.codec.body import NotedDict, go_kind
-from apiserver.codec.canonical import SCALARS, Mismatch
 from apiserver.codec.go_names import element_type, field_type, path_element
+from apiserver.codec.scalars import SCALARS, Mismatch
 from wherry.api.shape import FieldShape, Shape
 
 # Strict errors beyond this many are not listed.

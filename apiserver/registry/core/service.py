@@ -26,9 +26,9 @@ from apiserver.registry.core.service_printer import COLUMNS, service_row
 from apiserver.registry.strategy import Strategy, Tree
 from apiserver.registry.validation.metadata import label_name
 from apiserver.registry.validation.ports import TCP
-from apiserver.registry.validation.service import (
-    related_address_fields,
-    validate_service,
+from apiserver.registry.validation.service import validate_service
+from apiserver.registry.validation.service_addresses import related_address_fields
+from apiserver.registry.validation.service_update import (
     validate_service_status,
     validate_service_update,
 )

@@ -1,6 +1,6 @@
 """Services.
 
-Source: ValidateService, ValidateServiceUpdate of pkg/apis/core/validation.
+Source: ValidateService of pkg/apis/core/validation.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from apiserver.registry.core.service_fields import (
 )  # fmt: skip
 from apiserver.registry.validation.ports import PROTOCOLS
 from apiserver.registry.validation.probes import port_number_or_name
+from apiserver.registry.validation.service_addresses import related_address_fields
 from apiserver.registry.validation.words import invalids, ip, labels, parse_ip
 from wherry.api import names
 from wherry.api.errors import (
@@ -37,12 +38,9 @@ Tree = Mapping[str, Any]
 TYPES: Final = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 AFFINITIES: Final = ("ClientIP", "None")
 POLICIES: Final = ("Cluster", "Local")
-FAMILIES: Final = ("IPv4", "IPv6")
-FAMILY_POLICIES: Final = ("PreferDualStack", "RequireDualStack", "SingleStack")
 DISTRIBUTIONS: Final = ("PreferClose", "PreferSameNode", "PreferSameZone")
 KUBELET_PORT: Final = 10250
 AFFINITY_SECONDS_MAX: Final = 86400
-CLUSTER_IPS_MAX: Final = 2
 _EXTERNAL_NAME_ONLY: Final = "may not be set for ExternalName services"
 
 
@@ -134,61 +132,6 @@ def _affinity(spec: Tree) -> list[FieldError]:
         return []
     detail = f"must be greater than 0 and less than {AFFINITY_SECONDS_MAX}"
     return [invalid(f"{path}.clientIP.timeoutSeconds", seconds, detail)]
-
-
-def related_address_fields(spec: Tree) -> list[FieldError]:
-    """`clusterIP`, `clusterIPs`, `ipFamilies` and `ipFamilyPolicy`, alone and together."""
-    if spec.get("type") == EXTERNAL_NAME:
-        return []
-    single, addresses = spec.get("clusterIP", ""), spec.get("clusterIPs", [])
-    errors: list[FieldError] = []
-    if not single and addresses:
-        detail = "must be empty when `clusterIP` is not specified"
-        errors.append(invalid("spec.clusterIPs", addresses, detail))
-    elif single and addresses and addresses[0] != single:
-        detail = "first value must match `clusterIP`"
-        errors.append(invalid("spec.clusterIPs", addresses, detail))
-    families = spec.get("ipFamilies", ())
-    for index, family in enumerate(families):
-        path = f"spec.ipFamilies[{index}]"
-        if family not in FAMILIES:
-            errors.append(not_supported(path, family, FAMILIES))
-        if family in families[:index]:
-            errors.append(duplicate(path, family))
-    policy = spec.get("ipFamilyPolicy")
-    if policy is not None and policy not in FAMILY_POLICIES:
-        errors.append(not_supported("spec.ipFamilyPolicy", policy, FAMILY_POLICIES))
-    return errors + _cluster_ips(addresses, families, clean=not errors)
-
-
-def _cluster_ips(
-    addresses: Sequence[str], families: Sequence[str], *, clean: bool
-) -> list[FieldError]:
-    path = "spec.clusterIPs"
-    if addresses[:1] == [HEADLESS]:
-        if len(addresses) == 1:
-            return []
-        detail = "'None' must be the first and only value"
-        return [invalid(path, addresses, detail)]
-    errors: list[FieldError] = []
-    for index, address in enumerate(addresses):
-        errors += ip(address, f"{path}[{index}]")
-    bad = bool(errors)
-    if len(addresses) > CLUSTER_IPS_MAX:
-        detail = f"may only hold up to {CLUSTER_IPS_MAX} values"
-        errors.append(invalid(path, addresses, detail))
-    if bad:
-        return errors
-    versions = [parsed.version for one in addresses if (parsed := parse_ip(one))]
-    if len(versions) > 1 and sorted(versions) != [4, 6]:
-        detail = "may specify no more than one IP for each IP family"
-        errors.append(invalid(path, addresses, detail))
-    if clean and not errors:
-        for index, (version, family) in enumerate(zip(versions, families, strict=False)):
-            if f"IPv{version}" != family:
-                detail = f"expected an {family} value as indicated by `ipFamilies[{index}]`"
-                errors.append(invalid(f"{path}[{index}]", addresses[index], detail))
-    return errors
 
 
 def _not_special(address: str, path: str) -> list[FieldError]:
@@ -291,41 +234,4 @@ def _traffic(spec: Tree) -> list[FieldError]:
     distribution = spec.get("trafficDistribution")
     if distribution is not None and distribution not in DISTRIBUTIONS:
         errors.append(not_supported("spec.trafficDistribution", distribution, DISTRIBUTIONS))
-    return errors
-
-
-def validate_service_update(tree: Tree, old: Tree) -> list[FieldError]:
-    """A primary address and family are for life (of the same kind of Service)."""
-    new, before = tree["spec"], old["spec"]
-    errors: list[FieldError] = []
-    if EXTERNAL_NAME not in (new.get("type"), before.get("type")):
-        for field, named in (("clusterIPs", "clusterIP"), ("ipFamilies", "ipFamily")):
-            found, previous = new.get(field, []), before.get(field, [])
-            if not previous:
-                continue
-            path = f"spec.{field}[0]"
-            if not found:
-                errors.append(invalid(path, found, f"primary {named} can not be unset"))
-            elif found[0] != previous[0]:
-                errors.append(invalid(path, found, "may not change once set"))
-    return errors + validate_service(tree)
-
-
-def validate_service_status(tree: Tree) -> list[FieldError]:
-    """What a cloud controller wrote about the load balancer."""
-    ingress = tree["status"]["loadBalancer"].get("ingress", ())
-    path = "status.loadBalancer.ingress"
-    if ingress and tree["spec"].get("type") != LOAD_BALANCER:
-        detail = "may only be used when `spec.type` is 'LoadBalancer'"
-        return [forbidden_field(path, detail)]
-    errors: list[FieldError] = []
-    for index, one in enumerate(ingress):
-        if address := one.get("ip"):
-            errors += ip(address, f"{path}[{index}].ip")
-        if hostname := one.get("hostname"):
-            at = f"{path}[{index}].hostname"
-            errors += invalids(at, hostname, names.dns1123_subdomain(hostname))
-            if parse_ip(hostname):
-                detail = "must be a DNS name, not an IP address"
-                errors.append(invalid(at, hostname, detail))
     return errors
