@@ -44,23 +44,38 @@ class Etcd:
     port: int
     peer_port: int
     fsync: bool = False  # tests need speed, benchmarks the truth
+    name: str = "test"
+    cluster: str = ""  # all members, as --initial-cluster has them; alone when empty
+    flags: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def member(self) -> str:
+        return f"{self.name}=http://127.0.0.1:{self.peer_port}"
+
     def start(self) -> None:
+        self.launch()
+        self.wait()
+
+    def launch(self) -> None:
         peer = f"http://127.0.0.1:{self.peer_port}"
         command = [
-            "etcd", "--data-dir", str(self.directory / "data"), "--name", "test",
+            "etcd", "--data-dir", str(self.directory / "data"), "--name", self.name,
             "--listen-client-urls", self.url, "--advertise-client-urls", self.url,
             "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-            "--initial-cluster", f"test={peer}", "--logger", "zap", "--log-outputs", "stderr",
+            "--initial-cluster", self.cluster or self.member,
+            "--logger", "zap", "--log-outputs", "stderr", *self.flags,
             *([] if self.fsync else ["--unsafe-no-fsync"]),
         ]  # fmt: skip
         with open(self.directory / "etcd.log", "ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
+
+    def wait(self) -> None:
+        assert self.process is not None
         deadline = time.monotonic() + START_SECONDS
         while not self._healthy():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -93,17 +108,54 @@ class Etcd:
 
 
 @contextlib.contextmanager
-def running_etcd(*, fsync: bool = False) -> Iterator[Etcd]:
+def running_etcd(*flags: str, fsync: bool = False) -> Iterator[Etcd]:
     if shutil.which("etcd") is None:
         pytest.skip("no etcd on PATH")
     directory = Path(tempfile.mkdtemp(prefix="wherry-etcd-"))
-    etcd = Etcd(directory, free_port(), free_port(), fsync)
+    etcd = Etcd(directory, free_port(), free_port(), fsync, flags=flags)
     try:
         etcd.start()
         yield etcd
     finally:
         etcd.kill()
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def running_etcd_cluster(members: int) -> Iterator[list[Etcd]]:
+    if shutil.which("etcd") is None:
+        pytest.skip("no etcd on PATH")
+    directory = Path(tempfile.mkdtemp(prefix="wherry-etcd-"))
+    cluster = [
+        Etcd(directory / f"m{index}", free_port(), free_port(), name=f"m{index}")
+        for index in range(members)
+    ]
+    try:
+        for etcd in cluster:
+            etcd.directory.mkdir()
+            etcd.cluster = ",".join(one.member for one in cluster)
+            etcd.launch()
+        for etcd in cluster:
+            etcd.wait()
+        yield cluster
+    finally:
+        for etcd in cluster:
+            etcd.kill()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def etcd_cluster() -> Iterator[list[Etcd]]:
+    """Three members of an empty etcd of this test's own."""
+    with running_etcd_cluster(3) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def tiny_etcd() -> Iterator[Etcd]:
+    """An etcd that is full after a few megabytes."""
+    with running_etcd("--quota-backend-bytes=4194304") as etcd:
+        yield etcd
 
 
 @pytest.fixture(scope="session")

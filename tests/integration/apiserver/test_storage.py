@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from apiserver.storage.interface import (
     KeyMissing,
     RevisionConflict,
     Storage,
+    StorageFull,
     StorageUnavailable,
     ValueTooLarge,
 )
@@ -130,20 +132,72 @@ async def test_lease_and_status(store: Storage) -> None:
     assert (await store.status()).version
 
 
-async def test_watch_ends_by_raising_when_etcd_dies(etcd: object) -> None:
-    storage = EtcdStorage([etcd.url])  # type: ignore[attr-defined]
+async def test_watch_ends_by_raising_when_etcd_dies(etcd: Any) -> None:
+    storage = EtcdStorage([etcd.url])
     await storage.create(b"/a", b"1")
     watch = storage.watch(after=0)
     assert await anext(watch)
-    etcd.kill()  # type: ignore[attr-defined]
+    etcd.kill()
     with pytest.raises(StorageUnavailable):
         async with asyncio.timeout(10):
             await anext(watch)
     await storage.close()
 
 
-async def test_next_endpoint_answers(etcd: object) -> None:
-    storage = EtcdStorage(["http://127.0.0.1:1", etcd.url])  # type: ignore[attr-defined]
+async def test_next_endpoint_answers(etcd: Any) -> None:
+    storage = EtcdStorage(["http://127.0.0.1:1", etcd.url])
     assert await storage.revision() >= 1
     assert await storage.create(b"/x", b"1") > 1
+    await storage.close()
+
+
+async def test_a_full_store_refuses_writes_and_still_reads(tiny_etcd: Any) -> None:
+    storage = EtcdStorage([tiny_etcd.url])
+    await storage.create(b"/small", b"1")
+
+    async def fill() -> None:
+        for index in range(20):
+            await storage.create(b"/big/%d" % index, b"x" * 1_000_000)
+
+    with pytest.raises(StorageFull):
+        await fill()
+    assert await storage.get(b"/small") is not None
+    assert "NOSPACE" in " ".join((await storage.status()).alarms)
+    await storage.close()
+
+
+async def test_a_dead_member_is_left_for_another(etcd_cluster: list[Any]) -> None:
+    storage = EtcdStorage([member.url for member in etcd_cluster])
+    first = await storage.create(b"/a", b"1")
+    watch = storage.watch(after=0)
+    assert await anext(watch)
+    etcd_cluster[0].kill()
+    with pytest.raises(StorageUnavailable):
+        async with asyncio.timeout(15):
+            await anext(watch)
+    async with asyncio.timeout(30):
+        written = 0
+        while not written:  # the others elect a leader
+            try:
+                written = await storage.update(b"/a", b"2", expected=first)
+            except StorageUnavailable:
+                continue
+            except RevisionConflict as conflict:  # an unanswered attempt was carried out
+                written = conflict.current.revision
+    assert await collect(storage, first, 1) == [(b"/a", b"2", written)]
+    await storage.close()
+
+
+async def test_a_member_without_majority_does_not_keep_silent(etcd_cluster: list[Any]) -> None:
+    storage = EtcdStorage([etcd_cluster[0].url])
+    await storage.create(b"/a", b"1")
+    watch = storage.watch(after=0)
+    assert await anext(watch)
+    etcd_cluster[1].kill()
+    etcd_cluster[2].kill()
+    with pytest.raises(StorageUnavailable):
+        async with asyncio.timeout(20):
+            await anext(watch)
+    with pytest.raises(StorageUnavailable):
+        await storage.revision()
     await storage.close()
