@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 
 import pytest
 import uvicorn
+import uvloop
 
 from wherry.api.errors import ApiError, already_exists, conflict, not_found, status_error
 from wherry.client.kubeconfig import ClientConfig
@@ -177,6 +178,11 @@ async def serving(app, sock):
     finally:
         server.should_exit = server.force_exit = True
         await task
+
+
+def pytest_asyncio_loop_factories(config, item):
+    """The loop that daemons run on: it differs from asyncio's where one least expects it."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture

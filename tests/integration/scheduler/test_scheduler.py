@@ -244,6 +244,31 @@ async def test_survives_the_api_server(client, start, apiserver):
     assert made.process.poll() is None
 
 
+async def test_never_overcommits_when_the_api_server_dies_among_bindings(client, start, apiserver):
+    for number in range(3):
+        await add_node(client, f"n{number}", cpu="2")
+    await asyncio.gather(*[client.create(pod(f"p{i}")) for i in range(70)])
+    made = start("--leader-elect=false")
+
+    async def placed():
+        with contextlib.suppress(OSError, ApiError):
+            pods = (await client.list(Pod, NAMESPACE)).items
+            return [one.spec.node_name for one in pods if one.spec.node_name]
+        return []
+
+    await until(placed)
+    apiserver.kill()
+    await asyncio.to_thread(apiserver.start)
+
+    async def all_that_fit():
+        nodes = await placed()
+        return nodes if len(nodes) >= 60 else None
+
+    nodes = await until(all_that_fit, 40)
+    assert {name: nodes.count(name) for name in nodes} == {"n0": 20, "n1": 20, "n2": 20}
+    assert made.process.poll() is None
+
+
 async def test_a_standby_takes_over(client, start):
     await add_node(client, "n1")
     one, two = start(*FAST), start(*FAST)
