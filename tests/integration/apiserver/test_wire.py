@@ -1,8 +1,8 @@
 """The recorded requests for our kinds, asked of a real server on a real etcd.
 
 Each row scores three points: the status code; code, reason and causes (or the object after blanking);
-every word. Texts of Go's decoder and of columns' descriptions count for words alone. The recording
-stands beside the project and is not part of it.
+every word. Descriptions of columns are ours to word. The recording stands beside the project and is not
+part of it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ import pytest
 from wherry.api.scheme import RESOURCES
 
 RECORDED = Path(__file__).parents[3].parent / "shared" / "upstream" / "wire.jsonl"
-# What of all points the rows for our kinds must reach.
-CODES_MIN, MEANING_MIN, WORDS_MIN = 0.99, 0.98, 0.96
+# What of all points the rows for our kinds must reach; the rest are times, ports and addresses inside
+# messages, which differ from run to run.
+CODES_MIN, MEANING_MIN, WORDS_MIN = 0.998, 0.995, 0.975
 
 pytestmark = pytest.mark.skipif(
     not RECORDED.exists(), reason="no recorded facts beside the project"
