@@ -20,7 +20,7 @@ from apiserver.admission.chain import Chain, Settings, plugins
 from apiserver.authn import credentials
 from apiserver.authn.credentials import Credentials, checked
 from apiserver.authz.authorizer import authorizer
-from apiserver.bootstrap import Bootstrap, Identity
+from apiserver.bootstrap import Bootstrap
 from apiserver.config import Config
 from apiserver.discovery.openapi_service import OpenApi
 from apiserver.discovery.service import Discovery
@@ -44,6 +44,7 @@ from apiserver.subresources.pods import PodEndpoints
 from apiserver.subresources.reviews import ReviewEndpoints
 from apiserver.subresources.streams import StreamEndpoints
 from apiserver.subresources.tokens import Issuer, TokenEndpoints
+from apiserver.system_objects import Identity
 from apiserver.version import GIT_VERSION, version_info
 from wherry.api.scheme import RESOURCES
 from wherry.daemon.clock import SystemClock

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from apiserver import bootstrap
-from apiserver.bootstrap import Identity, live_addresses
+from apiserver import system_objects
+from apiserver.system_objects import Identity, live_addresses
 
 UPSTREAM = Path(__file__).parents[4] / "shared" / "upstream" / "bootstrap.jsonl"
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -21,10 +21,10 @@ def identity(address: str = "10.0.0.1", port: int = 6443) -> Identity:
 
 
 def test_live_servers_are_those_that_renewed_lately() -> None:
-    here = bootstrap.lease(identity(), NOW)
-    there = bootstrap.lease(identity("10.0.0.2"), NOW - timedelta(seconds=20))
-    dead = bootstrap.lease(identity("10.0.0.3"), NOW - timedelta(seconds=60))
-    alone = bootstrap.lease(identity(""), NOW)
+    here = system_objects.lease(identity(), NOW)
+    there = system_objects.lease(identity("10.0.0.2"), NOW - timedelta(seconds=20))
+    dead = system_objects.lease(identity("10.0.0.3"), NOW - timedelta(seconds=60))
+    alone = system_objects.lease(identity(""), NOW)
     foreign: dict[str, Any] = {"metadata": {"name": "kube-scheduler"}, "spec": {}}
     found = live_addresses([there, foreign, dead, alone, here], NOW)
     assert found == ["10.0.0.1", "10.0.0.2"]
@@ -37,8 +37,8 @@ def test_lease_names_differ_by_server() -> None:
 
 
 def test_without_addresses_the_endpoints_are_empty() -> None:
-    assert "subsets" not in bootstrap.endpoints([], 6443)
-    assert bootstrap.endpoint_slice([], 6443)["endpoints"] == []
+    assert "subsets" not in system_objects.endpoints([], 6443)
+    assert system_objects.endpoint_slice([], 6443)["endpoints"] == []
 
 
 @pytest.mark.skipif(not UPSTREAM.exists(), reason="upstream's facts are not here")
@@ -48,11 +48,11 @@ def test_namespaces_and_classes_are_upstreams() -> None:
         for one in map(json.loads, UPSTREAM.read_text().splitlines())
     }
     names = {name for kind, name in upstream if kind == "Namespace"}
-    assert {tree["metadata"]["name"] for tree in bootstrap.namespaces()} == names
-    for tree in bootstrap.priority_classes():
+    assert {tree["metadata"]["name"] for tree in system_objects.namespaces()} == names
+    for tree in system_objects.priority_classes():
         want = upstream["PriorityClass", tree["metadata"]["name"]]
         assert {**tree, "preemptionPolicy": "PreemptLowerPriority"} == want
     service = upstream["Service", "kubernetes"]
-    ours = bootstrap.kubernetes_service("10.96.0.1", 26443)
+    ours = system_objects.kubernetes_service("10.96.0.1", 26443)
     assert ours["metadata"] == service["metadata"]
     assert ours["spec"].items() <= service["spec"].items()

@@ -1,0 +1,162 @@
+"""The objects an API server makes by itself, and keeps true. Pure functions of who it is and when.
+
+Source: kubernetes/pkg/controlplane/controller/{systemnamespaces,kubernetesservice}, and the identity
+Lease of k8s.io/apiserver.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b32encode
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from wherry.api.model import format_micro_time, parse_time
+from wherry.api.scheme import BY_PLURAL, Resource
+
+SYSTEM_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease", "default")
+LEASE_SECONDS = 3600
+# A server that has not renewed for so long is no endpoint any more.
+STALE = timedelta(seconds=30)
+IDENTITY_LABEL = "apiserver.kubernetes.io/identity"
+ADDRESS_ANNOTATION = "wherry.io/advertise-address"
+SERVICE_PORT = 443
+
+NAMESPACES = BY_PLURAL["", "v1", "namespaces"]
+SERVICES = BY_PLURAL["", "v1", "services"]
+ENDPOINTS = BY_PLURAL["", "v1", "endpoints"]
+CONFIG_MAPS = BY_PLURAL["", "v1", "configmaps"]
+SLICES = BY_PLURAL["discovery.k8s.io", "v1", "endpointslices"]
+LEASES = BY_PLURAL["coordination.k8s.io", "v1", "leases"]
+PRIORITY_CLASSES = BY_PLURAL["scheduling.k8s.io", "v1", "priorityclasses"]
+
+Tree = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """This server. `address` is empty when others can't reach it."""
+
+    hostname: str
+    address: str
+    port: int
+    holder: str
+
+    @property
+    def lease_name(self) -> str:
+        seed = f"{self.hostname} {self.address}:{self.port}".encode()
+        return "apiserver-" + b32encode(hashlib.sha256(seed).digest()).decode().lower()[:26]
+
+
+def object_of(resource: Resource, metadata: Tree, **rest: Any) -> Tree:
+    head = {"kind": resource.kind, "apiVersion": resource.api_version}
+    return {**head, "metadata": metadata, **rest}
+
+
+def namespaces() -> list[Tree]:
+    return [object_of(NAMESPACES, {"name": name}) for name in SYSTEM_NAMESPACES]
+
+
+def priority_classes() -> list[Tree]:
+    node = "Used for system critical pods that must not be moved from their current node."
+    cluster = (
+        "Used for system critical pods that must run in the cluster, but can be moved to another "
+        "node if necessary."
+    )
+    values = (
+        ("system-node-critical", 2_000_001_000, node),
+        ("system-cluster-critical", 2_000_000_000, cluster),
+    )
+    return [
+        object_of(PRIORITY_CLASSES, {"name": name}, value=value, description=words)
+        for name, value, words in values
+    ]
+
+
+def kubernetes_service(cluster_ip: str, target_port: int) -> Tree:
+    metadata = {
+        "name": "kubernetes",
+        "namespace": "default",
+        "labels": {"component": "apiserver", "provider": "kubernetes"},
+    }
+    port = {
+        "name": "https", "protocol": "TCP", "port": SERVICE_PORT, "targetPort": target_port,
+    }  # fmt: skip
+    spec = {
+        "ports": [port], "clusterIP": cluster_ip, "clusterIPs": [cluster_ip], "type": "ClusterIP",
+        "sessionAffinity": "None",
+    }  # fmt: skip
+    return object_of(SERVICES, metadata, spec=spec)
+
+
+def endpoints(addresses: list[str], port: int) -> Tree:
+    """The Endpoints of the service; without addresses they are empty."""
+    metadata = {
+        "name": "kubernetes",
+        "namespace": "default",
+        "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"},
+    }
+    tree = object_of(ENDPOINTS, metadata)
+    if addresses:
+        ports = [{"name": "https", "port": port, "protocol": "TCP"}]
+        tree["subsets"] = [{"addresses": [{"ip": ip} for ip in addresses], "ports": ports}]
+    return tree
+
+
+def endpoint_slice(addresses: list[str], port: int) -> Tree:
+    metadata = {
+        "name": "kubernetes",
+        "namespace": "default",
+        "labels": {"kubernetes.io/service-name": "kubernetes"},
+    }
+    family = "IPv6" if addresses and ":" in addresses[0] else "IPv4"
+    return object_of(
+        SLICES,
+        metadata,
+        addressType=family,
+        endpoints=[{"addresses": [ip], "conditions": {"ready": True}} for ip in addresses],
+        ports=[{"name": "https", "port": port, "protocol": "TCP"}],
+    )
+
+
+def authentication_config(client_ca: str) -> Tree:
+    metadata = {"name": "extension-apiserver-authentication", "namespace": "kube-system"}
+    tree = object_of(CONFIG_MAPS, metadata)
+    if client_ca:
+        tree["data"] = {"client-ca-file": client_ca}
+    return tree
+
+
+def lease(identity: Identity, now: datetime) -> Tree:
+    metadata: Tree = {
+        "name": identity.lease_name,
+        "namespace": "kube-system",
+        "labels": {
+            IDENTITY_LABEL: "kube-apiserver",
+            "kubernetes.io/hostname": identity.hostname,
+        },
+    }
+    if identity.address:
+        metadata["annotations"] = {ADDRESS_ANNOTATION: f"{identity.address}"}
+    spec = {
+        "holderIdentity": identity.holder,
+        "leaseDurationSeconds": LEASE_SECONDS,
+        "renewTime": format_micro_time(now),
+    }
+    return object_of(LEASES, metadata, spec=spec)
+
+
+def live_addresses(leases: Iterable[Mapping[str, Any]], now: datetime) -> list[str]:
+    """The addresses of API servers that renewed their Lease lately, sorted."""
+    found = set()
+    for one in leases:
+        metadata = one["metadata"]
+        if metadata.get("labels", {}).get(IDENTITY_LABEL) != "kube-apiserver":
+            continue
+        address = metadata.get("annotations", {}).get(ADDRESS_ANNOTATION)
+        renewed = one.get("spec", {}).get("renewTime")
+        if address and renewed and now - parse_time(renewed) <= STALE:
+            found.add(address)
+    return sorted(found)
