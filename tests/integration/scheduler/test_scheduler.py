@@ -302,6 +302,12 @@ async def test_health_and_metrics(client, start):
     await client.create(pod("a"))
     await until(lambda: node_of(client, "a"))
     async with scraper(made) as http:
+
+        async def listening():
+            with contextlib.suppress(httpx.TransportError):
+                return await http.get("/healthz")
+
+        await until(listening)
         assert (await http.get("/healthz")).text == "ok"
         ready = (await http.get("/readyz?verbose")).text
         assert "[+]informer-sync ok" in ready
