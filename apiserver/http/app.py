@@ -7,7 +7,7 @@ share one dependency (authenticated, authorized). /api and /apis are mounted who
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NoReturn
@@ -24,6 +24,7 @@ from apiserver.discovery.openapi_service import OpenApi
 from apiserver.http import health
 from apiserver.http.dispatcher import Dispatcher, Gate
 from apiserver.http.exchange import Exchange
+from apiserver.http.request_info import method_not_allowed, no_such_path
 from apiserver.http.respond import error_response
 from apiserver.request import RequestInfo, Response
 from wherry.api.errors import ApiError, status_error
@@ -31,6 +32,7 @@ from wherry.api.errors import ApiError, status_error
 log = logging.getLogger(__name__)
 
 TREES = ("/api", "/apis")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # What the index lists beside the resource trees and the health checks.
 OWN_PATHS = (
     "/.well-known/openid-configuration", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3",
@@ -111,12 +113,15 @@ def build(dispatcher: Dispatcher, gate: Gate, pages: Pages) -> FastAPI:
     app.include_router(_document_routes(pages), dependencies=[Depends(admitted)])
     paths = sorted({*TREES, *OWN_PATHS, *pages.resource_paths, *_check_paths(pages)})
 
-    async def index() -> fastapi.Response:
-        return _plain(_json({"paths": paths}))
+    async def index(path: str) -> fastapi.Response:
+        """The paths there are; also the answer to a path that there is not."""
+        return _plain(_json({"paths": paths}, status=404 if path else 200))
 
-    app.add_api_route("/", index, dependencies=[Depends(admitted)])
+    app.add_api_route(
+        "/{path:path}", index, methods=list(METHODS), dependencies=[Depends(admitted)]
+    )
     app.add_exception_handler(ApiError, _on_api_error)
-    app.add_exception_handler(HTTPException, _not_found_page(paths))
+    app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(Exception, _on_bug)
     return app
 
@@ -197,8 +202,10 @@ def _document_routes(pages: Pages) -> fastapi.APIRouter:
     return router
 
 
-def _json(tree: Mapping[str, Any], content_type: str = "application/json") -> Response:
-    return Response(200, orjson.dumps(dict(tree), option=orjson.OPT_INDENT_2), content_type)
+def _json(
+    tree: Mapping[str, Any], content_type: str = "application/json", *, status: int = 200
+) -> Response:
+    return Response(status, orjson.dumps(dict(tree), option=orjson.OPT_INDENT_2), content_type)
 
 
 def _plain(response: Response) -> fastapi.Response:
@@ -220,11 +227,8 @@ async def _on_bug(request: Request, error: Exception) -> fastapi.Response:
     return _plain(error_response(status_error("InternalError", message)))
 
 
-def _not_found_page(paths: Sequence[str]) -> Callable[[Request, Exception], Any]:
-    async def handle(request: Request, error: Exception) -> fastapi.Response:
-        assert isinstance(error, HTTPException), "registered for HTTPException"
-        answer = _json({"paths": list(paths)})
-        answer.status = error.status_code
-        return _plain(answer)
-
-    return handle
+async def _on_http_error(request: Request, error: Exception) -> fastapi.Response:
+    assert isinstance(error, HTTPException), "registered for HTTPException"
+    return _plain(
+        error_response(method_not_allowed() if error.status_code == 405 else no_such_path())
+    )

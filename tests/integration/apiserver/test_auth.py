@@ -59,7 +59,7 @@ async def test_token_file_anonymous_and_bad(shared_apiserver: Any) -> None:
 async def test_routes_of_the_application_authenticate_too(shared_apiserver: Any) -> None:
     async with shared_apiserver.client() as client:
         client.headers["authorization"] = "Bearer nope"
-        for path in ("/version", "/metrics", "/openapi/v3", "/api", "/readyz"):
+        for path in ("/version", "/metrics", "/openapi/v3", "/api", "/readyz", "/none", "/"):
             answer = await client.get(path)
             assert (path, answer.status_code) == (path, 401)
             assert answer.json()["kind"] == "Status"
