@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
 from types import ModuleType
@@ -141,7 +142,9 @@ async def ready_nodes(client: Client, count: int) -> None:
         )  # fmt: skip
 
 
-async def count_bound(client: Client, revision: str, wanted: int) -> tuple[float, float]:
+async def count_bound(
+    client: Client, revision: str, wanted: int, on_first: Callable[[], None]
+) -> tuple[float, float]:
     """When the first and the last of `wanted` pods were seen bound."""
     bound: set[str] = set()
     first = last = 0.0
@@ -150,7 +153,9 @@ async def count_bound(client: Client, revision: str, wanted: int) -> tuple[float
         async for event in stream:
             if event.object.spec.node_name:
                 last = time.perf_counter()
-                first = first or last
+                if not first:
+                    first = last
+                    on_first()
                 bound.add(event.object.metadata.name)
                 if len(bound) == wanted:
                     return first, last
@@ -167,18 +172,21 @@ async def bench_binding(apiserver: object, nodes: int, pods: int) -> None:
         took = await create_all(client, f"{path}/pods", [pod_tree(n) for n in range(pods)])
         print(f"(created {pods:,} pods at {pods / took:,.0f}/s)", flush=True)
         revision = (await client.list(SchedulerPod, NAMESPACE)).resource_version
-        counting = asyncio.ensure_future(count_bound(client, revision, pods))
         command = [
             sys.executable, "-m", "scheduler.main", f"--kubeconfig={apiserver.kubeconfig}",
             "--leader-elect=false", "--secure-port=0",
         ]  # fmt: skip
-        api_cpu = cpu_seconds(apiserver.process.pid)
         scheduler = await asyncio.create_subprocess_exec(*command, stderr=subprocess.DEVNULL)
+        pids = (scheduler.pid, apiserver.process.pid)
+        before: list[float] = []
         try:
-            first, last = await counting
+            first, last = await count_bound(
+                client, revision, pods, lambda: before.extend(map(cpu_seconds, pids))
+            )
             seconds = last - first
-            used = cpu_seconds(scheduler.pid) / pods * 1e6
-            api_used = (cpu_seconds(apiserver.process.pid) - api_cpu) / pods * 1e6
+            used, api_used = (
+                (cpu_seconds(pid) - cpu) / pods * 1e6 for pid, cpu in zip(pids, before, strict=True)
+            )
             say(
                 f"pods bound, {nodes:,} nodes, {pods:,} waiting",
                 f"{pods / seconds:,.0f}/s ({used:.0f} µs CPU, API server {api_used:.0f} µs)",
