@@ -118,3 +118,7 @@ def _checked(flags: argparse.Namespace) -> tuple[list[Entry], Durations]:
             name = "--" + flag.replace("_", "-")
             raise StartError(f"cannot read {path}: {error.strerror}", f"correct {name}") from error
     return entries, durations
+
+
+if __name__ == "__main__":
+    main()
