@@ -114,7 +114,9 @@ def _numbers(shape: Shape) -> Numbers:
         if enveloped and field.wire in ("kind", "apiVersion"):
             continue  # they stand in the envelope
         *outer, number = field.traits.number.split(".") if field.traits.number else [str(last + 1)]
-        place = table.setdefault(int(outer[0]), {}) if outer else table
+        place = table
+        for inlined in outer:
+            place = place.setdefault(int(inlined), {})
         place[int(number)] = field
         last = int(number)
     return table

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 from wherry.api.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from wherry.api.authorization_v1.localsubjectaccessreview import (
+        LocalSubjectAccessReview as LocalSubjectAccessReview,
+    )
     from wherry.api.authorization_v1.review import (
         FieldSelectorAttributes as FieldSelectorAttributes,
     )
@@ -28,10 +31,24 @@ if TYPE_CHECKING:
     from wherry.api.authorization_v1.review import (
         SubjectAccessReviewStatus as SubjectAccessReviewStatus,
     )
+    from wherry.api.authorization_v1.selfsubjectrulesreview import (
+        NonResourceRule as NonResourceRule,
+    )
+    from wherry.api.authorization_v1.selfsubjectrulesreview import ResourceRule as ResourceRule
+    from wherry.api.authorization_v1.selfsubjectrulesreview import (
+        SelfSubjectRulesReview as SelfSubjectRulesReview,
+    )
+    from wherry.api.authorization_v1.selfsubjectrulesreview import (
+        SelfSubjectRulesReviewSpec as SelfSubjectRulesReviewSpec,
+    )
+    from wherry.api.authorization_v1.selfsubjectrulesreview import (
+        SubjectRulesReviewStatus as SubjectRulesReviewStatus,
+    )
 
 __getattr__, __all__ = lazy_exports(
     __name__,
     {
+        "localsubjectaccessreview": ("LocalSubjectAccessReview",),
         "review": (
             "FieldSelectorAttributes",
             "LabelSelectorAttributes",
@@ -42,6 +59,13 @@ __getattr__, __all__ = lazy_exports(
             "SubjectAccessReview",
             "SubjectAccessReviewSpec",
             "SubjectAccessReviewStatus",
+        ),
+        "selfsubjectrulesreview": (
+            "NonResourceRule",
+            "ResourceRule",
+            "SelfSubjectRulesReview",
+            "SelfSubjectRulesReviewSpec",
+            "SubjectRulesReviewStatus",
         ),
     },
 )

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from wherry.api.core_v1.affinity import Toleration as Toleration
     from wherry.api.core_v1.affinity import TopologySpreadConstraint as TopologySpreadConstraint
     from wherry.api.core_v1.affinity import WeightedPodAffinityTerm as WeightedPodAffinityTerm
+    from wherry.api.core_v1.componentstatus import ComponentCondition as ComponentCondition
+    from wherry.api.core_v1.componentstatus import ComponentStatus as ComponentStatus
     from wherry.api.core_v1.configmap import ConfigMap as ConfigMap
     from wherry.api.core_v1.configmap import Secret as Secret
     from wherry.api.core_v1.container import Container as Container
@@ -57,6 +59,9 @@ if TYPE_CHECKING:
     from wherry.api.core_v1.handler import Probe as Probe
     from wherry.api.core_v1.handler import SleepAction as SleepAction
     from wherry.api.core_v1.handler import TCPSocketAction as TCPSocketAction
+    from wherry.api.core_v1.limitrange import LimitRange as LimitRange
+    from wherry.api.core_v1.limitrange import LimitRangeItem as LimitRangeItem
+    from wherry.api.core_v1.limitrange import LimitRangeSpec as LimitRangeSpec
     from wherry.api.core_v1.namespace import Namespace as Namespace
     from wherry.api.core_v1.namespace import NamespaceCondition as NamespaceCondition
     from wherry.api.core_v1.namespace import NamespaceSpec as NamespaceSpec
@@ -79,6 +84,52 @@ if TYPE_CHECKING:
     from wherry.api.core_v1.node import NodeSwapStatus as NodeSwapStatus
     from wherry.api.core_v1.node import NodeSystemInfo as NodeSystemInfo
     from wherry.api.core_v1.node import Taint as Taint
+    from wherry.api.core_v1.persistentvolume import (
+        AzureFilePersistentVolumeSource as AzureFilePersistentVolumeSource,
+    )
+    from wherry.api.core_v1.persistentvolume import (
+        CephFSPersistentVolumeSource as CephFSPersistentVolumeSource,
+    )
+    from wherry.api.core_v1.persistentvolume import (
+        CinderPersistentVolumeSource as CinderPersistentVolumeSource,
+    )
+    from wherry.api.core_v1.persistentvolume import (
+        CSIPersistentVolumeSource as CSIPersistentVolumeSource,
+    )
+    from wherry.api.core_v1.persistentvolume import (
+        FlexPersistentVolumeSource as FlexPersistentVolumeSource,
+    )
+    from wherry.api.core_v1.persistentvolume import (
+        GlusterfsPersistentVolumeSource as GlusterfsPersistentVolumeSource,
+    )
+    from wherry.api.core_v1.persistentvolume import (
+        ISCSIPersistentVolumeSource as ISCSIPersistentVolumeSource,
+    )
+    from wherry.api.core_v1.persistentvolume import LocalVolumeSource as LocalVolumeSource
+    from wherry.api.core_v1.persistentvolume import PersistentVolume as PersistentVolume
+    from wherry.api.core_v1.persistentvolume import PersistentVolumeSpec as PersistentVolumeSpec
+    from wherry.api.core_v1.persistentvolume import PersistentVolumeStatus as PersistentVolumeStatus
+    from wherry.api.core_v1.persistentvolume import (
+        RBDPersistentVolumeSource as RBDPersistentVolumeSource,
+    )
+    from wherry.api.core_v1.persistentvolume import (
+        ScaleIOPersistentVolumeSource as ScaleIOPersistentVolumeSource,
+    )
+    from wherry.api.core_v1.persistentvolume import SecretReference as SecretReference
+    from wherry.api.core_v1.persistentvolume import (
+        StorageOSPersistentVolumeSource as StorageOSPersistentVolumeSource,
+    )
+    from wherry.api.core_v1.persistentvolume import VolumeNodeAffinity as VolumeNodeAffinity
+    from wherry.api.core_v1.persistentvolumeclaim import ModifyVolumeStatus as ModifyVolumeStatus
+    from wherry.api.core_v1.persistentvolumeclaim import (
+        PersistentVolumeClaim as PersistentVolumeClaim,
+    )
+    from wherry.api.core_v1.persistentvolumeclaim import (
+        PersistentVolumeClaimCondition as PersistentVolumeClaimCondition,
+    )
+    from wherry.api.core_v1.persistentvolumeclaim import (
+        PersistentVolumeClaimStatus as PersistentVolumeClaimStatus,
+    )
     from wherry.api.core_v1.pod import HostAlias as HostAlias
     from wherry.api.core_v1.pod import Pod as Pod
     from wherry.api.core_v1.pod import PodDNSConfig as PodDNSConfig
@@ -116,11 +167,31 @@ if TYPE_CHECKING:
     from wherry.api.core_v1.pod_status import ResourceStatus as ResourceStatus
     from wherry.api.core_v1.pod_status import VolumeMountStatus as VolumeMountStatus
     from wherry.api.core_v1.pod_status import VolumeStatus as VolumeStatus
+    from wherry.api.core_v1.podtemplate import PodTemplate as PodTemplate
     from wherry.api.core_v1.reference import Binding as Binding
     from wherry.api.core_v1.reference import LocalObjectReference as LocalObjectReference
     from wherry.api.core_v1.reference import ObjectReference as ObjectReference
     from wherry.api.core_v1.reference import TypedLocalObjectReference as TypedLocalObjectReference
     from wherry.api.core_v1.reference import TypedObjectReference as TypedObjectReference
+    from wherry.api.core_v1.replicationcontroller import (
+        ReplicationController as ReplicationController,
+    )
+    from wherry.api.core_v1.replicationcontroller import (
+        ReplicationControllerCondition as ReplicationControllerCondition,
+    )
+    from wherry.api.core_v1.replicationcontroller import (
+        ReplicationControllerSpec as ReplicationControllerSpec,
+    )
+    from wherry.api.core_v1.replicationcontroller import (
+        ReplicationControllerStatus as ReplicationControllerStatus,
+    )
+    from wherry.api.core_v1.resourcequota import ResourceQuota as ResourceQuota
+    from wherry.api.core_v1.resourcequota import ResourceQuotaSpec as ResourceQuotaSpec
+    from wherry.api.core_v1.resourcequota import ResourceQuotaStatus as ResourceQuotaStatus
+    from wherry.api.core_v1.resourcequota import (
+        ScopedResourceSelectorRequirement as ScopedResourceSelectorRequirement,
+    )
+    from wherry.api.core_v1.resourcequota import ScopeSelector as ScopeSelector
     from wherry.api.core_v1.security import AppArmorProfile as AppArmorProfile
     from wherry.api.core_v1.security import Capabilities as Capabilities
     from wherry.api.core_v1.security import PodSecurityContext as PodSecurityContext
@@ -141,6 +212,10 @@ if TYPE_CHECKING:
     from wherry.api.core_v1.service import ServiceStatus as ServiceStatus
     from wherry.api.core_v1.service import SessionAffinityConfig as SessionAffinityConfig
     from wherry.api.core_v1.serviceaccount import ServiceAccount as ServiceAccount
+    from wherry.api.core_v1.topology import (
+        TopologySelectorLabelRequirement as TopologySelectorLabelRequirement,
+    )
+    from wherry.api.core_v1.topology import TopologySelectorTerm as TopologySelectorTerm
     from wherry.api.core_v1.volume import (
         ClusterTrustBundleProjection as ClusterTrustBundleProjection,
     )
@@ -220,6 +295,7 @@ __getattr__, __all__ = lazy_exports(
             "TopologySpreadConstraint",
             "WeightedPodAffinityTerm",
         ),
+        "componentstatus": ("ComponentCondition", "ComponentStatus"),
         "configmap": ("ConfigMap", "Secret"),
         "container": (
             "Container",
@@ -256,6 +332,7 @@ __getattr__, __all__ = lazy_exports(
             "SleepAction",
             "TCPSocketAction",
         ),
+        "limitrange": ("LimitRange", "LimitRangeItem", "LimitRangeSpec"),
         "namespace": ("Namespace", "NamespaceCondition", "NamespaceSpec", "NamespaceStatus"),
         "node": (
             "AttachedVolume",
@@ -276,6 +353,30 @@ __getattr__, __all__ = lazy_exports(
             "NodeSwapStatus",
             "NodeSystemInfo",
             "Taint",
+        ),
+        "persistentvolume": (
+            "AzureFilePersistentVolumeSource",
+            "CSIPersistentVolumeSource",
+            "CephFSPersistentVolumeSource",
+            "CinderPersistentVolumeSource",
+            "FlexPersistentVolumeSource",
+            "GlusterfsPersistentVolumeSource",
+            "ISCSIPersistentVolumeSource",
+            "LocalVolumeSource",
+            "PersistentVolume",
+            "PersistentVolumeSpec",
+            "PersistentVolumeStatus",
+            "RBDPersistentVolumeSource",
+            "ScaleIOPersistentVolumeSource",
+            "SecretReference",
+            "StorageOSPersistentVolumeSource",
+            "VolumeNodeAffinity",
+        ),
+        "persistentvolumeclaim": (
+            "ModifyVolumeStatus",
+            "PersistentVolumeClaim",
+            "PersistentVolumeClaimCondition",
+            "PersistentVolumeClaimStatus",
         ),
         "pod": (
             "HostAlias",
@@ -312,12 +413,26 @@ __getattr__, __all__ = lazy_exports(
             "VolumeMountStatus",
             "VolumeStatus",
         ),
+        "podtemplate": ("PodTemplate",),
         "reference": (
             "Binding",
             "LocalObjectReference",
             "ObjectReference",
             "TypedLocalObjectReference",
             "TypedObjectReference",
+        ),
+        "replicationcontroller": (
+            "ReplicationController",
+            "ReplicationControllerCondition",
+            "ReplicationControllerSpec",
+            "ReplicationControllerStatus",
+        ),
+        "resourcequota": (
+            "ResourceQuota",
+            "ResourceQuotaSpec",
+            "ResourceQuotaStatus",
+            "ScopeSelector",
+            "ScopedResourceSelectorRequirement",
         ),
         "security": (
             "AppArmorProfile",
@@ -341,6 +456,7 @@ __getattr__, __all__ = lazy_exports(
             "SessionAffinityConfig",
         ),
         "serviceaccount": ("ServiceAccount",),
+        "topology": ("TopologySelectorLabelRequirement", "TopologySelectorTerm"),
         "volume": (
             "ClusterTrustBundleProjection",
             "ConfigMapProjection",

@@ -1,0 +1,33 @@
+"""The types of the certificates group, v1. A name is imported when it is first asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wherry.api.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from wherry.api.certificates_v1.certificatesigningrequest import (
+        CertificateSigningRequest as CertificateSigningRequest,
+    )
+    from wherry.api.certificates_v1.certificatesigningrequest import (
+        CertificateSigningRequestCondition as CertificateSigningRequestCondition,
+    )
+    from wherry.api.certificates_v1.certificatesigningrequest import (
+        CertificateSigningRequestSpec as CertificateSigningRequestSpec,
+    )
+    from wherry.api.certificates_v1.certificatesigningrequest import (
+        CertificateSigningRequestStatus as CertificateSigningRequestStatus,
+    )
+
+__getattr__, __all__ = lazy_exports(
+    __name__,
+    {
+        "certificatesigningrequest": (
+            "CertificateSigningRequest",
+            "CertificateSigningRequestCondition",
+            "CertificateSigningRequestSpec",
+            "CertificateSigningRequestStatus",
+        ),
+    },
+)
