@@ -25,6 +25,7 @@ PROGRAMS = ("etcd", "nft", "iptables", "conntrack", "ip")
 DEFAULT_SOCKET = Path("/var/run/docker.sock")
 SYSTEMCTL_TIMEOUT_SECONDS = 60
 CLEANUP_TIMEOUT_SECONDS = 30
+DISCOVERY_CACHE = Path("~/.cache/wherry")  # the CLI's
 
 
 @dataclass(frozen=True)
@@ -146,8 +147,8 @@ def down(host: Host, *, purge: bool, say: Callable[[str], None]) -> None:
     if own_engine:
         remove_docker_network()
     if purge:
-        for directory in (host.run_dir, host.data_dir, host.config_dir):
-            remove_tree(directory)
+        for directory in (host.run_dir, host.data_dir, host.config_dir, DISCOVERY_CACHE):
+            remove_tree(directory.expanduser())
         say("removed every file, container, bridge and rule of the cluster")
 
 
