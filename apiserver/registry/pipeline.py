@@ -40,6 +40,8 @@ _METADATA_ORDER: Final = (
     "finalizers", "managedFields",
 )  # fmt: skip
 _NOT_SPEC: Final = frozenset({"kind", "apiVersion", "metadata", "status"})
+# Subresources that write a part of the object by rules of its kind.
+PARTS: Final = frozenset({"approval"})
 # Writes of parts of an object that are not the client's whole object: they are not checked again.
 RAW_SUBRESOURCES: Final = frozenset({"binding", "eviction"})
 
@@ -98,6 +100,7 @@ def prepare_create(
     write.admission.admit(attributes)
     strategy.allocate(tree, None, write.others)
     strategy.prepare_for_create(tree)
+    strategy.stamp(tree, None, ctx)
     if strategy.has_generation:
         metadata["generation"] = 1
     errors = validate_metadata(tree, resource, strategy.name_errors)
@@ -137,18 +140,29 @@ def prepare_update(write: Write, tree: Tree, old: Mapping[str, Any]) -> None:
         strategy.prepare_for_status_update(tree, old)
     elif write.subresource == "finalize":
         strategy.prepare_for_finalize(tree, old)
+    elif write.subresource in PARTS:
+        strategy.prepare_for_part(write.subresource, tree, old)
     else:
         strategy.allocate(tree, old, write.others)
         strategy.prepare_for_update(tree, old)
         if strategy.has_generation and spec_differs(tree, old):
             metadata["generation"] = before.get("generation", 0) + 1
+    strategy.stamp(tree, old, ctx)
     errors = validate_metadata_update(tree, old, resource)
-    check = strategy.validate_status_update if status else strategy.validate_update
-    _refuse(resource, write.name, errors + check(tree, old))
+    _refuse(resource, write.name, errors + _update_errors(write, tree, old))
     if not status:
         ctx.warnings.extend(strategy.warnings(tree, old))
     write.admission.validate(attributes)
     _order_metadata(tree)
+
+
+def _update_errors(write: Write, tree: Tree, old: Mapping[str, Any]) -> list[FieldError]:
+    strategy, part = write.strategy, write.subresource
+    if part == "status":
+        return strategy.validate_status_update(tree, old)
+    if part in PARTS:
+        return strategy.validate_part_update(part, tree, old)
+    return strategy.validate_update(tree, old)
 
 
 def match_namespace(resource: Resource, metadata: Tree, namespace: str) -> None:

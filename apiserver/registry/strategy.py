@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple
 
+from apiserver.request import RequestContext
 from wherry.api.errors import FieldError
 from wherry.api.scheme import Resource
 
@@ -76,6 +77,12 @@ class Strategy:
     def prepare_for_finalize(self, tree: Tree, old: Mapping[str, Any]) -> None:
         """Restore what an updater of the finalize subresource may not change."""
 
+    def prepare_for_part(self, part: str, tree: Tree, old: Mapping[str, Any]) -> None:
+        """Restore what an updater of another subresource (`approval`, ...) may not change."""
+
+    def stamp(self, tree: Tree, old: Mapping[str, Any] | None, ctx: RequestContext) -> None:
+        """Write who asked and when, for kinds that tell; after the object is prepared."""
+
     def name_errors(self, name: str, *, prefix: bool) -> list[str]:
         """Why this is no name for the kind; `prefix` when it is a generateName."""
         raise NotImplementedError
@@ -90,6 +97,12 @@ class Strategy:
 
     def validate_status_update(self, tree: Tree, old: Mapping[str, Any]) -> list[FieldError]:
         return []
+
+    def validate_part_update(
+        self, part: str, tree: Tree, old: Mapping[str, Any]
+    ) -> list[FieldError]:
+        """What is wrong with a change through another subresource, apart from metadata."""
+        return self.validate_update(tree, old)
 
     def warnings(self, tree: Tree, old: Mapping[str, Any] | None) -> list[str]:
         """Texts for `Warning` headers."""
