@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from controller_manager.executor import Executor
 from controller_manager.informers import Informers
+from wherry.api.model import TypedModel
 from wherry.client.controller import Controller, QueueMetrics
 from wherry.client.events import EventRecorder
+from wherry.client.informer import Informer
 from wherry.client.rest import Client
+from wherry.client.store import key_of
 from wherry.client.workqueue import WorkQueue
 from wherry.daemon.clock import Clock
+
+M = TypeVar("M", bound=TypedModel)
 
 
 class Component(Protocol):
@@ -42,11 +47,23 @@ class Context:
         """Plans carried out, with events in the name of `component`."""
         return Executor(self.client, self.recorder(component))
 
-    def controller(
+    async def work(
         self,
         name: str,
         reconcile: Callable[[str], Awaitable[float | None]],
         queue: WorkQueue[str],
         workers: int,
-    ) -> Controller[str]:
-        return Controller(name, reconcile, queue, workers=workers, metrics=self.metrics)
+        keys: Iterable[str],
+    ) -> None:
+        """Work the queue for one term of leading, beginning with `keys`.
+
+        An earlier term may have ended amid a reconcile, whose key nobody would bring back.
+        """
+        for key in keys:
+            queue.add(key)
+        await Controller(name, reconcile, queue, workers=workers, metrics=self.metrics).run()
+
+
+def keys_of(informer: Informer[M]) -> list[str]:
+    """The keys of all objects in a cache."""
+    return [key_of(obj) for obj in informer.list()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from controller_manager import pods
 from controller_manager.adoption import claimed
-from controller_manager.context import Context
+from controller_manager.context import Context, keys_of
 from controller_manager.deployment import replicasets, sizing
 from controller_manager.deployment.plan import Observed, plan_create_failure, plan_deployment
 from controller_manager.executor import CreateRefused, NamespaceGoes
@@ -33,7 +33,9 @@ class DeploymentController:
 
     async def run(self) -> None:
         workers = self._context.options.concurrent_deployment_syncs
-        await self._context.controller("deployment", self._reconcile, self._queue, workers).run()
+        await self._context.work(
+            "deployment", self._reconcile, self._queue, workers, keys_of(self._deployments)
+        )
 
     def _on_deployment(self, before: Deployment | None, after: Deployment | None) -> None:
         changed = after or before

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from controller_manager import services
-from controller_manager.context import Context
+from controller_manager.context import Context, keys_of
 from controller_manager.endpoints.plan import Observed, plan_endpoints
 from controller_manager.executor import NamespaceGoes
 from controller_manager.services import TriggerTimes, affected
@@ -30,11 +30,13 @@ class EndpointsController:
         self._endpoints.add_handler(self._on_endpoints)
 
     async def run(self) -> None:
-        for left in self._endpoints.list():  # their Service may have gone while nobody led
-            if LEADER not in left.metadata.annotations:
-                self._queue.add(key_of(left))
         workers = self._context.options.concurrent_endpoint_syncs
-        await self._context.controller("endpoint", self._reconcile, self._queue, workers).run()
+        left = [  # their Service may have gone while nobody led
+            key_of(one) for one in self._endpoints.list() if LEADER not in one.metadata.annotations
+        ]
+        await self._context.work(
+            "endpoint", self._reconcile, self._queue, workers, [*keys_of(self._services), *left]
+        )
 
     def _on_service(self, before: Service | None, after: Service | None) -> None:
         changed = after or before

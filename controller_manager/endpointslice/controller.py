@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from controller_manager import services
-from controller_manager.context import Context
+from controller_manager.context import Context, keys_of
 from controller_manager.endpointslice.plan import Observed, plan_slices
 from controller_manager.executor import NamespaceGoes
 from controller_manager.informers import BY_NODE, BY_SERVICE
@@ -33,10 +33,9 @@ class EndpointSliceController:
 
     async def run(self) -> None:
         workers = self._context.options.concurrent_service_endpoint_syncs
-        controller = self._context.controller(
-            "endpoint_slice", self._reconcile, self._queue, workers
+        await self._context.work(
+            "endpoint_slice", self._reconcile, self._queue, workers, keys_of(self._services)
         )
-        await controller.run()
 
     def _on_service(self, before: Service | None, after: Service | None) -> None:
         changed = after or before

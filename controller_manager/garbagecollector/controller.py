@@ -32,7 +32,7 @@ from wherry.api.scheme import Resource
 from wherry.client.metadata import MetadataClient
 from wherry.client.workqueue import WorkQueue
 
-ABSENT_MAX = 500  # uids of owners known not to exist; upstream's cache size
+ABSENT_MAX = 500  # owners known not to exist; upstream's cache size
 INCOMPLETE_SECONDS = 1.0  # before asking again what only a complete graph can tell
 UNSEEN_OWNER_SECONDS = 30.0  # an owner that exists and is not in the graph is asked about again
 
@@ -46,18 +46,24 @@ class GarbageCollector:
         self._graph = Graph()
         self._queue: WorkQueue[str] = WorkQueue("garbage_collector")
         self._monitors = Monitors(context, self._observe)
-        self._absent: OrderedDict[str, None] = OrderedDict()
+        # An owner is only known to be absent *as referred to*: a wrong name or namespace in one
+        # object's reference says nothing about another object's right one.
+        self._absent: OrderedDict[tuple[str, Owner], None] = OrderedDict()
 
     async def run(self) -> None:
         options = self._context.options
         if not options.enable_garbage_collector:
             return
-        controller = self._context.controller(
-            "garbage_collector", self._attend, self._queue, options.concurrent_gc_syncs
+        work = self._context.work(
+            "garbage_collector",
+            self._attend,
+            self._queue,
+            options.concurrent_gc_syncs,
+            self._graph.doubtful(),
         )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._monitors.run(), name="gc-monitors")
-            tasks.create_task(controller.run(), name="gc-workers")
+            tasks.create_task(work, name="gc-workers")
 
     def _observe(
         self, resource: Resource, before: ObjectMeta | None, after: ObjectMeta | None
@@ -65,9 +71,7 @@ class GarbageCollector:
         affected: set[str] = set()
         if before is not None and (after is None or after.uid != before.uid):
             affected |= self._graph.remove(before.uid)
-            self._note_absent(before.uid)
         if after is not None:
-            self._absent.pop(after.uid, None)
             affected |= self._graph.put(node_of(resource, after))
         for uid in affected:
             self._queue.add(uid)
@@ -117,11 +121,12 @@ class GarbageCollector:
         return None
 
     async def _state(self, node: Node, owner: Owner) -> State:
-        if owner.uid in self._absent:
-            return State.ABSENT
         known = self._graph.get(owner.uid)
         if known is not None and known.namespace in ("", node.namespace):
             return State.WAITING if known.waits_for_dependents else State.SOLID
+        reference = (node.namespace, owner)
+        if reference in self._absent:
+            return State.ABSENT
         resource = self._monitors.resource(*plan.owner_key(owner))
         if resource is None:  # a kind that is not served: no proof that the owner is gone
             return State.SOLID
@@ -130,7 +135,9 @@ class GarbageCollector:
             return State.SOLID
         found = await self._get(resource, owner.name, namespace)
         if found is None or found.uid != owner.uid:
-            self._note_absent(owner.uid)
+            self._absent[reference] = None
+            while len(self._absent) > ABSENT_MAX:
+                self._absent.popitem(last=False)
             return State.ABSENT
         waits = found.deletion_timestamp is not None and FOREGROUND in found.finalizers
         return State.WAITING if waits else State.SOLID
@@ -183,8 +190,3 @@ class GarbageCollector:
                 return None
             raise
         return ObjectMeta.from_wire(tree["metadata"])
-
-    def _note_absent(self, uid: str) -> None:
-        self._absent[uid] = None
-        while len(self._absent) > ABSENT_MAX:
-            self._absent.popitem(last=False)

@@ -84,6 +84,14 @@ class Graph:
     def get(self, uid: str) -> Node | None:
         return self._nodes.get(uid)
 
+    def doubtful(self) -> list[str]:
+        """All uids that need a look, whatever happened before."""
+        return [
+            node.uid
+            for node in self._nodes.values()
+            if node.waits_for_dependents or node.orphans_dependents or self._is_doubtful(node)
+        ]
+
     def dependents(self, uid: str) -> list[Node]:
         known = (self._nodes.get(one) for one in self._dependents.get(uid, ()))
         return [node for node in known if node is not None]

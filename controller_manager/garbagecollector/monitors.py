@@ -70,6 +70,8 @@ class Monitors:
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
+            for key in self._own:  # an earlier term's: their caches resume where they were
+                self._own[key] = tasks.create_task(self._informers[key].run(), name=_name(key))
             while True:
                 wait = RESYNC_SECONDS
                 try:
@@ -107,8 +109,7 @@ class Monitors:
             informer = Informer(
                 self._context.client, PartialObjectMetadata, resource=resource, transform=slim
             )
-            name = f"monitor-{resource.qualified_name}"
-            self._own[key] = tasks.create_task(informer.run(), name=name)
+            self._own[key] = tasks.create_task(informer.run(), name=_name(key))
 
         def observe(before: TypedModel | None, after: TypedModel | None) -> None:
             self._observer(
@@ -117,3 +118,7 @@ class Monitors:
 
         informer.add_handler(observe)
         self._informers[key] = informer
+
+
+def _name(key: GroupPlural) -> str:
+    return f"monitor-{key[1]}.{key[0]}"

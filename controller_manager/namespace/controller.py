@@ -12,7 +12,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
-from controller_manager.context import Context
+from controller_manager.context import Context, keys_of
 from controller_manager.discovery import discover, supports
 from controller_manager.executor import gone_is_done
 from controller_manager.namespace.plan import Outcome, Remaining, needs_work, plan_namespace
@@ -40,7 +40,9 @@ class NamespaceController:
 
     async def run(self) -> None:
         workers = self._context.options.concurrent_namespace_syncs
-        await self._context.controller("namespace", self._reconcile, self._queue, workers).run()
+        await self._context.work(
+            "namespace", self._reconcile, self._queue, workers, keys_of(self._namespaces)
+        )
 
     def _on_namespace(self, before: Namespace | None, after: Namespace | None) -> None:
         if after is not None and needs_work(after):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controller_manager.context import Context
+from controller_manager.context import Context, keys_of
 from controller_manager.nodeipam.plan import make_ranges, plan_node
 from wherry.api.core_v1 import Node
 from wherry.client.workqueue import WorkQueue
@@ -31,7 +31,8 @@ class NodeIpamController:
             self._nodes.add_handler(self._on_node)
 
     async def run(self) -> None:
-        await self._context.controller("node_ipam", self._reconcile, self._queue, 1).run()
+        keys = keys_of(self._nodes) if self._ranges else []
+        await self._context.work("node_ipam", self._reconcile, self._queue, 1, keys)
 
     def _on_node(self, before: Node | None, after: Node | None) -> None:
         changed = after or before

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from typing import TypeVar
 
-from controller_manager.context import Context
+from controller_manager.context import Context, keys_of
 from controller_manager.informers import BY_NODE, NODE_LEASES
 from controller_manager.nodelifecycle import health, plan, zones
 from controller_manager.nodelifecycle.health import Grace, Health
 from controller_manager.nodelifecycle.limiter import Limiter
 from controller_manager.nodelifecycle.zones import Disruption, Rates
+from controller_manager.plan import Plan
 from wherry.api.coordination_v1 import Lease
 from wherry.api.core_v1 import Node
 from wherry.api.errors import ApiError
@@ -28,7 +30,7 @@ log = logging.getLogger(__name__)
 K = TypeVar("K", Node, Lease)
 
 WORKERS = 8
-LIVE_READS_MAX = 16
+CALLS_MAX = 16  # under way at once
 PROBE_SECONDS_MAX = 5.0
 STILL_FACTOR = 0.5  # of the grace: a pause of ours that long counts as our own silence
 
@@ -62,12 +64,12 @@ class NodeLifecycleController:
 
     async def run(self) -> None:
         self._looked_at = None
-        controller = self._context.controller(
-            "node_lifecycle", self._reconcile, self._queue, WORKERS
+        work = self._context.work(
+            "node_lifecycle", self._reconcile, self._queue, WORKERS, keys_of(self._nodes)
         )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch_health(), name="node-health")
-            tasks.create_task(controller.run(), name="node-taints")
+            tasks.create_task(work, name="node-taints")
 
     def _on_node(self, before: Node | None, after: Node | None) -> None:
         if after is not None:
@@ -95,17 +97,33 @@ class NodeLifecycleController:
             lease = self._leases.get(NODE_LEASES, name)
             self._health[name] = health.heard(self._health.get(name), node, lease, now)
         silent = [n for n in nodes.values() if self._is_silent(n)]
+        plans = []
         for name, fresh in await self._silent_indeed(silent):
             nodes[name], written = plan.plan_silence(fresh, clock.now())
-            await self._executor.execute(written.actions)
+            plans.append(written)
+        await self._execute_all(plans)
         self._judge_zones(nodes)
-        for name, node in nodes.items():
-            if health.ready_status(node) != "True":
-                on_node = self._pods.by_index(BY_NODE, name)
-                marks = plan.plan_pods_not_ready(on_node, clock.now())
-                await self._executor.execute(marks.actions)
-                self._queue.add(name)
+        not_ready = [n for n, node in nodes.items() if health.ready_status(node) != "True"]
+        for name in not_ready:
+            self._queue.add(name)
+        await self._execute_all(
+            plan.plan_pods_not_ready(self._pods.by_index(BY_NODE, name), clock.now())
+            for name in not_ready
+        )
         self._looked_at = clock.monotonic()
+
+    async def _execute_all(self, plans: Iterable[Plan]) -> None:
+        """Each on its own: what is refused for one node must not keep the others unseen."""
+        free = asyncio.Semaphore(CALLS_MAX)
+
+        async def one(written: Plan) -> None:
+            async with free:
+                try:
+                    await self._executor.execute(written.actions)
+                except ApiError as error:
+                    log.warning("node health: %s", error)
+
+        await asyncio.gather(*(one(written) for written in plans if written.actions))
 
     def _forgive_own_silence(self, moment: float) -> None:
         """After a gap in our own looking, nobody's silence proves anything."""
@@ -124,7 +142,7 @@ class NodeLifecycleController:
 
     async def _silent_indeed(self, suspects: list[Node]) -> list[tuple[str, Node]]:
         """Those that are silent also when the server itself is asked; with their present state."""
-        free = asyncio.Semaphore(LIVE_READS_MAX)
+        free = asyncio.Semaphore(CALLS_MAX)
 
         async def look(suspect: Node) -> tuple[str, Node] | None:
             name = suspect.metadata.name

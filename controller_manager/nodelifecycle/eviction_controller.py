@@ -28,9 +28,9 @@ class TaintEvictionController:
         self._pods.add_handler(self._on_pod)
 
     async def run(self) -> None:
-        await self._context.controller(
-            "taint_eviction", self._reconcile, self._queue, WORKERS
-        ).run()
+        held = [node.metadata.name for node in self._nodes.list() if _expelling(node)]
+        keys = [key_of(pod) for name in held for pod in self._pods.by_index(BY_NODE, name)]
+        await self._context.work("taint_eviction", self._reconcile, self._queue, WORKERS, keys)
 
     def _on_node(self, before: Node | None, after: Node | None) -> None:
         held = [_expelling(node) for node in (before, after)]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from controller_manager import pods
 from controller_manager.adoption import claimed
-from controller_manager.context import Context
+from controller_manager.context import Context, keys_of
 from controller_manager.executor import is_namespace_terminating
 from controller_manager.informers import BY_CONTROLLER, ORPHANS
 from controller_manager.ownership import controller_of, selects
@@ -50,7 +50,10 @@ class ReplicaSetController:
 
     async def run(self) -> None:
         workers = self._context.options.concurrent_replicaset_syncs
-        await self._context.controller("replicaset", self._reconcile, self._queue, workers).run()
+        self._expectations = Expectations()  # what an earlier term of ours hoped for is past
+        await self._context.work(
+            "replicaset", self._reconcile, self._queue, workers, keys_of(self._sets)
+        )
 
     # -- what happened
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from controller_manager.context import Context
+from controller_manager.context import Context, keys_of
 from controller_manager.executor import NamespaceGoes
 from controller_manager.informers import ROOT_CA_CONFIGMAP
 from controller_manager.plan import NOTHING, Create, Plan, Update
@@ -73,9 +73,9 @@ class RootCaController:
         self._maps.add_handler(self._on_map)
 
     async def run(self) -> None:
-        await self._context.controller(
-            "root_ca_cert_publisher", self._reconcile, self._queue, 1
-        ).run()
+        await self._context.work(
+            "root_ca_cert_publisher", self._reconcile, self._queue, 1, keys_of(self._namespaces)
+        )
 
     def _on_namespace(self, before: Namespace | None, after: Namespace | None) -> None:
         if after is not None:

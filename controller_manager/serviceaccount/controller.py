@@ -7,7 +7,7 @@ Source of the rules: upstream's pkg/controller/serviceaccount.
 
 from __future__ import annotations
 
-from controller_manager.context import Context
+from controller_manager.context import Context, keys_of
 from controller_manager.executor import NamespaceGoes
 from controller_manager.informers import DEFAULT_ACCOUNT
 from controller_manager.plan import NOTHING, Create, Plan
@@ -43,9 +43,9 @@ class ServiceAccountController:
 
     async def run(self) -> None:
         workers = self._context.options.concurrent_serviceaccount_syncs
-        await self._context.controller(
-            "serviceaccount", self._reconcile, self._queue, workers
-        ).run()
+        await self._context.work(
+            "serviceaccount", self._reconcile, self._queue, workers, keys_of(self._namespaces)
+        )
 
     def _on_namespace(self, before: Namespace | None, after: Namespace | None) -> None:
         if after is not None:

@@ -7,10 +7,13 @@ import json
 import signal
 import ssl
 import urllib.request
+from datetime import UTC, datetime
 
 from tests.integration.controller_manager.conftest import until
 from wherry.api.apps_v1 import Deployment
-from wherry.api.core_v1 import Event, Node, Pod, ServiceAccount
+from wherry.api.coordination_v1 import Lease
+from wherry.api.core_v1 import ConfigMap, Event, Node, Pod, ServiceAccount
+from wherry.api.model import format_micro_time
 
 FAST = [
     "--node-monitor-period=200ms",
@@ -184,6 +187,41 @@ async def test_the_stand_by_takes_over(own, start):
         return len(await own.list(Pod)) == 5
 
     await until(five)
+
+
+async def test_a_leader_that_lost_its_lease_works_again_when_it_has_it_back(own, start):
+    """Every controller must survive a second term in the same process."""
+    manager = start(*ELECT)
+    await until(lambda: own.get(ServiceAccount, "default"))
+    await until(lambda: own.get(ConfigMap, "kube-root-ca.crt"))
+    theft = {
+        "spec": {
+            "holderIdentity": "thief",
+            "leaseDurationSeconds": 2,
+            "renewTime": format_micro_time(datetime.now(UTC)),
+        }
+    }
+    await own.client.patch(Lease, "kube-controller-manager", "kube-system", theft)
+
+    async def lost():
+        return " lost " in manager.log
+
+    await until(lost)
+    await own.make(Deployment, "web", spec=spec(2))
+    ghost = {"apiVersion": "v1", "kind": "ConfigMap", "name": "ghost", "uid": "no-such-uid"}
+    await own.make(ConfigMap, "child", metadata={"ownerReferences": [ghost]})
+
+    async def two():
+        return len(await own.list(Pod)) == 2
+
+    await until(two)
+
+    async def collected():
+        return await own.get(ConfigMap, "child") is None
+
+    await until(collected)
+    assert manager.process.poll() is None
+    assert "Traceback" not in manager.log
 
 
 async def test_a_restart_goes_on_where_it_was(own, start):
