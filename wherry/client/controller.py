@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 K = TypeVar("K", bound=Hashable)
 Reconcile = Callable[[K], Awaitable[float | None]]
 
+UNAVAILABLE_SECONDS = 2.0  # before a key is tried again that the server did not answer for
+
 _BUCKETS = (0.001, 0.01, 0.1, 1.0, 10.0)
 
 
@@ -84,7 +86,8 @@ class Controller(Generic[K]):
             self._retry(key)
         except ApiUnavailable as error:
             log.warning("%s: %s: %s", self.name, key, error)
-            self._retry(key)
+            # The key is not to blame: its delay must not grow as long as the server is away.
+            self.queue.add_after(key, UNAVAILABLE_SECONDS)
         except Exception:  # a bug with one object must not stop the others
             log.exception("%s: %s failed", self.name, key)
             self._retry(key)
