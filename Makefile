@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 SHELL := bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: demo test check unit integration e2e bench bench-api bench-scheduler bench-node install format lock down
+.PHONY: demo test check unit integration e2e bench bench-api bench-scheduler bench-controllers bench-node install format lock down
 
 demo: install
 	deploy/demo.sh
@@ -37,13 +37,16 @@ integration: install
 e2e: install
 	pytest tests/e2e
 
-bench: bench-api bench-scheduler bench-node
+bench: bench-api bench-scheduler bench-controllers bench-node
 
 bench-api: install
 	$(PYTHON) tests/bench/bench_api.py
 
 bench-scheduler: install
 	$(PYTHON) tests/bench/bench_scheduler.py
+
+bench-controllers: install
+	$(PYTHON) -m tests.bench.bench_controllers
 
 bench-node: install
 	$(PYTHON) tests/bench/bench_node.py

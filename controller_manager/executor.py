@@ -100,4 +100,4 @@ async def gone_is_done(call: Awaitable[object]) -> None:
 
 def is_uid_conflict(error: ApiError) -> bool:
     """409 because a namesake with another uid has taken the object's place."""
-    return error.code == 409 and "uid" in error.message.lower()
+    return error.code == 409 and "Precondition failed: UID in precondition" in error.message

@@ -44,12 +44,12 @@ async def until(question: Callable[[], Awaitable[T]], seconds: float = DEADLINE_
 class Manager:
     """A wherry-controller-manager process."""
 
-    def __init__(self, server: ApiServer, directory: Path, *flags: str) -> None:
+    def __init__(self, server: ApiServer, directory: Path, *flags: str, verbosity: int = 4) -> None:
         self.port = free_port()
         self.log_file = directory / f"manager-{self.port}.log"
         command = [
             sys.executable, "-m", "controller_manager.main", f"--kubeconfig={server.kubeconfig}",
-            "--bind-address=127.0.0.1", f"--secure-port={self.port}", "--v=4", *flags,
+            "--bind-address=127.0.0.1", f"--secure-port={self.port}", f"--v={verbosity}", *flags,
         ]  # fmt: skip
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
