@@ -73,6 +73,8 @@ def default(
                 "type": "bridge",
                 "bridge": bridge,
                 "isGateway": True,
+                # A node that was given another range keeps its bridge.
+                "forceAddress": True,
                 "ipMasq": False,
                 # Lets a pod reach itself through its own Service.
                 "hairpinMode": True,
