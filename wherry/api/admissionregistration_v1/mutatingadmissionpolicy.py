@@ -27,7 +27,7 @@ class MutatingAdmissionPolicySpec(Model):
 class MutatingAdmissionPolicy(TypedModel):
     GVK = GroupVersionKind("admissionregistration.k8s.io", "v1", "MutatingAdmissionPolicy")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: MutatingAdmissionPolicySpec = wire(struct=MutatingAdmissionPolicySpec)
 
 

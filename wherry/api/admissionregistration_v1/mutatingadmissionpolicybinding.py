@@ -16,5 +16,5 @@ class MutatingAdmissionPolicyBindingSpec(Model):
 class MutatingAdmissionPolicyBinding(TypedModel):
     GVK = GroupVersionKind("admissionregistration.k8s.io", "v1", "MutatingAdmissionPolicyBinding")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: MutatingAdmissionPolicyBindingSpec = wire(struct=MutatingAdmissionPolicyBindingSpec)

@@ -14,7 +14,7 @@ from wherry.api.model import GroupVersionKind, Int32, Model, TypedModel, wire
 class MutatingWebhookConfiguration(TypedModel):
     GVK = GroupVersionKind("admissionregistration.k8s.io", "v1", "MutatingWebhookConfiguration")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     webhooks: list[MutatingWebhook] = wire([], list_type="map", keys=("name",), merge_key="name")
 
 

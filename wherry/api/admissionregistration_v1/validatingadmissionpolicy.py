@@ -45,7 +45,7 @@ class ValidatingAdmissionPolicyStatus(Model):
 class ValidatingAdmissionPolicy(TypedModel):
     GVK = GroupVersionKind("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicy")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: ValidatingAdmissionPolicySpec = wire(struct=ValidatingAdmissionPolicySpec)
     status: ValidatingAdmissionPolicyStatus = wire(struct=ValidatingAdmissionPolicyStatus)
 

@@ -17,7 +17,7 @@ class ValidatingAdmissionPolicyBindingSpec(Model):
 class ValidatingAdmissionPolicyBinding(TypedModel):
     GVK = GroupVersionKind("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicyBinding")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: ValidatingAdmissionPolicyBindingSpec = wire(
         struct=ValidatingAdmissionPolicyBindingSpec, required=True
     )

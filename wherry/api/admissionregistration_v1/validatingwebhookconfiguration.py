@@ -14,7 +14,7 @@ from wherry.api.model import GroupVersionKind, Int32, Model, TypedModel, wire
 class ValidatingWebhookConfiguration(TypedModel):
     GVK = GroupVersionKind("admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     webhooks: list[ValidatingWebhook] = wire([], list_type="map", keys=("name",), merge_key="name")
 
 

@@ -52,7 +52,7 @@ class DaemonSetStatus(Model):
 class DaemonSet(TypedModel):
     GVK = GroupVersionKind("apps", "v1", "DaemonSet")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: DaemonSetSpec = wire(struct=DaemonSetSpec)
     status: DaemonSetStatus = wire(struct=DaemonSetStatus)
 

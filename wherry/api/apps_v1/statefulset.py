@@ -70,7 +70,7 @@ class StatefulSetStatus(Model):
 class StatefulSet(TypedModel):
     GVK = GroupVersionKind("apps", "v1", "StatefulSet")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: StatefulSetSpec = wire(struct=StatefulSetSpec)
     status: StatefulSetStatus = wire(struct=StatefulSetStatus)
 

@@ -10,6 +10,6 @@ from wherry.api.model import GroupVersionKind, TypedModel, wire
 class LocalSubjectAccessReview(TypedModel):
     GVK = GroupVersionKind("authorization.k8s.io", "v1", "LocalSubjectAccessReview")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: SubjectAccessReviewSpec = wire(struct=SubjectAccessReviewSpec, required=True, zero="kept")
     status: SubjectAccessReviewStatus = wire(struct=SubjectAccessReviewStatus)

@@ -22,7 +22,7 @@ class SubjectRulesReviewStatus(Model):
 class SelfSubjectRulesReview(TypedModel):
     GVK = GroupVersionKind("authorization.k8s.io", "v1", "SelfSubjectRulesReview")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: SelfSubjectRulesReviewSpec = wire(
         struct=SelfSubjectRulesReviewSpec, required=True, zero="kept"
     )

@@ -38,6 +38,6 @@ class HorizontalPodAutoscalerStatus(Model):
 class HorizontalPodAutoscaler(TypedModel):
     GVK = GroupVersionKind("autoscaling", "v1", "HorizontalPodAutoscaler")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: HorizontalPodAutoscalerSpec = wire(struct=HorizontalPodAutoscalerSpec, required=True)
     status: HorizontalPodAutoscalerStatus = wire(struct=HorizontalPodAutoscalerStatus)

@@ -106,7 +106,7 @@ class HorizontalPodAutoscalerStatus(Model):
 class HorizontalPodAutoscaler(TypedModel):
     GVK = GroupVersionKind("autoscaling", "v2", "HorizontalPodAutoscaler")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: HorizontalPodAutoscalerSpec = wire(struct=HorizontalPodAutoscalerSpec, required=True)
     status: HorizontalPodAutoscalerStatus = wire(struct=HorizontalPodAutoscalerStatus)
 

@@ -9,7 +9,7 @@ from wherry.api.model import GroupVersionKind, Int32, Int64, Model, Time, TypedM
 
 
 class JobTemplateSpec(Model):
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: JobSpec = wire(struct=JobSpec)
 
 
@@ -33,6 +33,6 @@ class CronJobStatus(Model):
 class CronJob(TypedModel):
     GVK = GroupVersionKind("batch", "v1", "CronJob")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: CronJobSpec = wire(struct=CronJobSpec, required=True)
     status: CronJobStatus = wire(struct=CronJobStatus)

@@ -24,7 +24,7 @@ class JobStatus(Model):
 class Job(TypedModel):
     GVK = GroupVersionKind("batch", "v1", "Job")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: JobSpec = wire(struct=JobSpec)
     status: JobStatus = wire(struct=JobStatus)
 

@@ -25,7 +25,7 @@ class CertificateSigningRequestStatus(Model):
 class CertificateSigningRequest(TypedModel):
     GVK = GroupVersionKind("certificates.k8s.io", "v1", "CertificateSigningRequest")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: CertificateSigningRequestSpec = wire(
         struct=CertificateSigningRequestSpec, required=True, zero="kept"
     )

@@ -9,7 +9,7 @@ from wherry.api.model import GroupVersionKind, Model, TypedModel, wire
 class ComponentStatus(TypedModel):
     GVK = GroupVersionKind("", "v1", "ComponentStatus")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     conditions: list[ComponentCondition] = wire(
         [], list_type="map", keys=("type",), merge_key="type"
     )

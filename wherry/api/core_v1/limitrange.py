@@ -13,7 +13,7 @@ class LimitRangeSpec(Model):
 class LimitRange(TypedModel):
     GVK = GroupVersionKind("", "v1", "LimitRange")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: LimitRangeSpec = wire(struct=LimitRangeSpec)
 
 

@@ -178,6 +178,6 @@ class PersistentVolumeStatus(Model):
 class PersistentVolume(TypedModel):
     GVK = GroupVersionKind("", "v1", "PersistentVolume")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: PersistentVolumeSpec = wire(struct=PersistentVolumeSpec)
     status: PersistentVolumeStatus = wire(struct=PersistentVolumeStatus)

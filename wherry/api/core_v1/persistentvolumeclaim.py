@@ -23,7 +23,7 @@ class PersistentVolumeClaimStatus(Model):
 class PersistentVolumeClaim(TypedModel):
     GVK = GroupVersionKind("", "v1", "PersistentVolumeClaim")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: PersistentVolumeClaimSpec = wire(struct=PersistentVolumeClaimSpec)
     status: PersistentVolumeClaimStatus = wire(struct=PersistentVolumeClaimStatus)
 

@@ -10,5 +10,5 @@ from wherry.api.model import GroupVersionKind, TypedModel, wire
 class PodTemplate(TypedModel):
     GVK = GroupVersionKind("", "v1", "PodTemplate")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     template: PodTemplateSpec = wire(struct=PodTemplateSpec)

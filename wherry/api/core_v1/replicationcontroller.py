@@ -28,7 +28,7 @@ class ReplicationControllerStatus(Model):
 class ReplicationController(TypedModel):
     GVK = GroupVersionKind("", "v1", "ReplicationController")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: ReplicationControllerSpec = wire(struct=ReplicationControllerSpec)
     status: ReplicationControllerStatus = wire(struct=ReplicationControllerStatus)
 

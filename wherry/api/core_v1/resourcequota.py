@@ -47,6 +47,6 @@ class ResourceQuotaStatus(Model):
 class ResourceQuota(TypedModel):
     GVK = GroupVersionKind("", "v1", "ResourceQuota")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: ResourceQuotaSpec = wire(struct=ResourceQuotaSpec)
     status: ResourceQuotaStatus = wire(struct=ResourceQuotaStatus)

@@ -11,7 +11,7 @@ from wherry.api.model import GroupVersionKind, Int32, MicroTime, Model, Time, Ty
 class Event(TypedModel):
     GVK = GroupVersionKind("events.k8s.io", "v1", "Event")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     event_time: MicroTime | None = wire(None, required=True, zero="kept")
     series: EventSeries | None = None
     reporting_controller: str = ""

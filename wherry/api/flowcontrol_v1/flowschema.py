@@ -73,7 +73,7 @@ class FlowSchemaStatus(Model):
 class FlowSchema(TypedModel):
     GVK = GroupVersionKind("flowcontrol.apiserver.k8s.io", "v1", "FlowSchema")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: FlowSchemaSpec = wire(struct=FlowSchemaSpec)
     status: FlowSchemaStatus = wire(struct=FlowSchemaStatus)
 

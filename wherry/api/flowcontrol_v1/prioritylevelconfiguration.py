@@ -44,7 +44,7 @@ class PriorityLevelConfigurationStatus(Model):
 class PriorityLevelConfiguration(TypedModel):
     GVK = GroupVersionKind("flowcontrol.apiserver.k8s.io", "v1", "PriorityLevelConfiguration")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: PriorityLevelConfigurationSpec = wire(struct=PriorityLevelConfigurationSpec)
     status: PriorityLevelConfigurationStatus = wire(struct=PriorityLevelConfigurationStatus)
 

@@ -64,7 +64,7 @@ class IngressStatus(Model):
 class Ingress(TypedModel):
     GVK = GroupVersionKind("networking.k8s.io", "v1", "Ingress")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: IngressSpec = wire(struct=IngressSpec)
     status: IngressStatus = wire(struct=IngressStatus)
 

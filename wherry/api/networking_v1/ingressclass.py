@@ -14,7 +14,7 @@ class IngressClassSpec(Model):
 class IngressClass(TypedModel):
     GVK = GroupVersionKind("networking.k8s.io", "v1", "IngressClass")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: IngressClassSpec = wire(struct=IngressClassSpec)
 
 

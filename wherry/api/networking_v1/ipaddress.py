@@ -13,7 +13,7 @@ class IPAddressSpec(Model):
 class IPAddress(TypedModel):
     GVK = GroupVersionKind("networking.k8s.io", "v1", "IPAddress")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: IPAddressSpec = wire(struct=IPAddressSpec, required=True)
 
 

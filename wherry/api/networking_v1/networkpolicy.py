@@ -16,7 +16,7 @@ class NetworkPolicySpec(Model):
 class NetworkPolicy(TypedModel):
     GVK = GroupVersionKind("networking.k8s.io", "v1", "NetworkPolicy")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: NetworkPolicySpec = wire(struct=NetworkPolicySpec)
 
 

@@ -17,6 +17,6 @@ class ServiceCIDRStatus(Model):
 class ServiceCIDR(TypedModel):
     GVK = GroupVersionKind("networking.k8s.io", "v1", "ServiceCIDR")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: ServiceCIDRSpec = wire(struct=ServiceCIDRSpec)
     status: ServiceCIDRStatus = wire(struct=ServiceCIDRStatus)

@@ -10,7 +10,7 @@ from wherry.api.model import GroupVersionKind, Model, Quantity, TypedModel, wire
 class RuntimeClass(TypedModel):
     GVK = GroupVersionKind("node.k8s.io", "v1", "RuntimeClass")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     handler: str = wire("", required=True, zero="kept")
     overhead: Overhead | None = None
     scheduling: Scheduling | None = None

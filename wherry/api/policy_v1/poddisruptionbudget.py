@@ -35,6 +35,6 @@ class PodDisruptionBudgetStatus(Model):
 class PodDisruptionBudget(TypedModel):
     GVK = GroupVersionKind("policy", "v1", "PodDisruptionBudget")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: PodDisruptionBudgetSpec = wire(struct=PodDisruptionBudgetSpec)
     status: PodDisruptionBudgetStatus = wire(struct=PodDisruptionBudgetStatus)

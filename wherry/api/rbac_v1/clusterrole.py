@@ -10,7 +10,7 @@ from wherry.api.rbac_v1.common import PolicyRule
 class ClusterRole(TypedModel):
     GVK = GroupVersionKind("rbac.authorization.k8s.io", "v1", "ClusterRole")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     rules: list[PolicyRule] = wire([], zero="kept", list_type="atomic")
     aggregation_rule: AggregationRule | None = None
 

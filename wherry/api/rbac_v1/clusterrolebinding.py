@@ -10,6 +10,6 @@ from wherry.api.rbac_v1.common import RoleRef, Subject
 class ClusterRoleBinding(TypedModel):
     GVK = GroupVersionKind("rbac.authorization.k8s.io", "v1", "ClusterRoleBinding")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     subjects: list[Subject] = wire([], list_type="atomic")
     role_ref: RoleRef = wire(struct=RoleRef, required=True, zero="kept")

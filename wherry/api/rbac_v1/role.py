@@ -10,5 +10,5 @@ from wherry.api.rbac_v1.common import PolicyRule
 class Role(TypedModel):
     GVK = GroupVersionKind("rbac.authorization.k8s.io", "v1", "Role")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     rules: list[PolicyRule] = wire([], zero="kept", list_type="atomic")

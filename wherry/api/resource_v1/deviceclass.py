@@ -16,7 +16,7 @@ class DeviceClassSpec(Model):
 class DeviceClass(TypedModel):
     GVK = GroupVersionKind("resource.k8s.io", "v1", "DeviceClass")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: DeviceClassSpec = wire(struct=DeviceClassSpec, required=True, zero="kept")
 
 

@@ -25,7 +25,7 @@ class ResourceClaimStatus(Model):
 class ResourceClaim(TypedModel):
     GVK = GroupVersionKind("resource.k8s.io", "v1", "ResourceClaim")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: ResourceClaimSpec = wire(struct=ResourceClaimSpec, required=True, zero="kept")
     status: ResourceClaimStatus = wire(struct=ResourceClaimStatus)
 

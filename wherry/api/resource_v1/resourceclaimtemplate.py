@@ -8,14 +8,14 @@ from wherry.api.resource_v1.common import ResourceClaimSpec
 
 
 class ResourceClaimTemplateSpec(Model):
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: ResourceClaimSpec = wire(struct=ResourceClaimSpec, required=True, zero="kept")
 
 
 class ResourceClaimTemplate(TypedModel):
     GVK = GroupVersionKind("resource.k8s.io", "v1", "ResourceClaimTemplate")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: ResourceClaimTemplateSpec = wire(
         struct=ResourceClaimTemplateSpec, required=True, zero="kept"
     )

@@ -92,7 +92,7 @@ class ResourceSliceSpec(Model):
 class ResourceSlice(TypedModel):
     GVK = GroupVersionKind("resource.k8s.io", "v1", "ResourceSlice")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: ResourceSliceSpec = wire(struct=ResourceSliceSpec, required=True, zero="kept")
 
 

@@ -23,7 +23,7 @@ class CSIDriverSpec(Model):
 class CSIDriver(TypedModel):
     GVK = GroupVersionKind("storage.k8s.io", "v1", "CSIDriver")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: CSIDriverSpec = wire(struct=CSIDriverSpec, required=True, zero="kept")
 
 

@@ -15,7 +15,7 @@ class CSINodeSpec(Model):
 class CSINode(TypedModel):
     GVK = GroupVersionKind("storage.k8s.io", "v1", "CSINode")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: CSINodeSpec = wire(struct=CSINodeSpec, required=True, zero="kept")
 
 

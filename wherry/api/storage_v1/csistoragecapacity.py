@@ -9,7 +9,7 @@ from wherry.api.model import GroupVersionKind, Quantity, TypedModel, wire
 class CSIStorageCapacity(TypedModel):
     GVK = GroupVersionKind("storage.k8s.io", "v1", "CSIStorageCapacity")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     node_topology: LabelSelector | None = None
     storage_class_name: str = wire("", required=True, zero="kept")
     capacity: Quantity | None = None

@@ -10,7 +10,7 @@ from wherry.api.model import GroupVersionKind, TypedModel, wire
 class StorageClass(TypedModel):
     GVK = GroupVersionKind("storage.k8s.io", "v1", "StorageClass")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     provisioner: str = wire("", required=True, zero="kept")
     parameters: dict[str, str] = {}
     reclaim_policy: str | None = wire(None, enum=("Delete", "Recycle", "Retain"))

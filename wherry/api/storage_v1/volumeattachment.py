@@ -28,7 +28,7 @@ class VolumeAttachmentStatus(Model):
 class VolumeAttachment(TypedModel):
     GVK = GroupVersionKind("storage.k8s.io", "v1", "VolumeAttachment")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: VolumeAttachmentSpec = wire(struct=VolumeAttachmentSpec, required=True, zero="kept")
     status: VolumeAttachmentStatus = wire(struct=VolumeAttachmentStatus)
 

@@ -9,6 +9,6 @@ from wherry.api.model import GroupVersionKind, TypedModel, wire
 class VolumeAttributesClass(TypedModel):
     GVK = GroupVersionKind("storage.k8s.io", "v1", "VolumeAttributesClass")
 
-    metadata: ObjectMeta | None = None
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
     driver_name: str = wire("", required=True, zero="kept")
     parameters: dict[str, str] = {}
