@@ -59,6 +59,11 @@ class Bells:
 
     def __init__(self) -> None:
         self.pods: PodManager | None = None
+        self.reporter: NodeReporter | None = None
+
+    def engine_changed(self) -> None:
+        if self.reporter is not None:
+            self.reporter.poke()
 
     def containers_changed(self, pod_uid: str) -> None:
         if self.pods is not None:
@@ -123,7 +128,7 @@ async def _run_with(
         config.node_name, config.hostname, address, config.port, facts, engine, KUBELET_VERSION,
         config.pods_max, config.reserved, config.node_labels, config.register_taints,
     )  # fmt: skip
-    reporter = NodeReporter(
+    reporter = bells.reporter = NodeReporter(
         client, clock, identity, health.look,
         update_seconds=config.status_update_seconds,
         report_seconds=config.status_report_seconds,
@@ -207,7 +212,7 @@ async def _services(
         node=settings,
         client=client,
         runtime=runtime,
-        cache=ContainerCache(runtime, clock, bells.containers_changed),
+        cache=ContainerCache(runtime, clock, bells.containers_changed, bells.engine_changed),
         cni=Cni(
             conf_dir=config.cni_conf_dir,
             bin_dirs=config.cni_bin_dirs,

@@ -25,15 +25,28 @@ from wherry.daemon.clock import Clock
 log = logging.getLogger(__name__)
 
 RELIST_SECONDS = 60.0
+# Short: pods that go on as soon as the engine is back need its events.
+FOLLOW_AGAIN_SECONDS_MAX = 1.0
 
 
 class ContainerCache:
-    """All containers of ours by pod. `on_change` is told the uid of a pod whose containers changed."""
+    """All containers of ours by pod.
 
-    def __init__(self, runtime: Runtime, clock: Clock, on_change: Callable[[str], None]) -> None:
+    `on_change` is told the uid of a pod whose containers changed; `on_engine` is called when the
+    engine went or came back (see `failure`, empty while all is well).
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        clock: Clock,
+        on_change: Callable[[str], None],
+        on_engine: Callable[[], None] = lambda: None,
+    ) -> None:
         self._runtime = runtime
         self._clock = clock
         self._on_change = on_change
+        self._on_engine = on_engine
         self._records: dict[str, ContainerRecord] = {}
         self._by_pod: dict[str, set[str]] = {}
         self.listed = asyncio.Event()
@@ -86,8 +99,16 @@ class ContainerCache:
     async def relist(self) -> None:
         before = set(self._records)
         self._replace(await self._runtime.containers(), before)
-        self.failure = ""
+        self._engine("")
         self.listed.set()
+
+    def _engine(self, failure: str) -> None:
+        changed = bool(failure) is not bool(self.failure)
+        self.failure = failure
+        if failure:
+            log.warning("container engine: %s", failure)
+        if changed:
+            self._on_engine()
 
     def _replace(self, records: Iterable[ContainerRecord], before: set[str]) -> None:
         """What was put while we were listing is newer than the list: only `before` may vanish."""
@@ -104,7 +125,7 @@ class ContainerCache:
             tasks.create_task(self._relist_slowly(), name="engine-relist")
 
     async def _follow(self) -> None:
-        backoff = Backoff(0.2, 2.0, 10.0)
+        backoff = Backoff(0.1, 2.0, FOLLOW_AGAIN_SECONDS_MAX)
         while True:
             try:
                 async for event in self._runtime.events():
@@ -115,8 +136,7 @@ class ContainerCache:
                         await self._take(event)
                 log.warning("the engine ended its event stream")
             except RuntimeFailure as error:
-                self.failure = str(error)
-                log.warning("container engine: %s", error)
+                self._engine(str(error))
             await self._clock.sleep(backoff.next())
 
     async def _take(self, event: ContainerEvent) -> None:
@@ -135,5 +155,4 @@ class ContainerCache:
             try:
                 await self.relist()
             except RuntimeFailure as error:
-                self.failure = str(error)
-                log.warning("container engine: %s", error)
+                self._engine(str(error))

@@ -53,6 +53,7 @@ class Deeds:
         self._paths: Mapping[str, Path] | None = None
         self._volumes_lock = asyncio.Lock()
         self._backed_off: set[str] = set()
+        self._lost_sandboxes: set[str] = set()
         self.failures = Failures()
         self.killer = Killer(services.runtime, services.clock, tasks)
 
@@ -77,9 +78,8 @@ class Deeds:
             if not self.killer.is_killing(kill.record.id):
                 self._say("Normal", "Killing", kill.message, kill.record.name)
             self.killer.kill(kill, self._pre_stop(kill, ips[0] if ips else ""))
-        if plan.sandbox_changed and plan.remove_sandboxes:
-            message = "Pod sandbox changed, it will be killed and re-created."
-            self._say("Normal", "SandboxChanged", message)
+        if plan.sandbox_changed:
+            self._say_changed(plan.remove_sandboxes)
         if plan.remove_sandboxes:
             self._spawn(SANDBOX, self._remove_sandboxes(plan.remove_sandboxes))
         if plan.create_sandbox is not None:
@@ -218,6 +218,14 @@ class Deeds:
                 self._say("Warning", "FailedPreStopHook", f"PreStopHook failed: {error}", container.name)  # fmt: skip
 
         return run
+
+    def _say_changed(self, lost: list[ContainerRecord]) -> None:
+        """Once per sandbox, however long it takes to get rid of it."""
+        ids = {record.id for record in lost}
+        if ids - self._lost_sandboxes:
+            message = "Pod sandbox changed, it will be killed and re-created."
+            self._say("Normal", "SandboxChanged", message)
+        self._lost_sandboxes = ids or self._lost_sandboxes
 
     def _say_back_off(self, name: str, observed: Observed) -> None:
         """Once per attempt that ended."""

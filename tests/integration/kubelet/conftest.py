@@ -85,6 +85,11 @@ class Machine:
                 raise RuntimeError((data / "dockerd.log").read_text()[-2000:])
             time.sleep(0.1)
 
+    def stop_engine(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(timeout=30)
+
     def _answers(self) -> bool:
         return self.docker("version", check=False).returncode == 0
 
@@ -108,8 +113,7 @@ class Machine:
             found = self.docker("ps", "-aq", check=False).stdout.split()
             if found:
                 self.docker("rm", "-f", *found, check=False)
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait(timeout=30)
+            self.stop_engine()
         subprocess.run(["ip", "netns", "del", self.name], check=False, capture_output=True)
         for mount in reversed(Path("/proc/self/mounts").read_text().splitlines()):
             target = mount.split()[1]
@@ -203,6 +207,17 @@ class Kubelet:
                 raise AssertionError(f"{name} is still there\n{self.log[-3000:]}")
             await asyncio.sleep(0.02)
 
+    async def until_node(self, wanted: str) -> None:
+        """Until the node's Ready condition is so."""
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            with contextlib.suppress(ApiError, ApiUnavailable):
+                node = await self.client.get(Node, self.name)
+                if any(c.type == "Ready" and c.status == wanted for c in node.status.conditions):
+                    return
+            assert time.monotonic() < deadline, self.log[-3000:]
+            await asyncio.sleep(0.05)
+
     async def events(self, name: str) -> set[tuple[str, str]]:
         """(reason, message) of the pod's events."""
         found = await self.client.list(
@@ -259,11 +274,5 @@ async def kubelet(kubelet_process: Kubelet) -> AsyncIterator[Kubelet]:
 
 async def ready(client: Client, kubelet: Kubelet) -> None:
     """Wait until the node says that it is."""
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        with contextlib.suppress(ApiError, ApiUnavailable):
-            node = await client.get(Node, kubelet.name)
-            if any(c.type == "Ready" and c.status == "True" for c in node.status.conditions):
-                return
-        assert time.monotonic() < deadline, kubelet.log[-3000:]
-        await asyncio.sleep(0.05)
+    kubelet.client = client
+    await kubelet.until_node("True")

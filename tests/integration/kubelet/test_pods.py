@@ -393,3 +393,17 @@ async def test_many_at_once(kubelet, pods):
         await pods(name)
     found = [await kubelet.until(name, running) for name in names]
     assert len({pod.status.pod_ip for pod in found}) == len(names)
+
+
+async def test_a_restarted_engine(kubelet, pods):
+    """It takes every container with it; the node says so, and everything comes back."""
+    await pods("engine", initContainers=[container("exit 0", "i")])
+    await kubelet.until("engine", running)
+    kubelet.machine.stop_engine()
+    await kubelet.until_node("False")
+    kubelet.machine.start_engine()
+    await kubelet.until_node("True")
+    found = await kubelet.until(
+        "engine", lambda p: p.status.container_statuses[0].restart_count == 1 and running(p)
+    )
+    assert found.status.init_container_statuses[0].restart_count == 1
