@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from apiserver.codec.body import parse_body
+from apiserver.codec.body import Unparsable, parse_body
 from apiserver.codec.decode import decode_tree
 from apiserver.registry.deletion import DeleteOptions
 from apiserver.storage.watchers import Interest
@@ -108,7 +108,10 @@ def delete_options(query: Mapping[str, str], body: bytes, content_type: str) -> 
 
 
 def _delete_body(body: bytes, content_type: str) -> dict[str, Any]:
-    tree = parse_body(body, content_type).tree
+    try:
+        tree = parse_body(body, content_type).tree
+    except Unparsable as error:
+        raise bad_request(f"couldn't get version/kind; json parse error: {error}") from error
     # Clients write the group-version they are talking to; all of them mean the same.
     if tree.get("kind") in (None, "", "DeleteOptions"):
         gvk = meta_v1.DeleteOptions.GVK
@@ -200,9 +203,10 @@ def _revision(text: str) -> int | None:
     if not text:
         return None
     if not text.isascii() or not text.isdigit():
-        message = f'strconv.ParseUint: parsing "{text}": invalid syntax'
-        error = invalid("resourceVersion", text, message)
-        raise invalid_object("", "", "", [error])
+        raise bad_request(
+            f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": '
+            "invalid syntax"
+        )
     return int(text)
 
 

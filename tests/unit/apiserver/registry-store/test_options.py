@@ -80,6 +80,7 @@ def test_list_options() -> None:
     ("query", "watching", "code", "words"),
     [
         ({"limit": "x"}, False, 400, 'strconv.ParseInt: parsing "x": invalid syntax'),
+        ({"resourceVersion": "x"}, False, 400, 'ParseUint: parsing "x": invalid syntax'),
         ({"labelSelector": "a in"}, False, 400, "unable to parse requirement"),
         ({"fieldSelector": "spec.nope=1"}, False, 400, "field label not supported: spec.nope"),
         ({"resourceVersionMatch": "Exact", "resourceVersion": "0"}, False, 422,
