@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 SHELL := bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: demo test check unit integration e2e bench bench-api bench-scheduler bench-controllers bench-node install format lock down
+.PHONY: demo test check unit integration e2e soak wire bench bench-api bench-scheduler bench-controllers bench-node install format lock down
 
 demo: install
 	deploy/demo.sh
@@ -36,6 +36,14 @@ integration: install
 
 e2e: install
 	pytest tests/e2e
+
+# Random requests for SECONDS (ten minutes); WHERRY_FUZZ_SEED=N repeats a run.
+soak: install
+	WHERRY_FUZZ_SECONDS=$(or $(SECONDS),600) pytest -s tests/integration/apiserver/test_fuzz.py
+
+# The recorded requests beside the project asked of ours: the score, and what misses it.
+wire: install
+	$(PYTHON) -m tests.integration.apiserver.wire
 
 bench: bench-api bench-scheduler bench-controllers bench-node
 

@@ -183,6 +183,7 @@ def parse_yaml(body: bytes) -> Body:
     """Parse one YAML document; Unparsable names line and column."""
     loader = None
     try:
+        _check_depth(body)
         loader = _Loader(body)
         loaded = loader.get_single_data()
     except yaml.MarkedYAMLError as error:
@@ -197,6 +198,21 @@ def parse_yaml(body: bytes) -> Body:
     tree = _Expander().expand(loaded, 0)
     _require_object(tree)
     return Body(tree, notes=tuple(loader.repeated))
+
+
+def _check_depth(body: bytes) -> None:
+    """Refuse deep nesting while it is still a flat row of events.
+
+    libyaml's composer calls itself for each level, in C: some 10,000 levels end the whole process.
+    """
+    depth = 0
+    for event in yaml.parse(body, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEPTH_MAX:
+                raise Unparsable(f"the document is nested deeper than {DEPTH_MAX} levels")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def _yaml_complaint(error: yaml.MarkedYAMLError) -> str:

@@ -229,6 +229,8 @@ def _translate(error: grpc.aio.AioRpcError) -> NoReturn:
         raise (FutureRevision() if "future" in text else Compacted()) from error
     if code is grpc.StatusCode.INVALID_ARGUMENT and "too large" in text:
         raise ValueTooLarge(text) from error
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in text:
+        raise ValueTooLarge(text) from error
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "space" in text:
         raise StorageFull(text) from error
     unanswered = (

@@ -100,3 +100,9 @@ def test_quotes_the_start_of_a_body() -> None:
     assert summarize(b'{"a": 1}') == '{"a": 1}'
     assert summarize(b"ab") == "6162"
     assert summarize(b"{" + b"x" * 50) == "{" + "x" * 29 + " ..."
+
+
+@pytest.mark.parametrize("opening", [b"[", b"{a: ", b"- "], ids=["flow list", "flow map", "block"])
+def test_deep_yaml_is_refused_before_it_is_composed(opening: bytes) -> None:
+    with pytest.raises(Unparsable, match="nested deeper"):
+        parse_body(opening * 100_000, "application/yaml")
