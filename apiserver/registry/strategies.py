@@ -19,13 +19,22 @@ from apiserver.registry.core.endpoints import EndpointsStrategy
 from apiserver.registry.core.event import EventStrategy
 from apiserver.registry.core.namespace import NamespaceStrategy
 from apiserver.registry.core.node import NodeStrategy
+from apiserver.registry.core.persistentvolume import PersistentVolumeStrategy
+from apiserver.registry.core.persistentvolumeclaim import PersistentVolumeClaimStrategy
 from apiserver.registry.core.pod import PodStrategy
 from apiserver.registry.core.secret import SecretStrategy
 from apiserver.registry.core.service import DEFAULT_NETWORKS, DEFAULT_NODE_PORTS, ServiceStrategy
 from apiserver.registry.core.service_allocator import Network
 from apiserver.registry.core.serviceaccount import ServiceAccountStrategy
 from apiserver.registry.discovery.endpointslice import EndpointSliceStrategy
+from apiserver.registry.node.runtimeclass import RuntimeClassStrategy
 from apiserver.registry.scheduling.priorityclass import PriorityClassStrategy
+from apiserver.registry.storage.csidriver import CSIDriverStrategy
+from apiserver.registry.storage.csinode import CSINodeStrategy
+from apiserver.registry.storage.csistoragecapacity import CSIStorageCapacityStrategy
+from apiserver.registry.storage.storageclass import StorageClassStrategy
+from apiserver.registry.storage.volumeattachment import VolumeAttachmentStrategy
+from apiserver.registry.storage.volumeattributesclass import VolumeAttributesClassStrategy
 from apiserver.registry.strategy import Strategy
 from wherry.api.scheme import Resource
 
@@ -36,6 +45,9 @@ def strategies(
 ) -> Mapping[Resource, Strategy]:
     """A strategy for every stored resource."""
     made: tuple[Strategy, ...] = (
+        CSIDriverStrategy(),
+        CSINodeStrategy(),
+        CSIStorageCapacityStrategy(),
         ConfigMapStrategy(),
         ControllerRevisionStrategy(),
         DeploymentStrategy(),
@@ -45,12 +57,18 @@ def strategies(
         LeaseStrategy(),
         NamespaceStrategy(),
         NodeStrategy(),
+        PersistentVolumeClaimStrategy(),
+        PersistentVolumeStrategy(),
         PodStrategy(),
         PriorityClassStrategy(),
         ReplicaSetStrategy(),
+        RuntimeClassStrategy(),
         SecretStrategy(),
         ServiceAccountStrategy(),
         ServiceStrategy(service_networks, node_ports),
+        StorageClassStrategy(),
+        VolumeAttachmentStrategy(),
+        VolumeAttributesClassStrategy(),
     )
     return MappingProxyType({one.resource: one for one in made})
 

@@ -17,7 +17,9 @@ from wherry.api.catalog import (
     coordination,
     core,
     discovery,
+    node,
     scheduling,
+    storage,
 )
 from wherry.api.model import GroupVersionKind, TypedModel
 from wherry.api.resource import Resource as Resource
@@ -30,7 +32,9 @@ RESOURCES: tuple[Resource, ...] = (
     *authorization.RESOURCES,
     *coordination.RESOURCES,
     *discovery.RESOURCES,
+    *node.RESOURCES,
     *scheduling.RESOURCES,
+    *storage.RESOURCES,
 )
 
 BY_PLURAL: Mapping[tuple[str, str, str], Resource] = MappingProxyType(

@@ -185,6 +185,11 @@ def _volume(volume: Tree) -> None:
     if len(volume) == 1:  # a name and no source
         volume["emptyDir"] = {}
         return
+    default_sources(volume)
+
+
+def default_sources(volume: Tree) -> None:
+    """Where a volume's data is: of a pod's volume, or of a PersistentVolume's spec."""
     for kind, source in volume.items():
         if default := _VOLUMES.get(kind):
             default(source)

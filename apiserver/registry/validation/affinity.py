@@ -45,15 +45,20 @@ def validate_affinity(affinity: Tree | None, path: str) -> list[FieldError]:
 def _node_affinity(affinity: Tree, path: str) -> list[FieldError]:
     errors: list[FieldError] = []
     if (selector := affinity.get(REQUIRED)) is not None:
-        terms, at = selector["nodeSelectorTerms"] or (), f"{path}.{REQUIRED}.nodeSelectorTerms"
-        if not terms:
-            errors.append(required(at, "must have at least one node selector term"))
-        errors += each(terms, at, _node_term)
+        errors += node_selector(selector, f"{path}.{REQUIRED}")
     for index, preferred in enumerate(affinity.get(PREFERRED, ())):
         at = f"{path}.{PREFERRED}[{index}]"
         errors += _weight(preferred["weight"], at)
         errors += _node_term(preferred["preference"], f"{at}.preference")
     return errors
+
+
+def node_selector(selector: Tree, path: str) -> list[FieldError]:
+    """Terms of which one must fit a node."""
+    terms, at = selector["nodeSelectorTerms"] or (), f"{path}.nodeSelectorTerms"
+    if not terms:
+        return [required(at, "must have at least one node selector term")]
+    return each(terms, at, _node_term)
 
 
 def _weight(weight: int, path: str) -> list[FieldError]:

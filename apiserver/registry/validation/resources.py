@@ -35,6 +35,13 @@ def validate_resources(resources: Mapping[str, Any], path: str) -> list[FieldErr
     return errors
 
 
+def basic_resource(amount: str, path: str) -> list[FieldError]:
+    """An amount of whatever it is: not negative."""
+    if not amount.startswith("-"):
+        return []
+    return [invalid(path, quantity.value(amount), "must be a valid resource quantity")]
+
+
 def _lonely_huge_pages(limits: Mapping[str, str], requests: Mapping[str, str]) -> bool:
     named = limits.keys() | requests.keys()
     huge = any(name.startswith(HUGE_PAGES) for name in named)

@@ -261,3 +261,14 @@ _SOURCES: Final[Mapping[str, Check]] = {
     "glusterfs": _need("endpoints", "path"),
     "iscsi": _need("targetPortal", "iqn"),
 }
+
+# Where the data of a PersistentVolume may be, in upstream's order; what is like in pods.
+PERSISTENT_SOURCES: Final[Mapping[str, Check]] = {
+    kind: _SOURCES.get(kind, _need())
+    for kind in (
+        "hostPath", "gcePersistentDisk", "awsElasticBlockStore", "glusterfs", "flocker", "nfs",
+        "rbd", "quobyte", "cephfs", "iscsi", "cinder", "fc", "flexVolume", "azureFile",
+        "vsphereVolume", "photonPersistentDisk", "portworxVolume", "azureDisk", "scaleIO",
+        "storageos",
+    )
+}  # fmt: skip

@@ -44,6 +44,14 @@ RESOURCES = (
         subresources=(status("v1", "Node"),),
     ),
     Resource(
+        "", "v1", "PersistentVolume", "persistentvolumes", MODELS, namespaced=False,
+        short_names=("pv",), subresources=(status("v1", "PersistentVolume"),),
+    ),
+    Resource(
+        "", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", MODELS,
+        short_names=("pvc",), subresources=(status("v1", "PersistentVolumeClaim"),),
+    ),
+    Resource(
         "", "v1", "Pod", "pods", MODELS, short_names=("po",), categories=("all",),
         fields=(
             "spec.nodeName", "spec.restartPolicy", "spec.schedulerName",

@@ -1,0 +1,1 @@
+"""Strategies of the node.k8s.io group."""
