@@ -28,6 +28,13 @@ class AzureFilePersistentVolumeSource(Model):
     secret_namespace: str | None = wire(None, zero="kept")
 
 
+class SecretReference(Model):
+    ATOMIC = True
+
+    name: str = ""
+    namespace: str = ""
+
+
 class CephFSPersistentVolumeSource(Model):
     monitors: list[str] = wire([], required=True, zero="kept", list_type="atomic")
     path: str = ""
@@ -35,13 +42,6 @@ class CephFSPersistentVolumeSource(Model):
     secret_file: str = ""
     secret_ref: SecretReference | None = None
     read_only: bool = False
-
-
-class SecretReference(Model):
-    ATOMIC = True
-
-    name: str = ""
-    namespace: str = ""
 
 
 class CinderPersistentVolumeSource(Model):
