@@ -1,4 +1,4 @@
-"""The kubelet's own server (port 10250): pods, logs, exec, attach, metrics.
+"""The kubelet's own server (port 10250): pods, logs, exec, attach, port-forward, metrics.
 
 Called by the API server on behalf of kubectl, and by scrapers. Who may is `auth.py`'s; which
 container is meant is `containers.py`'s; bytes are the runtime's. Refusals are plain text, as
@@ -12,38 +12,23 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from starlette.applications import Starlette
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
-from starlette.websockets import WebSocket
 
-from kubelet.runtime.protocol import ContainerRecord, NotFound, Runtime, RuntimeFailure
-from kubelet.server import streams
+from kubelet.runtime.protocol import NotFound, Runtime, RuntimeFailure
+from kubelet.server import netns
 from kubelet.server.auth import Gate, Guard
-from kubelet.server.containers import Refusal, check_declared, for_exec, for_logs
+from kubelet.server.containers import Refusal, check_declared, for_logs
 from kubelet.server.logs import limited, log_options
-from wherry.api.core_v1 import Pod
+from kubelet.server.sessions import Connect, Sessions, target_of
+from kubelet.server.sources import PodSource
 from wherry.daemon.clock import Clock
-
-_TRUE = ("1", "true")
-
-
-class PodSource(Protocol):
-    """What the server must know of this node's pods."""
-
-    def pods(self) -> list[Pod]: ...
-
-    def pod(self, namespace: str, name: str) -> Pod | None: ...
-
-    def containers(self, pod_uid: str) -> list[ContainerRecord]:
-        """The pod's containers as last observed, in any state."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -54,6 +39,7 @@ class Server:
     runtime: Runtime
     registry: CollectorRegistry
     clock: Clock
+    connect: Connect = netns.connect
 
     def app(self, gate: Gate) -> ASGIApp:
         routes = [
@@ -61,8 +47,7 @@ class Server:
             Route("/pods", self.list_pods),
             Route("/metrics", self.metrics),
             Route("/containerLogs/{namespace}/{pod}/{container}", self.logs),
-            WebSocketRoute("/exec/{namespace}/{pod}/{container}", self.exec),
-            WebSocketRoute("/attach/{namespace}/{pod}/{container}", self.attach),
+            *_stream_routes(Sessions(self.pods, self.runtime, self.connect)),
         ]
         return Guard(Starlette(routes=routes), gate)
 
@@ -80,7 +65,8 @@ class Server:
 
     async def logs(self, request: Request) -> Response:
         try:
-            pod, container = self._target(request)
+            pod, container = target_of(self.pods, request), request.path_params["container"]
+            check_declared(pod, container)
             options = log_options(dict(request.query_params), self.clock.now())
             records = self.pods.containers(pod.metadata.uid)
             record = for_logs(pod, container, records, previous=options.previous)
@@ -105,58 +91,19 @@ class Server:
             return PlainTextResponse(str(error), 500)
         return StreamingResponse(_chained(first, body), media_type="text/plain")
 
-    async def exec(self, socket: WebSocket) -> None:
-        command = socket.query_params.getlist("command")
-        if not command:
-            await _deny(socket, Refusal(400, "you must specify a command to execute"))
-            return
-        await self._session(socket, command)
 
-    async def attach(self, socket: WebSocket) -> None:
-        await self._session(socket, [])
-
-    async def _session(self, socket: WebSocket, command: list[str]) -> None:
-        stdin, tty = _flag(socket, "input", "stdin"), _flag(socket, "tty")
-        stdout, stderr = _flag(socket, "output", "stdout"), _flag(socket, "error", "stderr")
-        protocol = streams.choose_protocol(socket.scope.get("subprotocols", []))
-        try:
-            if protocol is None:
-                raise Refusal(400, f"protocols known here are {', '.join(streams.PROTOCOLS)}")
-            if not (stdin or stdout or stderr):
-                raise Refusal(400, "you must specify at least 1 of stdin, stdout, stderr")
-            pod, container = self._target(socket)
-            record = for_exec(container, self.pods.containers(pod.metadata.uid))
-            if command:
-                process = await self.runtime.exec(
-                    record.id, command, stdin=stdin, stdout=stdout, stderr=stderr, tty=tty
-                )
-            else:
-                process = await self.runtime.attach(record.id, stdin=stdin, tty=tty)
-        except Refusal as refusal:
-            await _deny(socket, refusal)
-            return
-        except RuntimeFailure as error:
-            await _deny(socket, Refusal(500, str(error)))
-            return
-        await socket.accept(protocol)
-        await streams.serve(socket, process, command)
-
-    def _target(self, connection: HTTPConnection) -> tuple[Pod, str]:
-        namespace = connection.path_params["namespace"]
-        name, container = connection.path_params["pod"], connection.path_params["container"]
-        pod = self.pods.pod(namespace, name)
-        if pod is None:
-            raise Refusal(404, f'pod "{name}" does not exist')
-        check_declared(pod, container)
-        return pod, container
-
-
-def _flag(socket: WebSocket, *names: str) -> bool:
-    return any(socket.query_params.get(name) in _TRUE for name in names)
-
-
-async def _deny(socket: WebSocket, refusal: Refusal) -> None:
-    await socket.send_denial_response(PlainTextResponse(refusal.message, refusal.code))
+def _stream_routes(sessions: Sessions) -> list[BaseRoute]:
+    """Each path takes WebSockets, and tells other requests what is wrong."""
+    one = "/{namespace}/{pod}"
+    routes: list[BaseRoute] = []
+    for path, serve, refuse in (
+        (f"/exec{one}/{{container}}", sessions.exec, sessions.refuse_exec),
+        (f"/attach{one}/{{container}}", sessions.attach, sessions.refuse_attach),
+        (f"/portForward{one}", sessions.port_forward, sessions.refuse_port_forward),
+    ):
+        routes.append(WebSocketRoute(path, serve))
+        routes.append(Route(path, refuse, methods=["GET", "POST"]))
+    return routes
 
 
 async def _chained(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -35,6 +35,14 @@ def check_declared(pod: Pod, container: str) -> None:
         raise Refusal(404, message)
 
 
+def has_terminal(pod: Pod, container: str) -> bool:
+    """Whether the container was made with a terminal."""
+    spec = pod.spec
+    terminals = {one.name: one.tty for one in (*spec.containers, *spec.init_containers)}
+    terminals |= {one.name: one.tty for one in spec.ephemeral_containers}
+    return terminals.get(container, False)
+
+
 def for_logs(
     pod: Pod, container: str, records: Iterable[ContainerRecord], *, previous: bool
 ) -> ContainerRecord:

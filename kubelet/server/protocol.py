@@ -26,6 +26,9 @@ class Connection(HttpToolsProtocol):
         certificate: dict[str, Any] | None = tls.getpeercert() if tls is not None else None
         self.app_state = {**self.app_state, "certificate": certificate or None}
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Nothing: who asks for SPDY is told in the answer."""
+
 
 def tune_socket(sock: socket.socket) -> None:
     """Set on a listening socket it holds for every accepted one (Linux)."""

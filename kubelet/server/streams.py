@@ -23,13 +23,8 @@ STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 
 
-def choose_protocol(offered: Sequence[str]) -> str | None:
-    """The best protocol both sides speak."""
-    return next((name for name in PROTOCOLS if name in offered), None)
-
-
 def exit_status(command: Sequence[str], code: int) -> dict[str, Any]:
-    """The Status that ends a session."""
+    """The Status that ends a command's session."""
     if code == 0:
         return {"metadata": {}, "status": "Success"}
     words = " ".join(command)
@@ -54,10 +49,19 @@ def failure_status(message: str) -> dict[str, Any]:
     }
 
 
-async def serve(socket: WebSocket, process: Stream, command: Sequence[str]) -> None:
-    """Carry bytes both ways until the process ends or the client goes; then let go of both."""
+async def serve(
+    socket: WebSocket,
+    process: Stream,
+    command: Sequence[str] | None,
+    outputs: frozenset[int] = frozenset((STDOUT, STDERR)),
+) -> None:
+    """Carry bytes both ways until the process ends or the client goes; then let go of both.
+
+    command: whose exit code ends the session; None when attached to a process of its own life
+    outputs: the channels the client wants
+    """
     incoming = asyncio.create_task(_client_to_process(socket, process))
-    outgoing = asyncio.create_task(_process_to_client(socket, process, command))
+    outgoing = asyncio.create_task(_process_to_client(socket, process, command, outputs))
     try:
         await asyncio.wait({incoming, outgoing}, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -67,12 +71,16 @@ async def serve(socket: WebSocket, process: Stream, command: Sequence[str]) -> N
         await process.close()
 
 
-async def _process_to_client(socket: WebSocket, process: Stream, command: Sequence[str]) -> None:
+async def _process_to_client(
+    socket: WebSocket, process: Stream, command: Sequence[str] | None, outputs: frozenset[int]
+) -> None:
     try:
         while (piece := await process.read()) is not None:
             channel, data = piece
-            await socket.send_bytes(bytes([channel]) + data)
-        status = exit_status(command, await process.exit_code())
+            if channel in outputs:
+                await socket.send_bytes(bytes([channel]) + data)
+        # As upstream: the end of an attached process is no failure of the session.
+        status = exit_status(command or (), await process.exit_code() if command else 0)
     except RuntimeFailure as error:
         status = failure_status(str(error))
     await socket.send_bytes(bytes([ERROR]) + json.dumps(status).encode())
