@@ -11,16 +11,6 @@ class MatchCondition(Model):
     expression: str = wire("", required=True, zero="kept")
 
 
-class MatchResources(Model):
-    ATOMIC = True
-
-    namespace_selector: LabelSelector | None = None
-    object_selector: LabelSelector | None = None
-    resource_rules: list[NamedRuleWithOperations] = wire([], list_type="atomic")
-    exclude_resource_rules: list[NamedRuleWithOperations] = wire([], list_type="atomic")
-    match_policy: str | None = wire(None, enum=("Equivalent", "Exact"), number="7")
-
-
 class NamedRuleWithOperations(Model):
     ATOMIC = True
 
@@ -30,6 +20,16 @@ class NamedRuleWithOperations(Model):
     operations: list[str] = wire([], list_type="atomic", number="2.1")
     resources: list[str] = wire([], list_type="atomic", number="2.2.3")
     scope: str = wire("", enum=("*", "Cluster", "Namespaced"), number="2.2.4")
+
+
+class MatchResources(Model):
+    ATOMIC = True
+
+    namespace_selector: LabelSelector | None = None
+    object_selector: LabelSelector | None = None
+    resource_rules: list[NamedRuleWithOperations] = wire([], list_type="atomic")
+    exclude_resource_rules: list[NamedRuleWithOperations] = wire([], list_type="atomic")
+    match_policy: str | None = wire(None, enum=("Equivalent", "Exact"), number="7")
 
 
 class ParamKind(Model):
@@ -53,17 +53,17 @@ class ParamRef(Model):
     parameter_not_found_action: str | None = None
 
 
-class WebhookClientConfig(Model):
-    service: ServiceReference | None = None
-    ca_bundle: Base64 = b""
-    url: str | None = None
-
-
 class ServiceReference(Model):
     namespace: str = wire("", required=True, zero="kept")
     name: str = wire("", required=True, zero="kept")
     path: str | None = None
     port: Int32 | None = None
+
+
+class WebhookClientConfig(Model):
+    service: ServiceReference | None = None
+    ca_bundle: Base64 = b""
+    url: str | None = None
 
 
 class RuleWithOperations(Model):

@@ -12,6 +12,22 @@ from wherry.api.meta_v1.meta import ObjectMeta
 from wherry.api.model import GroupVersionKind, Model, TypedModel, wire
 
 
+class ApplyConfiguration(Model):
+    expression: str = ""
+
+
+class JSONPatch(Model):
+    expression: str = ""
+
+
+class Mutation(Model):
+    patch_type: str = wire(
+        "", required=True, zero="kept", enum=("ApplyConfiguration", "JSONPatch"), number="2"
+    )
+    apply_configuration: ApplyConfiguration | None = None
+    json_patch: JSONPatch | None = None
+
+
 class MutatingAdmissionPolicySpec(Model):
     param_kind: ParamKind | None = None
     match_constraints: MatchResources | None = None
@@ -29,19 +45,3 @@ class MutatingAdmissionPolicy(TypedModel):
 
     metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: MutatingAdmissionPolicySpec = wire(struct=MutatingAdmissionPolicySpec)
-
-
-class Mutation(Model):
-    patch_type: str = wire(
-        "", required=True, zero="kept", enum=("ApplyConfiguration", "JSONPatch"), number="2"
-    )
-    apply_configuration: ApplyConfiguration | None = None
-    json_patch: JSONPatch | None = None
-
-
-class ApplyConfiguration(Model):
-    expression: str = ""
-
-
-class JSONPatch(Model):
-    expression: str = ""

@@ -11,13 +11,6 @@ from wherry.api.meta_v1.meta import LabelSelector, ObjectMeta
 from wherry.api.model import GroupVersionKind, Int32, Model, TypedModel, wire
 
 
-class MutatingWebhookConfiguration(TypedModel):
-    GVK = GroupVersionKind("admissionregistration.k8s.io", "v1", "MutatingWebhookConfiguration")
-
-    metadata: ObjectMeta = wire(struct=ObjectMeta)
-    webhooks: list[MutatingWebhook] = wire([], list_type="map", keys=("name",), merge_key="name")
-
-
 class MutatingWebhook(Model):
     name: str = wire("", required=True, zero="kept")
     client_config: WebhookClientConfig = wire(
@@ -37,3 +30,10 @@ class MutatingWebhook(Model):
     match_conditions: list[MatchCondition] = wire(
         [], list_type="map", keys=("name",), merge_key="name"
     )
+
+
+class MutatingWebhookConfiguration(TypedModel):
+    GVK = GroupVersionKind("admissionregistration.k8s.io", "v1", "MutatingWebhookConfiguration")
+
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
+    webhooks: list[MutatingWebhook] = wire([], list_type="map", keys=("name",), merge_key="name")

@@ -12,6 +12,18 @@ from wherry.api.meta_v1.meta import Condition, ObjectMeta
 from wherry.api.model import GroupVersionKind, Int64, Model, TypedModel, wire
 
 
+class AuditAnnotation(Model):
+    key: str = wire("", required=True, zero="kept")
+    value_expression: str = wire("", required=True, zero="kept")
+
+
+class Validation(Model):
+    message: str = wire("", number="2")
+    reason: str | None = None
+    message_expression: str = ""
+    expression: str = wire("", required=True, zero="kept", number="1")
+
+
 class ValidatingAdmissionPolicySpec(Model):
     param_kind: ParamKind | None = None
     match_constraints: MatchResources | None = None
@@ -24,16 +36,13 @@ class ValidatingAdmissionPolicySpec(Model):
     variables: list[Variable] = wire([], list_type="map", keys=("name",), merge_key="name")
 
 
-class AuditAnnotation(Model):
-    key: str = wire("", required=True, zero="kept")
-    value_expression: str = wire("", required=True, zero="kept")
+class ExpressionWarning(Model):
+    field_ref: str = wire("", required=True, zero="kept", number="2")
+    warning: str = wire("", required=True, zero="kept")
 
 
-class Validation(Model):
-    message: str = wire("", number="2")
-    reason: str | None = None
-    message_expression: str = ""
-    expression: str = wire("", required=True, zero="kept", number="1")
+class TypeChecking(Model):
+    expression_warnings: list[ExpressionWarning] = wire([], list_type="atomic")
 
 
 class ValidatingAdmissionPolicyStatus(Model):
@@ -48,12 +57,3 @@ class ValidatingAdmissionPolicy(TypedModel):
     metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: ValidatingAdmissionPolicySpec = wire(struct=ValidatingAdmissionPolicySpec)
     status: ValidatingAdmissionPolicyStatus = wire(struct=ValidatingAdmissionPolicyStatus)
-
-
-class TypeChecking(Model):
-    expression_warnings: list[ExpressionWarning] = wire([], list_type="atomic")
-
-
-class ExpressionWarning(Model):
-    field_ref: str = wire("", required=True, zero="kept", number="2")
-    warning: str = wire("", required=True, zero="kept")

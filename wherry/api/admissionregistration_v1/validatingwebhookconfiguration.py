@@ -11,13 +11,6 @@ from wherry.api.meta_v1.meta import LabelSelector, ObjectMeta
 from wherry.api.model import GroupVersionKind, Int32, Model, TypedModel, wire
 
 
-class ValidatingWebhookConfiguration(TypedModel):
-    GVK = GroupVersionKind("admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration")
-
-    metadata: ObjectMeta = wire(struct=ObjectMeta)
-    webhooks: list[ValidatingWebhook] = wire([], list_type="map", keys=("name",), merge_key="name")
-
-
 class ValidatingWebhook(Model):
     name: str = wire("", required=True, zero="kept")
     client_config: WebhookClientConfig = wire(
@@ -36,3 +29,10 @@ class ValidatingWebhook(Model):
     match_conditions: list[MatchCondition] = wire(
         [], list_type="map", keys=("name",), merge_key="name"
     )
+
+
+class ValidatingWebhookConfiguration(TypedModel):
+    GVK = GroupVersionKind("admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration")
+
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
+    webhooks: list[ValidatingWebhook] = wire([], list_type="map", keys=("name",), merge_key="name")

@@ -16,6 +16,11 @@ from wherry.api.model import (
 )
 
 
+class RollingUpdateDaemonSet(Model):
+    max_unavailable: IntOrString | None = None
+    max_surge: IntOrString | None = None
+
+
 class DaemonSetUpdateStrategy(Model):
     type: str = wire("", enum=("OnDelete", "RollingUpdate"))
     rolling_update: RollingUpdateDaemonSet | None = None
@@ -29,9 +34,12 @@ class DaemonSetSpec(Model):
     revision_history_limit: Int32 | None = wire(None, number="6")
 
 
-class RollingUpdateDaemonSet(Model):
-    max_unavailable: IntOrString | None = None
-    max_surge: IntOrString | None = None
+class DaemonSetCondition(Model):
+    type: str = wire("", required=True, zero="kept")
+    status: str = wire("", required=True, zero="kept")
+    last_transition_time: Time | None = wire(None, zero="kept")
+    reason: str = ""
+    message: str = ""
 
 
 class DaemonSetStatus(Model):
@@ -55,11 +63,3 @@ class DaemonSet(TypedModel):
     metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: DaemonSetSpec = wire(struct=DaemonSetSpec)
     status: DaemonSetStatus = wire(struct=DaemonSetStatus)
-
-
-class DaemonSetCondition(Model):
-    type: str = wire("", required=True, zero="kept")
-    status: str = wire("", required=True, zero="kept")
-    last_transition_time: Time | None = wire(None, zero="kept")
-    reason: str = ""
-    message: str = ""

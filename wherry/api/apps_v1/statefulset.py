@@ -26,6 +26,11 @@ class StatefulSetPersistentVolumeClaimRetentionPolicy(Model):
     when_scaled: str = ""
 
 
+class RollingUpdateStatefulSetStrategy(Model):
+    partition: Int32 | None = None
+    max_unavailable: IntOrString | None = None
+
+
 class StatefulSetUpdateStrategy(Model):
     type: str = wire("", enum=("OnDelete", "RollingUpdate"))
     rolling_update: RollingUpdateStatefulSetStrategy | None = None
@@ -47,9 +52,12 @@ class StatefulSetSpec(Model):
     ordinals: StatefulSetOrdinals | None = None
 
 
-class RollingUpdateStatefulSetStrategy(Model):
-    partition: Int32 | None = None
-    max_unavailable: IntOrString | None = None
+class StatefulSetCondition(Model):
+    type: str = wire("", required=True, zero="kept")
+    status: str = wire("", required=True, zero="kept")
+    last_transition_time: Time | None = wire(None, zero="kept")
+    reason: str = ""
+    message: str = ""
 
 
 class StatefulSetStatus(Model):
@@ -73,11 +81,3 @@ class StatefulSet(TypedModel):
     metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: StatefulSetSpec = wire(struct=StatefulSetSpec)
     status: StatefulSetStatus = wire(struct=StatefulSetStatus)
-
-
-class StatefulSetCondition(Model):
-    type: str = wire("", required=True, zero="kept")
-    status: str = wire("", required=True, zero="kept")
-    last_transition_time: Time | None = wire(None, zero="kept")
-    reason: str = ""
-    message: str = ""

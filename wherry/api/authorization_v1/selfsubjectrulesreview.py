@@ -10,6 +10,18 @@ class SelfSubjectRulesReviewSpec(Model):
     namespace: str = ""
 
 
+class NonResourceRule(Model):
+    verbs: list[str] = wire([], required=True, zero="kept", list_type="atomic")
+    non_resource_urls: list[str] = wire([], list_type="atomic")
+
+
+class ResourceRule(Model):
+    verbs: list[str] = wire([], required=True, zero="kept", list_type="atomic")
+    api_groups: list[str] = wire([], list_type="atomic")
+    resources: list[str] = wire([], list_type="atomic")
+    resource_names: list[str] = wire([], list_type="atomic")
+
+
 class SubjectRulesReviewStatus(Model):
     resource_rules: list[ResourceRule] = wire([], required=True, zero="kept", list_type="atomic")
     non_resource_rules: list[NonResourceRule] = wire(
@@ -27,15 +39,3 @@ class SelfSubjectRulesReview(TypedModel):
         struct=SelfSubjectRulesReviewSpec, required=True, zero="kept"
     )
     status: SubjectRulesReviewStatus = wire(struct=SubjectRulesReviewStatus)
-
-
-class NonResourceRule(Model):
-    verbs: list[str] = wire([], required=True, zero="kept", list_type="atomic")
-    non_resource_urls: list[str] = wire([], list_type="atomic")
-
-
-class ResourceRule(Model):
-    verbs: list[str] = wire([], required=True, zero="kept", list_type="atomic")
-    api_groups: list[str] = wire([], list_type="atomic")
-    resources: list[str] = wire([], list_type="atomic")
-    resource_names: list[str] = wire([], list_type="atomic")

@@ -6,9 +6,10 @@ from wherry.api.meta_v1.meta import LabelSelector, ObjectMeta
 from wherry.api.model import GroupVersionKind, Int32, Int64, Model, Quantity, Time, TypedModel, wire
 
 
-class HorizontalPodAutoscalerBehavior(Model):
-    scale_up: HPAScalingRules | None = None
-    scale_down: HPAScalingRules | None = None
+class HPAScalingPolicy(Model):
+    type: str = wire("", required=True, zero="kept")
+    value: Int32 = wire(0, required=True, zero="kept")
+    period_seconds: Int32 = wire(0, required=True, zero="kept")
 
 
 class HPAScalingRules(Model):
@@ -18,19 +19,9 @@ class HPAScalingRules(Model):
     tolerance: Quantity | None = None
 
 
-class HPAScalingPolicy(Model):
-    type: str = wire("", required=True, zero="kept")
-    value: Int32 = wire(0, required=True, zero="kept")
-    period_seconds: Int32 = wire(0, required=True, zero="kept")
-
-
-class MetricSpec(Model):
-    type: str = wire("", required=True, zero="kept")
-    object: ObjectMetricSource | None = None
-    pods: PodsMetricSource | None = None
-    resource: ResourceMetricSource | None = None
-    external: ExternalMetricSource | None = None
-    container_resource: ContainerResourceMetricSource | None = wire(None, number="7")
+class HorizontalPodAutoscalerBehavior(Model):
+    scale_up: HPAScalingRules | None = None
+    scale_down: HPAScalingRules | None = None
 
 
 class MetricTarget(Model):
@@ -64,16 +55,6 @@ class CrossVersionObjectReference(Model):
     api_version: str = ""
 
 
-class HorizontalPodAutoscalerSpec(Model):
-    scale_target_ref: CrossVersionObjectReference = wire(
-        struct=CrossVersionObjectReference, required=True, zero="kept"
-    )
-    min_replicas: Int32 | None = None
-    max_replicas: Int32 = wire(0, required=True, zero="kept")
-    metrics: list[MetricSpec] = wire([], list_type="atomic")
-    behavior: HorizontalPodAutoscalerBehavior | None = None
-
-
 class ObjectMetricSource(Model):
     described_object: CrossVersionObjectReference = wire(
         struct=CrossVersionObjectReference, required=True, zero="kept"
@@ -92,23 +73,23 @@ class ResourceMetricSource(Model):
     target: MetricTarget = wire(struct=MetricTarget, required=True, zero="kept")
 
 
-class HorizontalPodAutoscalerStatus(Model):
-    observed_generation: Int64 | None = None
-    last_scale_time: Time | None = None
-    current_replicas: Int32 = 0
-    desired_replicas: Int32 = wire(0, required=True, zero="kept")
-    current_metrics: list[MetricStatus] = wire([], zero="kept", list_type="atomic")
-    conditions: list[HorizontalPodAutoscalerCondition] = wire(
-        [], list_type="map", keys=("type",), merge_key="type"
+class MetricSpec(Model):
+    type: str = wire("", required=True, zero="kept")
+    object: ObjectMetricSource | None = None
+    pods: PodsMetricSource | None = None
+    resource: ResourceMetricSource | None = None
+    external: ExternalMetricSource | None = None
+    container_resource: ContainerResourceMetricSource | None = wire(None, number="7")
+
+
+class HorizontalPodAutoscalerSpec(Model):
+    scale_target_ref: CrossVersionObjectReference = wire(
+        struct=CrossVersionObjectReference, required=True, zero="kept"
     )
-
-
-class HorizontalPodAutoscaler(TypedModel):
-    GVK = GroupVersionKind("autoscaling", "v2", "HorizontalPodAutoscaler")
-
-    metadata: ObjectMeta = wire(struct=ObjectMeta)
-    spec: HorizontalPodAutoscalerSpec = wire(struct=HorizontalPodAutoscalerSpec, required=True)
-    status: HorizontalPodAutoscalerStatus = wire(struct=HorizontalPodAutoscalerStatus)
+    min_replicas: Int32 | None = None
+    max_replicas: Int32 = wire(0, required=True, zero="kept")
+    metrics: list[MetricSpec] = wire([], list_type="atomic")
+    behavior: HorizontalPodAutoscalerBehavior | None = None
 
 
 class HorizontalPodAutoscalerCondition(Model):
@@ -117,15 +98,6 @@ class HorizontalPodAutoscalerCondition(Model):
     last_transition_time: Time | None = wire(None, zero="kept")
     reason: str = ""
     message: str = ""
-
-
-class MetricStatus(Model):
-    type: str = wire("", required=True, zero="kept")
-    object: ObjectMetricStatus | None = None
-    pods: PodsMetricStatus | None = None
-    resource: ResourceMetricStatus | None = None
-    external: ExternalMetricStatus | None = None
-    container_resource: ContainerResourceMetricStatus | None = wire(None, number="7")
 
 
 class MetricValueStatus(Model):
@@ -161,3 +133,31 @@ class PodsMetricStatus(Model):
 class ResourceMetricStatus(Model):
     name: str = wire("", required=True, zero="kept")
     current: MetricValueStatus = wire(struct=MetricValueStatus, required=True, zero="kept")
+
+
+class MetricStatus(Model):
+    type: str = wire("", required=True, zero="kept")
+    object: ObjectMetricStatus | None = None
+    pods: PodsMetricStatus | None = None
+    resource: ResourceMetricStatus | None = None
+    external: ExternalMetricStatus | None = None
+    container_resource: ContainerResourceMetricStatus | None = wire(None, number="7")
+
+
+class HorizontalPodAutoscalerStatus(Model):
+    observed_generation: Int64 | None = None
+    last_scale_time: Time | None = None
+    current_replicas: Int32 = 0
+    desired_replicas: Int32 = wire(0, required=True, zero="kept")
+    current_metrics: list[MetricStatus] = wire([], zero="kept", list_type="atomic")
+    conditions: list[HorizontalPodAutoscalerCondition] = wire(
+        [], list_type="map", keys=("type",), merge_key="type"
+    )
+
+
+class HorizontalPodAutoscaler(TypedModel):
+    GVK = GroupVersionKind("autoscaling", "v2", "HorizontalPodAutoscaler")
+
+    metadata: ObjectMeta = wire(struct=ObjectMeta)
+    spec: HorizontalPodAutoscalerSpec = wire(struct=HorizontalPodAutoscalerSpec, required=True)
+    status: HorizontalPodAutoscalerStatus = wire(struct=HorizontalPodAutoscalerStatus)

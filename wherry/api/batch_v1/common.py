@@ -7,6 +7,38 @@ from wherry.api.meta_v1.meta import LabelSelector
 from wherry.api.model import Int32, Int64, Model, wire
 
 
+class PodFailurePolicyOnExitCodesRequirement(Model):
+    container_name: str | None = None
+    operator: str = wire("", required=True, zero="kept", enum=("In", "NotIn"))
+    values: list[Int32] = wire([], required=True, zero="kept", list_type="set")
+
+
+class PodFailurePolicyOnPodConditionsPattern(Model):
+    type: str = wire("", required=True, zero="kept")
+    status: str = wire("", zero="kept")
+
+
+class PodFailurePolicyRule(Model):
+    action: str = wire(
+        "", required=True, zero="kept", enum=("Count", "FailIndex", "FailJob", "Ignore")
+    )
+    on_exit_codes: PodFailurePolicyOnExitCodesRequirement | None = None
+    on_pod_conditions: list[PodFailurePolicyOnPodConditionsPattern] = wire([], list_type="atomic")
+
+
+class PodFailurePolicy(Model):
+    rules: list[PodFailurePolicyRule] = wire([], required=True, zero="kept", list_type="atomic")
+
+
+class SuccessPolicyRule(Model):
+    succeeded_indexes: str | None = None
+    succeeded_count: Int32 | None = None
+
+
+class SuccessPolicy(Model):
+    rules: list[SuccessPolicyRule] = wire([], required=True, zero="kept", list_type="atomic")
+
+
 class JobSpec(Model):
     parallelism: Int32 | None = None
     completions: Int32 | None = None
@@ -24,35 +56,3 @@ class JobSpec(Model):
     pod_replacement_policy: str | None = wire(None, enum=("Failed", "TerminatingOrFailed"))
     managed_by: str | None = None
     success_policy: SuccessPolicy | None = None
-
-
-class PodFailurePolicy(Model):
-    rules: list[PodFailurePolicyRule] = wire([], required=True, zero="kept", list_type="atomic")
-
-
-class PodFailurePolicyRule(Model):
-    action: str = wire(
-        "", required=True, zero="kept", enum=("Count", "FailIndex", "FailJob", "Ignore")
-    )
-    on_exit_codes: PodFailurePolicyOnExitCodesRequirement | None = None
-    on_pod_conditions: list[PodFailurePolicyOnPodConditionsPattern] = wire([], list_type="atomic")
-
-
-class PodFailurePolicyOnExitCodesRequirement(Model):
-    container_name: str | None = None
-    operator: str = wire("", required=True, zero="kept", enum=("In", "NotIn"))
-    values: list[Int32] = wire([], required=True, zero="kept", list_type="set")
-
-
-class PodFailurePolicyOnPodConditionsPattern(Model):
-    type: str = wire("", required=True, zero="kept")
-    status: str = wire("", zero="kept")
-
-
-class SuccessPolicy(Model):
-    rules: list[SuccessPolicyRule] = wire([], required=True, zero="kept", list_type="atomic")
-
-
-class SuccessPolicyRule(Model):
-    succeeded_indexes: str | None = None
-    succeeded_count: Int32 | None = None

@@ -7,6 +7,20 @@ from wherry.api.meta_v1.meta import ObjectMeta
 from wherry.api.model import GroupVersionKind, Int32, Model, Time, TypedModel, wire
 
 
+class JobCondition(Model):
+    type: str = wire("", required=True, zero="kept")
+    status: str = wire("", required=True, zero="kept")
+    last_probe_time: Time | None = wire(None, zero="kept")
+    last_transition_time: Time | None = wire(None, zero="kept")
+    reason: str = ""
+    message: str = ""
+
+
+class UncountedTerminatedPods(Model):
+    succeeded: list[str] = wire([], list_type="set")
+    failed: list[str] = wire([], list_type="set")
+
+
 class JobStatus(Model):
     conditions: list[JobCondition] = wire([], list_type="atomic", merge_key="type")
     start_time: Time | None = None
@@ -27,17 +41,3 @@ class Job(TypedModel):
     metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: JobSpec = wire(struct=JobSpec)
     status: JobStatus = wire(struct=JobStatus)
-
-
-class JobCondition(Model):
-    type: str = wire("", required=True, zero="kept")
-    status: str = wire("", required=True, zero="kept")
-    last_probe_time: Time | None = wire(None, zero="kept")
-    last_transition_time: Time | None = wire(None, zero="kept")
-    reason: str = ""
-    message: str = ""
-
-
-class UncountedTerminatedPods(Model):
-    succeeded: list[str] = wire([], list_type="set")
-    failed: list[str] = wire([], list_type="set")

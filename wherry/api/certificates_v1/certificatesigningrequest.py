@@ -17,6 +17,15 @@ class CertificateSigningRequestSpec(Model):
     expiration_seconds: Int32 | None = None
 
 
+class CertificateSigningRequestCondition(Model):
+    type: str = wire("", required=True, zero="kept")
+    reason: str = ""
+    message: str = ""
+    last_update_time: Time | None = wire(None, zero="kept")
+    last_transition_time: Time | None = wire(None, zero="kept")
+    status: str = wire("", required=True, zero="kept")
+
+
 class CertificateSigningRequestStatus(Model):
     conditions: list[CertificateSigningRequestCondition] = wire([], list_type="map", keys=("type",))
     certificate: Base64 = b""
@@ -30,12 +39,3 @@ class CertificateSigningRequest(TypedModel):
         struct=CertificateSigningRequestSpec, required=True, zero="kept"
     )
     status: CertificateSigningRequestStatus = wire(struct=CertificateSigningRequestStatus)
-
-
-class CertificateSigningRequestCondition(Model):
-    type: str = wire("", required=True, zero="kept")
-    reason: str = ""
-    message: str = ""
-    last_update_time: Time | None = wire(None, zero="kept")
-    last_transition_time: Time | None = wire(None, zero="kept")
-    status: str = wire("", required=True, zero="kept")

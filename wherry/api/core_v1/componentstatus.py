@@ -6,6 +6,13 @@ from wherry.api.meta_v1.meta import ObjectMeta
 from wherry.api.model import GroupVersionKind, Model, TypedModel, wire
 
 
+class ComponentCondition(Model):
+    type: str = wire("", required=True, zero="kept")
+    status: str = wire("", required=True, zero="kept")
+    message: str = ""
+    error: str = ""
+
+
 class ComponentStatus(TypedModel):
     GVK = GroupVersionKind("", "v1", "ComponentStatus")
 
@@ -13,10 +20,3 @@ class ComponentStatus(TypedModel):
     conditions: list[ComponentCondition] = wire(
         [], list_type="map", keys=("type",), merge_key="type"
     )
-
-
-class ComponentCondition(Model):
-    type: str = wire("", required=True, zero="kept")
-    status: str = wire("", required=True, zero="kept")
-    message: str = ""
-    error: str = ""

@@ -7,6 +7,20 @@ from wherry.api.meta_v1.meta import ObjectMeta
 from wherry.api.model import GroupVersionKind, Model, Quantity, Time, TypedModel, wire
 
 
+class PersistentVolumeClaimCondition(Model):
+    type: str = wire("", required=True, zero="kept")
+    status: str = wire("", required=True, zero="kept")
+    last_probe_time: Time | None = wire(None, zero="kept")
+    last_transition_time: Time | None = wire(None, zero="kept")
+    reason: str = ""
+    message: str = ""
+
+
+class ModifyVolumeStatus(Model):
+    target_volume_attributes_class_name: str = ""
+    status: str = wire("", required=True, zero="kept", enum=("InProgress", "Infeasible", "Pending"))
+
+
 class PersistentVolumeClaimStatus(Model):
     phase: str = wire("", enum=("Bound", "Lost", "Pending"))
     access_modes: list[str] = wire([], list_type="atomic")
@@ -26,17 +40,3 @@ class PersistentVolumeClaim(TypedModel):
     metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: PersistentVolumeClaimSpec = wire(struct=PersistentVolumeClaimSpec)
     status: PersistentVolumeClaimStatus = wire(struct=PersistentVolumeClaimStatus)
-
-
-class PersistentVolumeClaimCondition(Model):
-    type: str = wire("", required=True, zero="kept")
-    status: str = wire("", required=True, zero="kept")
-    last_probe_time: Time | None = wire(None, zero="kept")
-    last_transition_time: Time | None = wire(None, zero="kept")
-    reason: str = ""
-    message: str = ""
-
-
-class ModifyVolumeStatus(Model):
-    target_volume_attributes_class_name: str = ""
-    status: str = wire("", required=True, zero="kept", enum=("InProgress", "Infeasible", "Pending"))

@@ -14,6 +14,14 @@ class ReplicationControllerSpec(Model):
     min_ready_seconds: Int32 = 0
 
 
+class ReplicationControllerCondition(Model):
+    type: str = wire("", required=True, zero="kept")
+    status: str = wire("", required=True, zero="kept")
+    last_transition_time: Time | None = wire(None, zero="kept")
+    reason: str = ""
+    message: str = ""
+
+
 class ReplicationControllerStatus(Model):
     replicas: Int32 = wire(0, required=True, zero="kept")
     fully_labeled_replicas: Int32 = 0
@@ -31,11 +39,3 @@ class ReplicationController(TypedModel):
     metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: ReplicationControllerSpec = wire(struct=ReplicationControllerSpec)
     status: ReplicationControllerStatus = wire(struct=ReplicationControllerStatus)
-
-
-class ReplicationControllerCondition(Model):
-    type: str = wire("", required=True, zero="kept")
-    status: str = wire("", required=True, zero="kept")
-    last_transition_time: Time | None = wire(None, zero="kept")
-    reason: str = ""
-    message: str = ""

@@ -6,18 +6,6 @@ from wherry.api.meta_v1.meta import ObjectMeta
 from wherry.api.model import GroupVersionKind, Model, Quantity, TypedModel, wire
 
 
-class ResourceQuotaSpec(Model):
-    hard: dict[str, Quantity] = {}
-    scopes: list[str] = wire([], list_type="atomic")
-    scope_selector: ScopeSelector | None = None
-
-
-class ScopeSelector(Model):
-    ATOMIC = True
-
-    match_expressions: list[ScopedResourceSelectorRequirement] = wire([], list_type="atomic")
-
-
 class ScopedResourceSelectorRequirement(Model):
     scope_name: str = wire(
         "",
@@ -37,6 +25,18 @@ class ScopedResourceSelectorRequirement(Model):
         "", required=True, zero="kept", enum=("DoesNotExist", "Exists", "In", "NotIn")
     )
     values: list[str] = wire([], list_type="atomic")
+
+
+class ScopeSelector(Model):
+    ATOMIC = True
+
+    match_expressions: list[ScopedResourceSelectorRequirement] = wire([], list_type="atomic")
+
+
+class ResourceQuotaSpec(Model):
+    hard: dict[str, Quantity] = {}
+    scopes: list[str] = wire([], list_type="atomic")
+    scope_selector: ScopeSelector | None = None
 
 
 class ResourceQuotaStatus(Model):

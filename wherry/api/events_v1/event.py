@@ -8,6 +8,11 @@ from wherry.api.meta_v1.meta import ObjectMeta
 from wherry.api.model import GroupVersionKind, Int32, MicroTime, Model, Time, TypedModel, wire
 
 
+class EventSeries(Model):
+    count: Int32 = wire(0, required=True, zero="kept")
+    last_observed_time: MicroTime | None = wire(None, required=True, zero="kept")
+
+
 class Event(TypedModel):
     GVK = GroupVersionKind("events.k8s.io", "v1", "Event")
 
@@ -26,8 +31,3 @@ class Event(TypedModel):
     deprecated_first_timestamp: Time | None = wire(None, zero="kept")
     deprecated_last_timestamp: Time | None = wire(None, zero="kept")
     deprecated_count: Int32 = 0
-
-
-class EventSeries(Model):
-    count: Int32 = wire(0, required=True, zero="kept")
-    last_observed_time: MicroTime | None = wire(None, required=True, zero="kept")

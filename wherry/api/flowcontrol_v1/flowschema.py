@@ -14,21 +14,6 @@ class PriorityLevelConfigurationReference(Model):
     name: str = wire("", required=True, zero="kept")
 
 
-class FlowSchemaSpec(Model):
-    priority_level_configuration: PriorityLevelConfigurationReference = wire(
-        struct=PriorityLevelConfigurationReference, required=True, zero="kept"
-    )
-    matching_precedence: Int32 = wire(0, zero="kept")
-    distinguisher_method: FlowDistinguisherMethod | None = None
-    rules: list[PolicyRulesWithSubjects] = wire([], list_type="atomic")
-
-
-class PolicyRulesWithSubjects(Model):
-    subjects: list[Subject] = wire([], required=True, zero="kept", list_type="atomic")
-    resource_rules: list[ResourcePolicyRule] = wire([], list_type="atomic")
-    non_resource_rules: list[NonResourcePolicyRule] = wire([], list_type="atomic")
-
-
 class NonResourcePolicyRule(Model):
     verbs: list[str] = wire([], required=True, zero="kept", list_type="set")
     non_resource_urls: list[str] = wire([], required=True, zero="kept", list_type="set", number="6")
@@ -40,15 +25,6 @@ class ResourcePolicyRule(Model):
     resources: list[str] = wire([], required=True, zero="kept", list_type="set")
     cluster_scope: bool = False
     namespaces: list[str] = wire([], zero="kept", list_type="set")
-
-
-class Subject(Model):
-    ATOMIC = True
-
-    kind: str = wire("", required=True, zero="kept")
-    user: UserSubject | None = None
-    group: GroupSubject | None = None
-    service_account: ServiceAccountSubject | None = None
 
 
 class GroupSubject(Model):
@@ -64,6 +40,38 @@ class UserSubject(Model):
     name: str = wire("", required=True, zero="kept")
 
 
+class Subject(Model):
+    ATOMIC = True
+
+    kind: str = wire("", required=True, zero="kept")
+    user: UserSubject | None = None
+    group: GroupSubject | None = None
+    service_account: ServiceAccountSubject | None = None
+
+
+class PolicyRulesWithSubjects(Model):
+    subjects: list[Subject] = wire([], required=True, zero="kept", list_type="atomic")
+    resource_rules: list[ResourcePolicyRule] = wire([], list_type="atomic")
+    non_resource_rules: list[NonResourcePolicyRule] = wire([], list_type="atomic")
+
+
+class FlowSchemaSpec(Model):
+    priority_level_configuration: PriorityLevelConfigurationReference = wire(
+        struct=PriorityLevelConfigurationReference, required=True, zero="kept"
+    )
+    matching_precedence: Int32 = wire(0, zero="kept")
+    distinguisher_method: FlowDistinguisherMethod | None = None
+    rules: list[PolicyRulesWithSubjects] = wire([], list_type="atomic")
+
+
+class FlowSchemaCondition(Model):
+    type: str = ""
+    status: str = ""
+    last_transition_time: Time | None = wire(None, zero="kept")
+    reason: str = ""
+    message: str = ""
+
+
 class FlowSchemaStatus(Model):
     conditions: list[FlowSchemaCondition] = wire(
         [], list_type="map", keys=("type",), merge_key="type"
@@ -76,11 +84,3 @@ class FlowSchema(TypedModel):
     metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: FlowSchemaSpec = wire(struct=FlowSchemaSpec)
     status: FlowSchemaStatus = wire(struct=FlowSchemaStatus)
-
-
-class FlowSchemaCondition(Model):
-    type: str = ""
-    status: str = ""
-    last_transition_time: Time | None = wire(None, zero="kept")
-    reason: str = ""
-    message: str = ""

@@ -6,15 +6,15 @@ from wherry.api.meta_v1.meta import ObjectMeta
 from wherry.api.model import GroupVersionKind, Int32, Model, Time, TypedModel, wire
 
 
-class PriorityLevelConfigurationSpec(Model):
-    type: str = wire("", required=True, zero="kept")
-    limited: LimitedPriorityLevelConfiguration | None = None
-    exempt: ExemptPriorityLevelConfiguration | None = None
-
-
 class ExemptPriorityLevelConfiguration(Model):
     nominal_concurrency_shares: Int32 | None = None
     lendable_percent: Int32 | None = None
+
+
+class QueuingConfiguration(Model):
+    queues: Int32 = wire(0, zero="kept")
+    hand_size: Int32 = wire(0, zero="kept")
+    queue_length_limit: Int32 = wire(0, zero="kept")
 
 
 class LimitResponse(Model):
@@ -29,10 +29,18 @@ class LimitedPriorityLevelConfiguration(Model):
     borrowing_limit_percent: Int32 | None = None
 
 
-class QueuingConfiguration(Model):
-    queues: Int32 = wire(0, zero="kept")
-    hand_size: Int32 = wire(0, zero="kept")
-    queue_length_limit: Int32 = wire(0, zero="kept")
+class PriorityLevelConfigurationSpec(Model):
+    type: str = wire("", required=True, zero="kept")
+    limited: LimitedPriorityLevelConfiguration | None = None
+    exempt: ExemptPriorityLevelConfiguration | None = None
+
+
+class PriorityLevelConfigurationCondition(Model):
+    type: str = ""
+    status: str = ""
+    last_transition_time: Time | None = wire(None, zero="kept")
+    reason: str = ""
+    message: str = ""
 
 
 class PriorityLevelConfigurationStatus(Model):
@@ -47,11 +55,3 @@ class PriorityLevelConfiguration(TypedModel):
     metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: PriorityLevelConfigurationSpec = wire(struct=PriorityLevelConfigurationSpec)
     status: PriorityLevelConfigurationStatus = wire(struct=PriorityLevelConfigurationStatus)
-
-
-class PriorityLevelConfigurationCondition(Model):
-    type: str = ""
-    status: str = ""
-    last_transition_time: Time | None = wire(None, zero="kept")
-    reason: str = ""
-    message: str = ""

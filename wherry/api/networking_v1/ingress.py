@@ -7,18 +7,6 @@ from wherry.api.meta_v1.meta import ObjectMeta
 from wherry.api.model import GroupVersionKind, Int32, Model, TypedModel, wire
 
 
-class IngressSpec(Model):
-    default_backend: IngressBackend | None = None
-    tls: list[IngressTLS] = wire([], list_type="atomic")
-    rules: list[IngressRule] = wire([], list_type="atomic")
-    ingress_class_name: str | None = None
-
-
-class IngressBackend(Model):
-    resource: TypedLocalObjectReference | None = wire(None, number="3")
-    service: IngressServiceBackend | None = None
-
-
 class ServiceBackendPort(Model):
     ATOMIC = True
 
@@ -31,13 +19,9 @@ class IngressServiceBackend(Model):
     port: ServiceBackendPort = wire(struct=ServiceBackendPort)
 
 
-class HTTPIngressRuleValue(Model):
-    paths: list[HTTPIngressPath] = wire([], required=True, zero="kept", list_type="atomic")
-
-
-class IngressRule(Model):
-    host: str = ""
-    http: HTTPIngressRuleValue | None = wire(None, number="2.1")
+class IngressBackend(Model):
+    resource: TypedLocalObjectReference | None = wire(None, number="3")
+    service: IngressServiceBackend | None = None
 
 
 class HTTPIngressPath(Model):
@@ -48,9 +32,37 @@ class HTTPIngressPath(Model):
     )
 
 
+class HTTPIngressRuleValue(Model):
+    paths: list[HTTPIngressPath] = wire([], required=True, zero="kept", list_type="atomic")
+
+
+class IngressRule(Model):
+    host: str = ""
+    http: HTTPIngressRuleValue | None = wire(None, number="2.1")
+
+
 class IngressTLS(Model):
     hosts: list[str] = wire([], list_type="atomic")
     secret_name: str = ""
+
+
+class IngressSpec(Model):
+    default_backend: IngressBackend | None = None
+    tls: list[IngressTLS] = wire([], list_type="atomic")
+    rules: list[IngressRule] = wire([], list_type="atomic")
+    ingress_class_name: str | None = None
+
+
+class IngressPortStatus(Model):
+    port: Int32 = wire(0, required=True, zero="kept")
+    protocol: str = wire("", required=True, zero="kept", enum=("SCTP", "TCP", "UDP"))
+    error: str | None = None
+
+
+class IngressLoadBalancerIngress(Model):
+    ip: str = ""
+    hostname: str = ""
+    ports: list[IngressPortStatus] = wire([], list_type="atomic", number="4")
 
 
 class IngressLoadBalancerStatus(Model):
@@ -67,15 +79,3 @@ class Ingress(TypedModel):
     metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: IngressSpec = wire(struct=IngressSpec)
     status: IngressStatus = wire(struct=IngressStatus)
-
-
-class IngressLoadBalancerIngress(Model):
-    ip: str = ""
-    hostname: str = ""
-    ports: list[IngressPortStatus] = wire([], list_type="atomic", number="4")
-
-
-class IngressPortStatus(Model):
-    port: Int32 = wire(0, required=True, zero="kept")
-    protocol: str = wire("", required=True, zero="kept", enum=("SCTP", "TCP", "UDP"))
-    error: str | None = None

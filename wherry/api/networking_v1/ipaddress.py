@@ -6,6 +6,13 @@ from wherry.api.meta_v1.meta import ObjectMeta
 from wherry.api.model import GroupVersionKind, Model, TypedModel, wire
 
 
+class ParentReference(Model):
+    group: str = ""
+    resource: str = wire("", required=True)
+    namespace: str = ""
+    name: str = wire("", required=True)
+
+
 class IPAddressSpec(Model):
     parent_ref: ParentReference | None = wire(None, required=True)
 
@@ -15,10 +22,3 @@ class IPAddress(TypedModel):
 
     metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: IPAddressSpec = wire(struct=IPAddressSpec, required=True)
-
-
-class ParentReference(Model):
-    group: str = ""
-    resource: str = wire("", required=True)
-    namespace: str = ""
-    name: str = wire("", required=True)

@@ -10,22 +10,12 @@ class OpaqueDeviceConfiguration(Model):
     parameters: RawObject | None = wire(None, required=True, zero="kept")
 
 
-class DeviceSelector(Model):
-    cel: CELDeviceSelector | None = None
-
-
 class CELDeviceSelector(Model):
     expression: str = wire("", required=True, zero="kept")
 
 
-class DeviceClaim(Model):
-    requests: list[DeviceRequest] = wire([], zero="kept", list_type="atomic")
-    constraints: list[DeviceConstraint] = wire([], list_type="atomic")
-    config: list[DeviceClaimConfiguration] = wire([], list_type="atomic")
-
-
-class ResourceClaimSpec(Model):
-    devices: DeviceClaim = wire(struct=DeviceClaim, zero="kept")
+class DeviceSelector(Model):
+    cel: CELDeviceSelector | None = None
 
 
 class DeviceClaimConfiguration(Model):
@@ -37,22 +27,6 @@ class DeviceConstraint(Model):
     requests: list[str] = wire([], list_type="atomic")
     match_attribute: str | None = None
     distinct_attribute: str | None = None
-
-
-class DeviceRequest(Model):
-    name: str = wire("", required=True, zero="kept")
-    exactly: ExactDeviceRequest | None = None
-    first_available: list[DeviceSubRequest] = wire([], list_type="atomic")
-
-
-class ExactDeviceRequest(Model):
-    device_class_name: str = wire("", required=True, zero="kept")
-    selectors: list[DeviceSelector] = wire([], list_type="atomic")
-    allocation_mode: str = wire("", enum=("All", "ExactCount"))
-    count: Int64 = 0
-    admin_access: bool | None = None
-    tolerations: list[DeviceToleration] = wire([], list_type="atomic")
-    capacity: CapacityRequirements | None = None
 
 
 class CapacityRequirements(Model):
@@ -67,6 +41,16 @@ class DeviceToleration(Model):
     toleration_seconds: Int64 | None = None
 
 
+class ExactDeviceRequest(Model):
+    device_class_name: str = wire("", required=True, zero="kept")
+    selectors: list[DeviceSelector] = wire([], list_type="atomic")
+    allocation_mode: str = wire("", enum=("All", "ExactCount"))
+    count: Int64 = 0
+    admin_access: bool | None = None
+    tolerations: list[DeviceToleration] = wire([], list_type="atomic")
+    capacity: CapacityRequirements | None = None
+
+
 class DeviceSubRequest(Model):
     name: str = wire("", required=True, zero="kept")
     device_class_name: str = wire("", required=True, zero="kept")
@@ -75,3 +59,19 @@ class DeviceSubRequest(Model):
     count: Int64 = 0
     tolerations: list[DeviceToleration] = wire([], list_type="atomic")
     capacity: CapacityRequirements | None = None
+
+
+class DeviceRequest(Model):
+    name: str = wire("", required=True, zero="kept")
+    exactly: ExactDeviceRequest | None = None
+    first_available: list[DeviceSubRequest] = wire([], list_type="atomic")
+
+
+class DeviceClaim(Model):
+    requests: list[DeviceRequest] = wire([], zero="kept", list_type="atomic")
+    constraints: list[DeviceConstraint] = wire([], list_type="atomic")
+    config: list[DeviceClaimConfiguration] = wire([], list_type="atomic")
+
+
+class ResourceClaimSpec(Model):
+    devices: DeviceClaim = wire(struct=DeviceClaim, zero="kept")

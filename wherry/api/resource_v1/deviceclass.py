@@ -7,6 +7,10 @@ from wherry.api.model import GroupVersionKind, Model, TypedModel, wire
 from wherry.api.resource_v1.common import DeviceSelector, OpaqueDeviceConfiguration
 
 
+class DeviceClassConfiguration(Model):
+    opaque: OpaqueDeviceConfiguration | None = wire(None, number="1.1")
+
+
 class DeviceClassSpec(Model):
     selectors: list[DeviceSelector] = wire([], list_type="atomic")
     config: list[DeviceClassConfiguration] = wire([], list_type="atomic")
@@ -18,7 +22,3 @@ class DeviceClass(TypedModel):
 
     metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: DeviceClassSpec = wire(struct=DeviceClassSpec, required=True, zero="kept")
-
-
-class DeviceClassConfiguration(Model):
-    opaque: OpaqueDeviceConfiguration | None = wire(None, number="1.1")

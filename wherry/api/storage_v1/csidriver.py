@@ -6,6 +6,11 @@ from wherry.api.meta_v1.meta import ObjectMeta
 from wherry.api.model import GroupVersionKind, Int64, Model, TypedModel, wire
 
 
+class TokenRequest(Model):
+    audience: str = wire("", required=True, zero="kept")
+    expiration_seconds: Int64 | None = None
+
+
 class CSIDriverSpec(Model):
     attach_required: bool | None = None
     pod_info_on_mount: bool | None = None
@@ -25,8 +30,3 @@ class CSIDriver(TypedModel):
 
     metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: CSIDriverSpec = wire(struct=CSIDriverSpec, required=True, zero="kept")
-
-
-class TokenRequest(Model):
-    audience: str = wire("", required=True, zero="kept")
-    expiration_seconds: Int64 | None = None

@@ -18,6 +18,12 @@ class VolumeAttachmentSpec(Model):
     node_name: str = wire("", required=True, zero="kept")
 
 
+class VolumeError(Model):
+    time: Time | None = wire(None, zero="kept")
+    message: str = ""
+    error_code: Int32 | None = None
+
+
 class VolumeAttachmentStatus(Model):
     attached: bool = wire(False, required=True, zero="kept")
     attachment_metadata: dict[str, str] = {}
@@ -31,9 +37,3 @@ class VolumeAttachment(TypedModel):
     metadata: ObjectMeta = wire(struct=ObjectMeta)
     spec: VolumeAttachmentSpec = wire(struct=VolumeAttachmentSpec, required=True, zero="kept")
     status: VolumeAttachmentStatus = wire(struct=VolumeAttachmentStatus)
-
-
-class VolumeError(Model):
-    time: Time | None = wire(None, zero="kept")
-    message: str = ""
-    error_code: Int32 | None = None
