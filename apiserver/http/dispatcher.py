@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 Answer = Response | Tunnel
 Endpoint = Callable[[RequestContext, Exchange], Awaitable[Answer]]
-LONG_RUNNING = frozenset({"log", "exec"})
+LONG_RUNNING = frozenset({"log", "exec", "attach", "portforward", "proxy"})
 AUDIT_ID_CHARACTERS_MAX = 64
 
 

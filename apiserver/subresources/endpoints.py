@@ -27,6 +27,8 @@ def endpoints(
         ("", "pods", "eviction"): pods.evict,
         ("", "pods", "log"): streams.log,
         ("", "pods", "exec"): streams.execute,
+        ("", "pods", "attach"): streams.attach,
+        ("", "pods", "portforward"): streams.port_forward,
         ("", "serviceaccounts", "token"): tokens.request,
         (AUTHENTICATION, "tokenreviews", ""): tokens.review,
         (AUTHENTICATION, "selfsubjectreviews", ""): reviews.who_am_i,

@@ -1,8 +1,8 @@
-"""pods/log and pods/exec: checked here, answered by the node's kubelet, passed through unread.
+"""pods/log, exec, attach and portforward: checked here, answered by the node's kubelet, passed through unread.
 
-exec is WebSocket end to end (`v5.channel.k8s.io`, `v4.channel.k8s.io`): the client's handshake goes to
-the kubelet, its 101 back to the client, and from then on bytes are copied both ways. SPDY, which
-clients before 1.31 speak, is refused with a clear word.
+All but log are protocol upgrades end to end: the client's handshake goes to the kubelet, its 101 back to
+the client, and from then on bytes are copied both ways, whatever the two agreed on (our kubelet speaks
+WebSocket). Anything but a 101 is the client's answer as it is.
 
 Source: kubernetes/pkg/registry/core/pod/{strategy,rest/log,rest/subresources}.go.
 """
@@ -38,14 +38,15 @@ SWITCHING_PROTOCOLS = 101
 _LOG_NUMBERS = {"sinceSeconds": 1, "tailLines": 0, "limitBytes": 1}  # name → least value
 _LOG_FLAGS = ("follow", "previous", "timestamps")
 # Our parameter → the kubelet's.
-_EXEC_FLAGS = {"stdin": "input", "stdout": "output", "stderr": "error", "tty": "tty"}
+_STREAM_FLAGS = {"stdin": "input", "stdout": "output", "stderr": "error", "tty": "tty"}
 _HANDSHAKE = (
     "connection", "upgrade", "sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol",
+    "x-stream-protocol-version",
 )  # fmt: skip
 
 
 class StreamEndpoints:
-    """GET pods/log; GET and POST pods/exec."""
+    """GET pods/log; GET and POST pods/exec, attach, portforward."""
 
     def __init__(self, registry: Registry, kubelets: Kubelets) -> None:
         self._registry = registry
@@ -66,20 +67,40 @@ class StreamEndpoints:
             raise await _relayed(answer, ctx.info.name)
         return Response(200, answer.chunks(), TEXT)
 
-    async def execute(self, ctx: RequestContext, exchange: Exchange) -> Tunnel:
+    async def execute(self, ctx: RequestContext, exchange: Exchange) -> Response | Tunnel:
         pod = await self._pod(ctx)
-        query = parse_qsl(exchange.raw_query.decode("latin-1"), keep_blank_values=True)
-        parameters = exec_query(query)
+        parameters = exec_query(parameters_of(exchange))
         container = chosen_container(pod, ctx.query.get("container", ""))
+        return await self._upgrade(ctx, exchange, pod, _target("exec", ctx, container, parameters))
+
+    async def attach(self, ctx: RequestContext, exchange: Exchange) -> Response | Tunnel:
+        pod = await self._pod(ctx)
+        parameters = attach_query(parameters_of(exchange))
+        container = chosen_container(pod, ctx.query.get("container", ""))
+        target = _target("attach", ctx, container, parameters)
+        return await self._upgrade(ctx, exchange, pod, target)
+
+    async def port_forward(self, ctx: RequestContext, exchange: Exchange) -> Response | Tunnel:
+        pod = await self._pod(ctx)
+        target = _target("portForward", ctx, "", ports_query(parameters_of(exchange)))
+        return await self._upgrade(ctx, exchange, pod, target)
+
+    async def _upgrade(
+        self, ctx: RequestContext, exchange: Exchange, pod: Mapping[str, Any], target: str
+    ) -> Response | Tunnel:
+        """Pass the handshake on. The kubelet sees SPDY too: it may know better what is wrong."""
         node_name = pod["spec"].get("nodeName")
         if not node_name:
             raise bad_request(f"pod {ctx.info.name} does not have a host assigned")
-        headers = websocket_headers(exchange.headers)
-        call = Call("GET", _target("exec", ctx, container, parameters), headers)
+        headers = upgrade_headers(exchange.headers)
+        call = Call(exchange.scope["method"], target, headers)
         answer = await self._kubelets.call(self._node(node_name), call)
-        if answer.status != SWITCHING_PROTOCOLS:
-            raise await _relayed(answer, ctx.info.name)
-        return Tunnel(answer.head, answer.reader, answer.writer)
+        if answer.status == SWITCHING_PROTOCOLS:
+            return Tunnel(answer.head, answer.reader, answer.writer)
+        text = await answer.text()
+        if answer.status in (401, 403):
+            raise _not_trusted(answer, text)
+        return Response(answer.status, text.encode(), TEXT)
 
     async def _pod(self, ctx: RequestContext) -> Mapping[str, Any]:
         await self._registry.fresh()
@@ -92,9 +113,15 @@ class StreamEndpoints:
 def _target(
     verb: str, ctx: RequestContext, container: str, query: Iterable[tuple[str, str]]
 ) -> str:
-    path = "/".join(quote(part, "") for part in (ctx.info.namespace, ctx.info.name, container))
+    parts = [ctx.info.namespace, ctx.info.name, *filter(None, [container])]
+    path = f"/{verb}/{'/'.join(quote(part, '') for part in parts)}"
     parameters = urlencode(list(query))
-    return f"/{verb}/{path}?{parameters}" if parameters else f"/{verb}/{path}"
+    return f"{path}?{parameters}" if parameters else path
+
+
+def parameters_of(exchange: Exchange) -> list[tuple[str, str]]:
+    """Every query parameter in order: `command` and `ports` come more than once."""
+    return parse_qsl(exchange.raw_query.decode("latin-1"), keep_blank_values=True)
 
 
 def log_query(query: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -128,32 +155,33 @@ def log_query(query: Mapping[str, str]) -> list[tuple[str, str]]:
 
 def exec_query(query: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """The kubelet's parameters for PodExecOptions; ApiError 400 when they ask for nothing."""
-    found = []
-    streams = False
-    for name, value in query:
-        if name == "command":
-            found.append((name, value))
-        elif name in _EXEC_FLAGS and is_true(value):
-            found.append((_EXEC_FLAGS[name], "1"))
-            streams = streams or name != "tty"
-    if not streams:
-        raise bad_request("you must specify at least one of stdin, stdout, stderr")
-    if not any(name == "command" for name, _ in found):
+    query = list(query)
+    commands = [(name, value) for name, value in query if name == "command"]
+    found = commands + attach_query(query)
+    if not commands:
         raise bad_request("you must specify a command for the container to execute")
     return found
 
 
-def websocket_headers(headers: Mapping[bytes, bytes]) -> dict[str, str]:
+def attach_query(query: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The kubelet's parameters for PodAttachOptions; ApiError 400 when they ask for nothing."""
+    asked = [name for name, value in query if name in _STREAM_FLAGS and is_true(value)]
+    if not any(name != "tty" for name in asked):
+        raise bad_request("you must specify at least one of stdin, stdout, stderr")
+    return [(_STREAM_FLAGS[name], "1") for name in asked]
+
+
+def ports_query(query: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The kubelet's parameters for PodPortForwardOptions: none when ports come in the stream."""
+    ports = [port for name, value in query if name == "ports" for port in value.split(",")]
+    return [("port", port) for port in ports]
+
+
+def upgrade_headers(headers: Mapping[bytes, bytes]) -> dict[str, str]:
     """The handshake to pass on; ApiError 400 when the request is none."""
-    upgrade = headers.get(b"upgrade", b"").decode("latin-1").lower()
-    if upgrade.startswith("spdy"):
-        raise bad_request(
-            "SPDY streams are not served; use a client that speaks WebSocket "
-            "(kubectl 1.31 or newer, or KUBECTL_REMOTE_COMMAND_WEBSOCKETS=true)"
-        )
-    if upgrade != "websocket":
+    if not headers.get(b"upgrade"):
         raise bad_request("Upgrade request required")
-    found = {}
+    found = {"content-length": "0"}
     for name in _HANDSHAKE:
         value = headers.get(name.encode())
         if value is not None:
@@ -190,8 +218,12 @@ async def _relayed(answer: Answer, name: str) -> ApiError:
         details = {"name": name, "kind": "pods", "causes": [_cause(text)]}
         return status_error("NotFound", message, details=details)
     if answer.status in (401, 403):
-        return internal_error(f"the kubelet refused this server: {text or answer.status}")
+        return _not_trusted(answer, text)
     return internal_error(text or f"the kubelet answered {answer.status}")
+
+
+def _not_trusted(answer: Answer, text: str) -> ApiError:
+    return internal_error(f"the kubelet refused this server: {text or answer.status}")
 
 
 def _cause(text: str) -> dict[str, str]:

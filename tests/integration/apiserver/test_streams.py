@@ -35,9 +35,12 @@ class Kubelet:
 
     port: int = 0
     asked: list[str] = field(default_factory=list)
+    refusal: str = ""  # of every stream
 
     async def http(self, connection: ServerConnection, request: Request) -> Response | None:
         self.asked.append(request.path)
+        if self.refusal:
+            return Response(500, "Error", Headers(), self.refusal.encode())
         if "/talks/" in request.path and request.path.startswith("/containerLogs/"):
             return Response(200, "OK", Headers({"Content-Type": "text/plain"}), b"one\ntwo\n")
         if request.path.startswith("/containerLogs/"):
@@ -199,13 +202,25 @@ async def test_exec_refused(shared_apiserver: Any, site: Site, query: str, words
     assert words in (refusal.value.response.body or b"").decode()
 
 
-async def test_spdy_is_refused_clearly(site: Site) -> None:
+@pytest.mark.parametrize(
+    ("verb", "target"),
+    [
+        ("exec", "/exec/{}/talks/c?command=ls&output=1"),
+        ("attach", "/attach/{}/talks/c?output=1"),
+        ("portforward", "/portForward/{}/talks"),
+    ],
+)
+async def test_spdy_is_refused_by_the_kubelet(
+    site: Site, kubelet: Kubelet, verb: str, target: str
+) -> None:
+    query = "command=ls&stdout=1" if verb == "exec" else "stdout=1"
+    kubelet.refusal = 'container not found ("c")'
     answer = await site.client.post(
-        f"{site.pods}/talks/exec?command=ls&stdout=1",
+        f"{site.pods}/talks/{verb}?{query}",
         headers={"Connection": "Upgrade", "Upgrade": "SPDY/3.1"},
     )
-    assert answer.status_code == 400
-    assert "WebSocket" in answer.json()["message"]
+    assert (answer.status_code, answer.text) == (500, 'container not found ("c")')
+    assert kubelet.asked == [target.format(site.name)]
 
 
 async def test_an_unreachable_kubelet_is_an_error(site: Site) -> None:

@@ -12,6 +12,7 @@ from wherry.api.resource import (
 )
 
 MODELS = "wherry.api.core_v1"
+CONNECT = ("create", "get")
 
 RESOURCES = (
     Resource(
@@ -59,10 +60,12 @@ RESOURCES = (
             "status.podIPs", "status.nominatedNodeName",
         ),
         subresources=(
+            Subresource("attach", gvk("v1", "PodAttachOptions"), CONNECT),
             Subresource("binding", gvk("v1", "Binding"), CREATE_ONLY),
             Subresource("eviction", gvk("policy/v1", "Eviction"), CREATE_ONLY),
-            Subresource("exec", gvk("v1", "PodExecOptions"), ("create", "get")),
+            Subresource("exec", gvk("v1", "PodExecOptions"), CONNECT),
             Subresource("log", gvk("v1", "Pod"), ("get",)),
+            Subresource("portforward", gvk("v1", "PodPortForwardOptions"), CONNECT),
             status("v1", "Pod"),
         ),
     ),

@@ -8,10 +8,12 @@ import pytest
 
 from apiserver.subresources.kubelets import address_of, parse_head
 from apiserver.subresources.streams import (
+    attach_query,
     chosen_container,
     exec_query,
     log_query,
-    websocket_headers,
+    ports_query,
+    upgrade_headers,
 )
 from wherry.api.errors import ApiError
 
@@ -107,23 +109,40 @@ def test_exec_that_asks_for_nothing(query: list[tuple[str, str]]) -> None:
     assert refusal.value.code == 400
 
 
-def test_websocket_handshake_is_passed_on() -> None:
+def test_attach_parameters() -> None:
+    query = [("container", "c"), ("stdin", "true"), ("tty", "true"), ("stderr", "false")]
+    assert attach_query(query) == [("input", "1"), ("tty", "1")]
+    with pytest.raises(ApiError):
+        attach_query([("tty", "true")])
+
+
+@pytest.mark.parametrize(
+    ("query", "want"),
+    [
+        ([("ports", "80"), ("ports", "443")], ["80", "443"]),
+        ([("ports", "80,443")], ["80", "443"]),
+        ([], []),
+    ],
+    ids=["repeated", "joined", "none"],
+)
+def test_ports(query: list[tuple[str, str]], want: list[str]) -> None:
+    assert ports_query(query) == [("port", port) for port in want]
+
+
+def test_handshakes_are_passed_on() -> None:
     headers = {
         b"upgrade": b"WebSocket", b"connection": b"Upgrade", b"sec-websocket-key": b"k",
         b"sec-websocket-version": b"13", b"sec-websocket-protocol": b"v5.channel.k8s.io",
         b"authorization": b"Bearer secret", b"sec-websocket-extensions": b"permessage-deflate",
     }  # fmt: skip
-    assert websocket_headers(headers) == {
+    assert upgrade_headers(headers) == {
         "upgrade": "WebSocket", "connection": "Upgrade", "sec-websocket-key": "k",
         "sec-websocket-version": "13", "sec-websocket-protocol": "v5.channel.k8s.io",
+        "content-length": "0",
     }  # fmt: skip
-
-
-@pytest.mark.parametrize("upgrade", [b"SPDY/3.1", b""])
-def test_other_upgrades_are_refused(upgrade: bytes) -> None:
-    with pytest.raises(ApiError) as refusal:
-        websocket_headers({b"upgrade": upgrade})
-    assert refusal.value.code == 400
+    assert upgrade_headers({b"upgrade": b"SPDY/3.1"})["upgrade"] == "SPDY/3.1"
+    with pytest.raises(ApiError):
+        upgrade_headers({})
 
 
 def test_kubelet_answer_head() -> None:

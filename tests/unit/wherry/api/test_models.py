@@ -65,7 +65,7 @@ def models() -> list[type[Model]]:
         walk(shape_of(resource.model))
         for sub in resource.subresources:
             module = importlib.import_module(f"wherry.api.{_package(sub.kind)}")
-            if sub.kind.kind != "PodExecOptions":  # options come in the query
+            if not sub.kind.kind.endswith("Options"):  # options come in the query
                 walk(shape_of(getattr(module, sub.kind.kind)))
     return sorted(found, key=lambda model: f"{model.__module__}.{model.__name__}")
 
