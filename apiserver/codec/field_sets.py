@@ -9,7 +9,8 @@ Source: sigs.k8s.io/structured-merge-diff/fieldpath (Set, serialize).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 Node = dict[str, Any]
@@ -65,3 +66,37 @@ def _children(node: Mapping[str, Any]) -> Mapping[str, Any]:
     if SELF not in node:
         return node
     return {key: child for key, child in node.items() if key != SELF}
+
+
+def intersection(left: Mapping[str, Any], right: Mapping[str, Any]) -> Node:
+    """What is in both sets by exactly the same path."""
+    shared: Node = {}
+    for key, node in left.items():
+        if key == SELF or key not in right:
+            continue
+        member = is_member(node) and is_member(right[key])
+        children = intersection(_children(node), _children(right[key]))
+        if member or children:
+            shared[key] = node_of(member, children)
+    return shared
+
+
+def paths(node: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Every member as people read it: `.spec.containers[name="c"].image`."""
+    for key, child in node.items():
+        if key == SELF:
+            continue
+        path = prefix + _readable(key)
+        if is_member(child):
+            yield path
+        yield from paths(child, path)
+
+
+def _readable(key: str) -> str:
+    kind, _, rest = key.partition(":")
+    if kind == "f":
+        return f".{rest}"
+    if kind != "k":
+        return f"[={rest}]" if kind == "v" else f"[{rest}]"
+    pairs = (f"{name}={json.dumps(value)}" for name, value in json.loads(rest).items())
+    return "[" + ",".join(pairs) + "]"

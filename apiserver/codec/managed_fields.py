@@ -5,13 +5,13 @@ what it changed or added; everybody else loses that, and what vanished. An objec
 its managedFields stays untracked until somebody applies to it.
 
 To call before admission changes the object, as upstream does: what admission or the server itself
-fills in belongs to nobody. Not here: server-side apply.
+fills in belongs to nobody. Server-side apply: `apply.py`.
 Source: k8s.io/apimachinery/pkg/util/managedfields.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -25,6 +25,8 @@ from wherry.api.shape import Shape
 
 MAX_UPDATE_MANAGERS: Final = 10  # beyond, the oldest are merged into one entry per version
 ANCIENT: Final = "ancient-changes"
+UPDATE: Final = "Update"
+APPLY: Final = "Apply"
 MAX_MANAGER_NAME: Final = 128
 FIELDS_TYPE: Final = "FieldsV1"
 _IDENTITY: Final = frozenset({"kind", "apiVersion"})
@@ -45,7 +47,9 @@ class Entry:
 
     @property
     def key(self) -> tuple[str, str, str, str]:
-        return (self.manager, self.operation, self.api_version, self.subresource)
+        # an applier is the same one whichever version it applies by
+        version = self.api_version if self.operation == UPDATE else ""
+        return (self.manager, self.operation, version, self.subresource)
 
     def to_wire(self) -> dict[str, Any]:
         tree = {
@@ -66,7 +70,7 @@ def track(
     shape: Shape,
     *,
     manager: str,
-    operation: str = "Update",
+    operation: str = UPDATE,
     api_version: str,
     subresource: str = "",
     now: datetime,
@@ -81,20 +85,34 @@ def track(
     entries = _entries_to_start_from(sent, before, from_body=not subresource)
     if not entries and old is not None:
         return  # it was reset, or never tracked: only apply begins again
-    live = old if old is not None else _zero(shape)
-    ignored = _STATUS_IGNORES if subresource == "status" else _MAIN_IGNORES
-    changed, removed = compare_objects(live, new, shape, ignored)
+    live = old if old is not None else zero(shape)
+    changed, removed = compare_objects(live, new, shape, ignored_by(subresource))
     if changed or removed:
         mine = Entry(
-            _printable(manager), operation, api_version, subresource, format_time(now), changed
+            printable(manager), operation, api_version, subresource, format_time(now), changed
         )
         entries = _cap(_handed_over(entries, mine, removed))
     if entries:
-        metadata["managedFields"] = [entry.to_wire() for entry in sorted(entries, key=_order)]
+        metadata["managedFields"] = to_wire(entries)
+
+
+def to_wire(entries: Iterable[Entry]) -> list[dict[str, Any]]:
+    """The entries as the wire orders them: appliers first, each by time."""
+    return [entry.to_wire() for entry in sorted(entries, key=_order)]
+
+
+def ignored_by(subresource: str) -> frozenset[str]:
+    """The root fields that a write of this subresource (or of the main resource) can't own."""
+    return _STATUS_IGNORES if subresource == "status" else _MAIN_IGNORES
+
+
+def read_entries(tree: Mapping[str, Any]) -> list[Entry]:
+    """The entries of a stored object; none when they can't be read."""
+    return _read(tree.get("metadata", {}).get("managedFields") or []) or []
 
 
 @cache  # bounded by the number of model classes
-def _zero(shape: Shape) -> Mapping[str, Any]:
+def zero(shape: Shape) -> Mapping[str, Any]:
     """What Go writes for an empty object: its fields are there before anybody sets them."""
     return canonical(shape.model, {})
 
@@ -116,7 +134,7 @@ def _read(trees: list[Any]) -> list[Entry] | None:
     for tree in trees:
         fields = tree.get("fieldsV1")
         operation = tree.get("operation")
-        known = operation in ("Update", "Apply") and tree.get("fieldsType") == FIELDS_TYPE
+        known = operation in (UPDATE, APPLY) and tree.get("fieldsType") == FIELDS_TYPE
         if not known or not isinstance(fields, dict):
             return None
         entries.append(
@@ -150,7 +168,7 @@ def _handed_over(entries: list[Entry], mine: Entry, removed: Node) -> list[Entry
 def _cap(entries: list[Entry]) -> list[Entry]:
     """Not too many: the oldest updates of each version share one entry."""
     updates = sorted(
-        (entry for entry in entries if entry.operation == "Update"),
+        (entry for entry in entries if entry.operation == UPDATE),
         key=lambda entry: (_seconds(entry), entry.manager),
     )
     first: dict[str, Entry] = {}
@@ -163,7 +181,7 @@ def _cap(entries: list[Entry]) -> list[Entry]:
             first[entry.api_version] = entry
             continue
         bucket = Entry(
-            ANCIENT, "Update", entry.api_version, "", entry.time,
+            ANCIENT, UPDATE, entry.api_version, "", entry.time,
             union(oldest.fields, entry.fields),
         )  # fmt: skip
         entries = [one for one in entries if one is not oldest and one is not entry] + [bucket]
@@ -180,7 +198,7 @@ def _order(entry: Entry) -> tuple[Any, ...]:
     return (entry.operation, _seconds(entry), entry.manager, entry.api_version, entry.subresource)
 
 
-def _printable(manager: str) -> str:
+def printable(manager: str) -> str:
     """A manager's name as upstream keeps it: printable, not too long, never empty."""
     name = "".join(char for char in manager if char.isprintable())[:MAX_MANAGER_NAME]
     return name or "unknown"

@@ -13,7 +13,14 @@ import orjson
 
 from apiserver.codec.body import media_type
 from wherry.api import strategic
-from wherry.api.errors import ApiError, bad_request, status_error
+from wherry.api.errors import (
+    ApiError,
+    bad_request,
+    forbidden_field,
+    invalid_object,
+    required,
+    status_error,
+)
 from wherry.api.model import TypedModel
 from wherry.api.patch import PatchError, copy_tree, json_patch, merge_patch
 from wherry.api.shape import shape_of
@@ -26,6 +33,19 @@ OPERATIONS_MAX = 10_000
 
 Tree = dict[str, Any]
 Apply = Callable[[Mapping[str, Any]], Tree]
+
+
+def check_patch(query: Mapping[str, str], content_type: str) -> bool:
+    """Whether the patch is a server-side apply (`applying.py`). ApiError 422."""
+    applies = media_type(content_type) == APPLY_PATCH
+    errors = []
+    if applies and not query.get("fieldManager"):
+        errors.append(required("fieldManager", "is required for apply patch"))
+    if not applies and "force" in query:
+        errors.append(forbidden_field("force", "may not be specified for non-apply patch"))
+    if errors:
+        raise invalid_object("meta.k8s.io", "PatchOptions", "", errors)
+    return applies
 
 
 def parse_patch(body: bytes, content_type: str, model: type[TypedModel]) -> Apply:
@@ -49,12 +69,6 @@ def parse_patch(body: bytes, content_type: str, model: type[TypedModel]) -> Appl
         strategic_patch = _object(body)
         shape = shape_of(model)
         return _guarded(lambda old: strategic.apply(copy_tree(old), strategic_patch, shape))
-    if kind == APPLY_PATCH:
-        raise status_error(
-            "UnsupportedMediaType",
-            "server-side apply is not supported by this server yet; use client-side apply, or one "
-            f"of {JSON_PATCH}, {MERGE_PATCH}, {STRATEGIC_PATCH}",
-        )
     raise status_error(
         "UnsupportedMediaType",
         "the body of the request was in an unknown format - accepted media types include: "

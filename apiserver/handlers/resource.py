@@ -16,10 +16,11 @@ from typing import Any
 import orjson
 
 from apiserver.codec.decode import decode, decode_tree
+from apiserver.handlers.applying import applier_of, scale_applier_of
 from apiserver.handlers.forms import ObjectShower, PartialShower, Shower, TableShower
 from apiserver.handlers.lists import Listing, Lists
 from apiserver.handlers.negotiate import OBJECT, Form, form_of
-from apiserver.handlers.patching import parse_patch
+from apiserver.handlers.patching import check_patch, parse_patch
 from apiserver.handlers.scale import scale_errors, scale_of, scaled
 from apiserver.handlers.watches import open_watch
 from apiserver.registry import deletion
@@ -178,7 +179,10 @@ class ResourceHandlers:
 
     async def _patch(self, ctx: RequestContext, receive_body: ReceiveBody) -> Response:
         check_write(ctx.query, "PatchOptions")
+        applies = check_patch(ctx.query, ctx.content_type)
         body = await receive_body()
+        if applies:
+            return await self._apply(ctx, body)
         validation = field_validation(ctx.query)
         if ctx.info.subresource == "scale":
             apply = parse_patch(body, ctx.content_type, autoscaling_v1.Scale)
@@ -197,20 +201,44 @@ class ResourceHandlers:
 
         return await self._change(ctx, make)
 
+    async def _apply(self, ctx: RequestContext, body: bytes) -> Response:
+        """Server-side apply; what somebody made since it was looked for is applied to."""
+        if ctx.info.subresource == "scale":
+            return await self._store_scale(
+                ctx, scale_applier_of(ctx, body, autoscaling_v1.Scale), applies=True
+            )
+        applied = applier_of(ctx, body)
+
+        def make(old: Mapping[str, Any] | None) -> Tree:
+            tree = applied(old)
+            match_name(tree["metadata"], ctx.info.name)
+            return tree
+
+        try:
+            return await self._change(ctx, make, applies=True)
+        except ApiError as error:
+            if error.reason != "AlreadyExists":
+                raise
+            return await self._change(ctx, make, applies=True)
+
     async def _change(
-        self, ctx: RequestContext, make: Callable[[Mapping[str, Any] | None], Tree]
+        self,
+        ctx: RequestContext,
+        make: Callable[[Mapping[str, Any] | None], Tree],
+        *,
+        applies: bool = False,
     ) -> Response:
         info = ctx.info
         outcome = await self._registry.change_object(
             ctx, ctx.resource, info.namespace, info.name, make,
-            subresource=info.subresource, dry_run=ctx.dry_run,
+            subresource=info.subresource, dry_run=ctx.dry_run, applies=applies,
         )  # fmt: skip
         return self._written(ctx, outcome)
 
     async def _scale(
         self, ctx: RequestContext, make_scale: Callable[[Mapping[str, Any]], Tree]
     ) -> Response:
-        info, resource = ctx.info, ctx.resource
+        info = ctx.info
 
         def make(old: Mapping[str, Any] | None) -> Tree:
             assert old is not None, "an object is scaled only when it is there"
@@ -222,9 +250,19 @@ class ResourceHandlers:
             scaled(tree, scale)
             return tree
 
+        return await self._store_scale(ctx, make)
+
+    async def _store_scale(
+        self,
+        ctx: RequestContext,
+        make: Callable[[Mapping[str, Any] | None], Tree],
+        *,
+        applies: bool = False,
+    ) -> Response:
+        info, resource = ctx.info, ctx.resource
         outcome = await self._registry.change_object(
             ctx, resource, info.namespace, info.name, make, subresource="scale",
-            dry_run=ctx.dry_run,
+            dry_run=ctx.dry_run, applies=applies,
         )  # fmt: skip
         tree = scale_of(decode_item(outcome.item, resource.gvk))
         return Response(body=orjson.dumps(tree))

@@ -66,6 +66,8 @@ class Write:
     name: str = ""
     subresource: str = ""
     dry_run: bool = False
+    # A server-side apply: it comes with its managedFields, and makes what is not there.
+    applies: bool = False
     # The kind's other objects, for kinds that allocate.
     others: Callable[[], Iterable[Mapping[str, Any]]] = tuple
 
@@ -249,6 +251,8 @@ def _refuse(resource: Resource, name: str, errors: list[FieldError]) -> None:
 
 
 def _track(write: Write, tree: Tree, old: Mapping[str, Any] | None) -> None:
+    if write.applies:
+        return
     managed_fields.track(
         tree,
         old,

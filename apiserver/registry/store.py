@@ -199,9 +199,10 @@ class Registry:
         make: Make,
         *,
         dry_run: bool,
+        applies: bool = False,
     ) -> Outcome:
         """Store a new object. `make` gives its decoded tree, anew each time it is called."""
-        write = self._write(ctx, resource, namespace, "", "", dry_run=dry_run)
+        write = self._write(ctx, resource, namespace, "", "", dry_run=dry_run, applies=applies)
         try:
             async with self._alone(write):
                 return await self._create(write, make)
@@ -218,9 +219,15 @@ class Registry:
         *,
         subresource: str = "",
         dry_run: bool = False,
+        applies: bool = False,
     ) -> Outcome:
-        """Change an object. `make` gives the wanted tree from the old one, or refuses."""
-        write = self._write(ctx, resource, namespace, name, subresource, dry_run=dry_run)
+        """Change an object. `make` gives the wanted tree from the old one, or refuses.
+
+        `applies`: the change is a server-side apply, which makes the object if it is not there.
+        """
+        write = self._write(
+            ctx, resource, namespace, name, subresource, dry_run=dry_run, applies=applies
+        )
 
         def decide(found: _Found) -> _Decision:
             tree = make(found.tree)
@@ -233,11 +240,14 @@ class Registry:
             async with self._alone(write):
                 return await self._change(write, decide)
         except KeyMissing:
-            if not (write.strategy.allow_create_on_update and not subresource):
+            creates = applies or write.strategy.allow_create_on_update
+            if subresource or not creates:
                 raise not_found(resource.qualified_name, name) from None
         except FAILURES as error:
             raise api_error(error) from error
-        return await self.create_object(ctx, resource, namespace, make, dry_run=dry_run)
+        return await self.create_object(
+            ctx, resource, namespace, make, dry_run=dry_run, applies=applies
+        )
 
     async def delete_object(
         self,
@@ -279,12 +289,14 @@ class Registry:
         subresource: str,
         *,
         dry_run: bool,
+        applies: bool = False,
     ) -> Write:
         strategy = self.strategies[resource]
         others = partial(self._others, resource, namespace, name) if strategy.allocates else tuple
         return Write(
-            resource, strategy, self._admission, ctx, namespace, name, subresource, dry_run, others
-        )
+            resource, strategy, self._admission, ctx, namespace, name, subresource, dry_run,
+            applies, others,
+        )  # fmt: skip
 
     def _others(self, resource: Resource, namespace: str, name: str) -> list[Mapping[str, Any]]:
         """A kind's objects but one."""

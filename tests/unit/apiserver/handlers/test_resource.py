@@ -221,13 +221,6 @@ async def test_patch_with_stale_resource_version(server: Server) -> None:
     assert refusal.value.code == 409
 
 
-async def test_apply_patch_is_refused_clearly(server: Server) -> None:
-    await server.ask("create", body=config("a"))
-    with pytest.raises(ApiError, match="server-side apply") as refusal:
-        await server.ask("patch", name="a", body={}, content_type="application/apply-patch+yaml")
-    assert refusal.value.code == 415
-
-
 async def test_dry_run_stores_nothing(server: Server) -> None:
     made = await server.tree("create", body=config("a"), dryRun="All")
     assert "resourceVersion" not in made["metadata"]
