@@ -12,6 +12,7 @@ from typing import Any, Final
 from apiserver.registry.strategy import Column
 from wherry.api.duration import human_duration
 from wherry.api.model import parse_time
+from wherry.api.selectors import label_selector
 
 UNKNOWN: Final = "<unknown>"
 NONE: Final = "<none>"
@@ -34,6 +35,18 @@ def created(tree: Mapping[str, Any], now: datetime) -> str:
 def label_map(labels: Mapping[str, str] | None) -> str:
     """A plain selector as `a=b,c=d`."""
     return ",".join(f"{key}={labels[key]}" for key in sorted(labels)) if labels else NONE
+
+
+def label_selection(selector: Mapping[str, Any] | None) -> str:
+    """A label selector as `a=b,c in (d)`."""
+    return (str(label_selector(selector)) if selector is not None else "") or NONE
+
+
+def selector_text(selector: Mapping[str, Any] | None) -> str:
+    """A label selector as kubectl writes it."""
+    if not selector:
+        return NONE
+    return str(label_selector(selector)) or NONE
 
 
 def containers(spec: Mapping[str, Any]) -> tuple[str, str]:

@@ -13,6 +13,9 @@ from typing import Final
 from apiserver.registry.apps.controllerrevision import ControllerRevisionStrategy
 from apiserver.registry.apps.deployment import DeploymentStrategy
 from apiserver.registry.apps.replicaset import ReplicaSetStrategy
+from apiserver.registry.certificates.certificatesigningrequest import (
+    CertificateSigningRequestStrategy,
+)
 from apiserver.registry.coordination.lease import LeaseStrategy
 from apiserver.registry.core.configmap import ConfigMapStrategy
 from apiserver.registry.core.endpoints import EndpointsStrategy
@@ -27,7 +30,14 @@ from apiserver.registry.core.service import DEFAULT_NETWORKS, DEFAULT_NODE_PORTS
 from apiserver.registry.core.service_allocator import Network
 from apiserver.registry.core.serviceaccount import ServiceAccountStrategy
 from apiserver.registry.discovery.endpointslice import EndpointSliceStrategy
+from apiserver.registry.networking.ingress import IngressStrategy
+from apiserver.registry.networking.ingressclass import IngressClassStrategy
+from apiserver.registry.networking.ipaddress import IPAddressStrategy
+from apiserver.registry.networking.networkpolicy import NetworkPolicyStrategy
+from apiserver.registry.networking.servicecidr import ServiceCIDRStrategy
 from apiserver.registry.node.runtimeclass import RuntimeClassStrategy
+from apiserver.registry.rbac.bindings import ClusterRoleBindingStrategy, RoleBindingStrategy
+from apiserver.registry.rbac.roles import ClusterRoleStrategy, RoleStrategy
 from apiserver.registry.scheduling.priorityclass import PriorityClassStrategy
 from apiserver.registry.storage.csidriver import CSIDriverStrategy
 from apiserver.registry.storage.csinode import CSINodeStrategy
@@ -48,23 +58,33 @@ def strategies(
         CSIDriverStrategy(),
         CSINodeStrategy(),
         CSIStorageCapacityStrategy(),
+        CertificateSigningRequestStrategy(),
+        ClusterRoleBindingStrategy(),
+        ClusterRoleStrategy(),
         ConfigMapStrategy(),
         ControllerRevisionStrategy(),
         DeploymentStrategy(),
         EndpointSliceStrategy(),
         EndpointsStrategy(),
         EventStrategy(),
+        IPAddressStrategy(),
+        IngressClassStrategy(),
+        IngressStrategy(),
         LeaseStrategy(),
         NamespaceStrategy(),
+        NetworkPolicyStrategy(),
         NodeStrategy(),
         PersistentVolumeClaimStrategy(),
         PersistentVolumeStrategy(),
         PodStrategy(),
         PriorityClassStrategy(),
         ReplicaSetStrategy(),
+        RoleBindingStrategy(),
+        RoleStrategy(),
         RuntimeClassStrategy(),
         SecretStrategy(),
         ServiceAccountStrategy(),
+        ServiceCIDRStrategy(),
         ServiceStrategy(service_networks, node_ports),
         StorageClassStrategy(),
         VolumeAttachmentStrategy(),

@@ -82,6 +82,19 @@ def dns1123_subdomain(value: str, *, unit: str = "characters") -> list[str]:
     return errors
 
 
+def wildcard_subdomain(value: str) -> list[str]:
+    """`*.` before a subdomain, such as an Ingress' host."""
+    errors = [max_length(SUBDOMAIN_MAX)] if len(value) > SUBDOMAIN_MAX else []
+    if not (value.startswith("*.") and _SUBDOMAIN_RE.fullmatch(value[2:])):
+        words = (
+            "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain,"
+            " which must consist of lower case alphanumeric characters, '-' or '.' and end with an"
+            " alphanumeric character"
+        )
+        errors.append(regex_error(words, rf"\*\.{_SUBDOMAIN}", "*.example.com"))
+    return errors
+
+
 def dns1035_label(value: str) -> list[str]:
     """A name that starts with a letter, such as a Service's."""
     errors = [max_length(LABEL_MAX)] if len(value) > LABEL_MAX else []

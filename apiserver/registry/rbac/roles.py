@@ -1,0 +1,81 @@
+"""Roles and ClusterRoles: what may be done.
+
+Source: pkg/apis/rbac/validation, pkg/registry/rbac/{role,clusterrole}/strategy.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from apiserver.registry.strategy import Strategy, Tree
+from apiserver.registry.validation.metadata import segment_name
+from apiserver.registry.validation.selector import label_selector
+from apiserver.registry.validation.words import each
+from wherry.api.errors import FieldError, invalid, required
+from wherry.api.rbac_v1 import ClusterRole, Role
+from wherry.api.scheme import resource_of
+
+
+class RoleStrategy(Strategy):
+    """What may be done in its namespace."""
+
+    resource = resource_of(Role)
+    allow_create_on_update = True
+
+    def name_errors(self, name: str, *, prefix: bool) -> list[str]:
+        return segment_name(name, prefix=False)
+
+    def validate(self, tree: Tree) -> list[FieldError]:
+        return each(tree["rules"] or (), "rules", _namespaced_rule)
+
+
+class ClusterRoleStrategy(Strategy):
+    """What may be done anywhere, also to paths that are no resources."""
+
+    resource = resource_of(ClusterRole)
+    allow_create_on_update = True
+
+    def name_errors(self, name: str, *, prefix: bool) -> list[str]:
+        return segment_name(name, prefix=False)
+
+    def validate(self, tree: Tree) -> list[FieldError]:
+        errors = each(tree["rules"] or (), "rules", _rule)
+        if (aggregation := tree.get("aggregationRule")) is None:
+            return errors
+        path = "aggregationRule.clusterRoleSelectors"
+        selectors = aggregation.get("clusterRoleSelectors", ())
+        if not selectors:
+            words = "at least one clusterRoleSelector required if aggregationRule is non-nil"
+            return [*errors, required(path, words)]
+        return errors + each(selectors, path, label_selector)
+
+
+def _namespaced_rule(rule: Mapping[str, Any], path: str) -> list[FieldError]:
+    urls = rule.get("nonResourceURLs")
+    if not urls:
+        return _rule(rule, path)
+    words = "namespaced rules cannot apply to non-resource URLs"
+    errors = _rule(rule, path)
+    errors.insert(0 if rule["verbs"] else 1, invalid(f"{path}.nonResourceURLs", urls, words))
+    return errors
+
+
+def _rule(rule: Mapping[str, Any], path: str) -> list[FieldError]:
+    groups, resources = rule.get("apiGroups"), rule.get("resources")
+    named, urls = rule.get("resourceNames"), rule.get("nonResourceURLs")
+    errors: list[FieldError] = []
+    if not rule["verbs"]:
+        errors.append(required(f"{path}.verbs", "verbs must contain at least one value"))
+    if urls:
+        if groups or resources or named:
+            words = "rules cannot apply to both regular resources and non-resource URLs"
+            errors.append(invalid(f"{path}.nonResourceURLs", urls, words))
+        return errors
+    if not groups:
+        words = "resource rules must supply at least one api group"
+        errors.append(required(f"{path}.apiGroups", words))
+    if not resources:
+        words = "resource rules must supply at least one resource"
+        errors.append(required(f"{path}.resources", words))
+    return errors
