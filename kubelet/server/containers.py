@@ -6,6 +6,7 @@ Source: upstream's pkg/kubelet/kubelet_pods.go validateContainerLogStatus, serve
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from kubelet.runtime.protocol import ContainerRecord, State
 from wherry.api.core_v1 import ContainerStatus, Pod
@@ -35,12 +36,20 @@ def check_declared(pod: Pod, container: str) -> None:
         raise Refusal(404, message)
 
 
-def has_terminal(pod: Pod, container: str) -> bool:
-    """Whether the container was made with a terminal."""
+@dataclass(frozen=True)
+class Console:
+    """How a container's main process was started: what attaching to it must know."""
+
+    tty: bool
+    stdin_once: bool
+
+
+def console_of(pod: Pod, container: str) -> Console:
     spec = pod.spec
-    terminals = {one.name: one.tty for one in (*spec.containers, *spec.init_containers)}
-    terminals |= {one.name: one.tty for one in spec.ephemeral_containers}
-    return terminals.get(container, False)
+    found = {one.name: Console(one.tty, one.stdin_once) for one in spec.containers}
+    found |= {one.name: Console(one.tty, one.stdin_once) for one in spec.init_containers}
+    found |= {one.name: Console(one.tty, one.stdin_once) for one in spec.ephemeral_containers}
+    return found[container]
 
 
 def for_logs(

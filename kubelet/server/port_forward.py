@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,12 +42,20 @@ class Target:
         try:
             streams = await self.dial(port)
         except OSError as failure:
-            why = failure.strerror or str(failure) or "i/o timeout"
-            text = f"error forwarding port {port} to pod {self.name}, uid {self.uid}: {why}"
+            text = (
+                f"error forwarding port {port} to pod {self.name}, uid {self.uid}: {_why(failure)}"
+            )
             log.info("%s", text)
             await error(text.encode())
             return
         await flow.run(streams, data, half_close=half_close)
+
+
+def _why(failure: OSError) -> str:
+    """asyncio's own texts name calls of Python's."""
+    if failure.errno is not None:
+        return f"connect to localhost: {os.strerror(failure.errno).lower()}"
+    return str(failure) or "connect to localhost: i/o timeout"
 
 
 def parse_ports(values: Sequence[str]) -> list[int]:

@@ -11,6 +11,7 @@ import socket
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 TCP_USER_TIMEOUT_MS = 10_000
 KEEPALIVE_IDLE_SECONDS = 30
@@ -28,6 +29,17 @@ class Connection(HttpToolsProtocol):
 
     def _unsupported_upgrade_warning(self) -> None:
         """Nothing: who asks for SPDY is told in the answer."""
+
+
+class StreamConnection(WebSocketsSansIOProtocol):
+    """A WebSocket whose subprotocol the application alone reads and chooses.
+
+    The library would refuse `SPDY/3.1+portforward.k8s.io`: by RFC 6455 a name has no slash.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.conn.process_subprotocol = lambda headers: None  # type: ignore[method-assign]
 
 
 def tune_socket(sock: socket.socket) -> None:

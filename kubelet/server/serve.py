@@ -12,7 +12,7 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
-from kubelet.server.protocol import Connection, tune_socket
+from kubelet.server.protocol import Connection, StreamConnection, tune_socket
 from wherry.daemon.process import StartError
 
 KEEP_ALIVE_SECONDS = 120
@@ -52,7 +52,7 @@ async def serve(
     config = uvicorn.Config(
         app,
         http=Connection,
-        ws="websockets-sansio",
+        ws=StreamConnection,
         ws_per_message_deflate=False,
         loop="none",
         lifespan="off",

@@ -24,7 +24,7 @@ from kubelet.runtime.protocol import (
     State,
 )
 from kubelet.server import port_forward, streams, tunnel
-from kubelet.server.containers import Refusal, check_declared, for_exec, has_terminal
+from kubelet.server.containers import Refusal, check_declared, console_of, for_exec
 from kubelet.server.flow import Dial
 from kubelet.server.netns import Streams
 from kubelet.server.sources import PodSource
@@ -103,20 +103,20 @@ class Sessions:
             await _deny(socket, error)
             return
         await socket.accept(protocol)
-        await streams.serve(socket, process, wish.command)
+        await streams.serve(socket, process, streams.Command(wish.command))
 
     async def attach(self, socket: WebSocket) -> None:
         try:
             wish, pod, record = self._main_process(socket)
             protocol = _agreed(socket, streams.PROTOCOLS)
-            # Whether there is a terminal was decided when the container was made.
-            tty = has_terminal(pod, record.name)
-            process = await self.runtime.attach(record.id, stdin=wish.stdin, tty=tty)
+            console = console_of(pod, record.name)
+            process = await self.runtime.attach(record.id, stdin=wish.stdin, tty=console.tty)
         except (Refusal, RuntimeFailure) as error:
             await _deny(socket, error)
             return
         await socket.accept(protocol)
-        await streams.serve(socket, process, None, wish.outputs)
+        attached = streams.Attached(wish.outputs, ends_input=console.stdin_once)
+        await streams.serve(socket, process, attached)
 
     async def port_forward(self, socket: WebSocket) -> None:
         try:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -49,19 +50,37 @@ def failure_status(message: str) -> dict[str, Any]:
     }
 
 
-async def serve(
-    socket: WebSocket,
-    process: Stream,
-    command: Sequence[str] | None,
-    outputs: frozenset[int] = frozenset((STDOUT, STDERR)),
-) -> None:
-    """Carry bytes both ways until the process ends or the client goes; then let go of both.
+@dataclass(frozen=True)
+class Command:
+    """A session with a process of its own (exec): its exit code is the session's end."""
 
-    command: whose exit code ends the session; None when attached to a process of its own life
-    outputs: the channels the client wants
+    words: Sequence[str]
+    outputs = frozenset((STDOUT, STDERR))
+    ends_input = True
+
+    async def final_status(self, process: Stream) -> dict[str, Any]:
+        return exit_status(self.words, await process.exit_code())
+
+
+@dataclass(frozen=True)
+class Attached:
+    """A session with a container's main process, which lives and ends on its own.
+
+    outputs:    the channels the client wants
+    ends_input: whether the process's input ends with the client's (stdinOnce)
     """
-    incoming = asyncio.create_task(_client_to_process(socket, process))
-    outgoing = asyncio.create_task(_process_to_client(socket, process, command, outputs))
+
+    outputs: frozenset[int]
+    ends_input: bool
+
+    async def final_status(self, process: Stream) -> dict[str, Any]:
+        return exit_status((), 0)  # as upstream: how the process ended is in the pod's status
+
+
+async def serve(socket: WebSocket, process: Stream, session: Command | Attached) -> None:
+    """Carry bytes both ways until the process ends or the client goes; then let go of both."""
+    incoming = asyncio.create_task(_client_to_process(socket, process, session.ends_input))
+    outgoing = asyncio.create_task(_process_to_client(socket, process, session))
     try:
         await asyncio.wait({incoming, outgoing}, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -72,22 +91,21 @@ async def serve(
 
 
 async def _process_to_client(
-    socket: WebSocket, process: Stream, command: Sequence[str] | None, outputs: frozenset[int]
+    socket: WebSocket, process: Stream, session: Command | Attached
 ) -> None:
     try:
         while (piece := await process.read()) is not None:
             channel, data = piece
-            if channel in outputs:
+            if channel in session.outputs:
                 await socket.send_bytes(bytes([channel]) + data)
-        # As upstream: the end of an attached process is no failure of the session.
-        status = exit_status(command or (), await process.exit_code() if command else 0)
+        status = await session.final_status(process)
     except RuntimeFailure as error:
         status = failure_status(str(error))
     await socket.send_bytes(bytes([ERROR]) + json.dumps(status).encode())
     await socket.close(1000)
 
 
-async def _client_to_process(socket: WebSocket, process: Stream) -> None:
+async def _client_to_process(socket: WebSocket, process: Stream, ends_input: bool) -> None:
     """Ends only when the client goes: a process whose input has ended still talks."""
     while True:
         try:
@@ -104,7 +122,7 @@ async def _client_to_process(socket: WebSocket, process: Stream) -> None:
             await process.write(body)
         elif channel == RESIZE:
             await _resize(process, body)
-        elif channel == CLOSE and body[:1] == bytes([STDIN]):
+        elif channel == CLOSE and body[:1] == bytes([STDIN]) and ends_input:
             await process.close_stdin()
 
 
