@@ -6,14 +6,18 @@ The machine is a network namespace of its own, so that the real one's packet fil
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import docker
 import pytest
 
 from deploy import netns
 from deploy.cleanup import remove_tree
+from deploy.engine import engine_answers
+from deploy.image import busybox_archive
 from tests.e2e.support import IMAGE, run, wait, wherry_program
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -88,6 +92,45 @@ def test_up_runs_a_pod_and_purge_leaves_nothing(machine: Machine) -> None:
     assert [p.name for p in machine.directory.iterdir()] == []
     mounts = Path("/proc/self/mounts").read_text()
     assert str(machine.directory) not in mounts
+
+
+@pytest.fixture
+def engine(machine: Machine) -> Iterator[docker.DockerClient]:
+    """A Docker Engine that is the machine's own, with a container of someone else's."""
+    inside, home = f"--net=/run/netns/{machine.wires.namespace('m')}", machine.directory / "own"
+    home.mkdir()
+    socket = machine.directory / "docker.sock"
+    command = (
+        "nsenter", inside, "dockerd", f"--host=unix://{socket}", f"--data-root={home / 'data'}",
+        f"--exec-root={home / 'run'}", f"--pidfile={home / 'docker.pid'}",
+    )  # fmt: skip
+    with (home / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as own:
+        wait(lambda: engine_answers(socket), "the machine's own engine")
+        client = docker.DockerClient(base_url=f"unix://{socket}")
+        yield client
+        for container in client.containers.list(all=True):
+            container.remove(force=True)
+        client.close()
+        own.terminate()
+        own.wait(30)
+
+
+def test_an_engine_of_the_machines_own_is_used_and_left(
+    machine: Machine, engine: docker.DockerClient
+) -> None:
+    engine.images.load(busybox_archive(IMAGE))
+    foreign = engine.containers.run(IMAGE, ["sleep", "1000"], detach=True, network_mode="none")
+    machine.do(wherry_program(), "up", *machine.folders, machine.socket, "--node-name=solo")
+    wait(lambda: "default" in machine.do("kubectl", "get", "sa", "-o", "name"), "service account")
+    machine.do("kubectl", "run", "one", f"--image={IMAGE}", "--", "sleep", "1000")
+    machine.do("kubectl", "wait", "--for=condition=Ready", "pod/one", "--timeout=60s")
+    assert len(engine.containers.list()) == 3  # the pod's two, and the stranger
+
+    machine.do(wherry_program(), "down", "--purge", *machine.folders, machine.socket)
+    assert [one.id for one in engine.containers.list(all=True)] == [foreign.id]
+    assert [tag for image in engine.images.list() for tag in image.tags] == [IMAGE]
+    assert "DOCKER" in machine.do("iptables-save")  # the engine's own rules stay
+    assert "wherry" not in machine.do("nft", "list", "tables")
 
 
 def test_what_is_missing_is_said_in_a_line(machine: Machine) -> None:
