@@ -10,11 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from apiserver.admission.certificate_subject import CertificateSubjectRestriction
+from apiserver.admission.default_ingress_class import DefaultIngressClass
 from apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
 from apiserver.admission.interface import AdmissionPlugin, Attributes, Lister
 from apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from apiserver.admission.priority import Priority
+from apiserver.admission.runtime_class import RuntimeClass
 from apiserver.admission.service_account import ServiceAccount
+from apiserver.admission.storage_classes import DefaultStorageClass, PersistentVolumeClaimResize
+from apiserver.admission.storage_protection import StorageObjectInUseProtection
 from apiserver.admission.taint_nodes import TaintNodesByCondition
 
 
@@ -36,6 +41,12 @@ PLUGINS: Mapping[str, Callable[[Settings], AdmissionPlugin]] = MappingProxyType(
         "DefaultTolerationSeconds": lambda settings: DefaultTolerationSeconds(
             settings.not_ready_toleration_seconds, settings.unreachable_toleration_seconds
         ),
+        "DefaultStorageClass": lambda settings: DefaultStorageClass(),
+        "StorageObjectInUseProtection": lambda settings: StorageObjectInUseProtection(),
+        "PersistentVolumeClaimResize": lambda settings: PersistentVolumeClaimResize(),
+        "RuntimeClass": lambda settings: RuntimeClass(),
+        "CertificateSubjectRestriction": lambda settings: CertificateSubjectRestriction(),
+        "DefaultIngressClass": lambda settings: DefaultIngressClass(),
     }
 )
 

@@ -60,7 +60,12 @@ EVENT_SECONDS = 3600  # upstream's --event-ttl
 CHANGE_ATTEMPTS_MAX = 20  # of one change, against others who change the same object
 NAME_ATTEMPTS_MAX = 8  # of generated names
 # Kinds that admission and others look up in memory right after they were made.
-_SEEN_BEFORE_ANSWERED = frozenset({"namespaces", "serviceaccounts", "priorityclasses", "services"})
+_SEEN_BEFORE_ANSWERED = frozenset(
+    (
+        "namespaces", "serviceaccounts", "priorityclasses", "services", "storageclasses",
+        "runtimeclasses", "ingressclasses",
+    )
+)  # fmt: skip
 
 Make = Callable[[Mapping[str, Any] | None], Tree]
 
