@@ -9,6 +9,7 @@ from apiserver.storage.cache import CacheBehind
 from apiserver.storage.interface import (
     Compacted,
     FutureRevision,
+    OutcomeUnknown,
     StorageError,
     StorageFull,
     StorageUnavailable,
@@ -28,6 +29,13 @@ def api_error(error: Failure) -> ApiError:
     match error:
         case CacheBehind():
             return too_large_revision(error.wanted, error.reached)
+        case OutcomeUnknown():
+            return status_error(
+                "Timeout",
+                "the store (etcd) did not answer in time; the write may have been done: read "
+                f"before trying again: {error}",
+                details={"retryAfterSeconds": RETRY_SECONDS},
+            )
         case StorageUnavailable():
             return unavailable(f"the store (etcd) does not answer: {error}")
         case StorageFull():

@@ -5,81 +5,40 @@ is one transaction conditional on the key's mod_revision, so a revision never ho
 call has a deadline. With several endpoints a call that gets no answer moves on to the next one; reads
 are asked again there, writes are not, as they may have happened.
 
-Source of the wire: etcd's api/etcdserverpb/rpc.proto; errors: api/v3rpc/rpctypes.
+Source of the wire: etcd's api/etcdserverpb/rpc.proto.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NoReturn
-from urllib.parse import urlsplit
+from typing import Any
 
-import grpc
 import grpc.aio
 from aetcd import rpc
 
+from apiserver.storage.etcd_errors import failure_of
+from apiserver.storage.etcd_member import EtcdTls as EtcdTls
+from apiserver.storage.etcd_member import Member
 from apiserver.storage.interface import (
     Change,
     Compacted,
     Entry,
-    FutureRevision,
     KeyExists,
     KeyMissing,
     Page,
     RevisionConflict,
     Status,
     StorageError,
-    StorageFull,
     StorageUnavailable,
-    ValueTooLarge,
 )
 
 CALL_SECONDS = 5.0  # deadline of every call but the watch
-_OPTIONS = [
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
-    ("grpc.use_local_subchannel_pool", 1),
-]
 # A member that lost the majority ends the watch instead of staying silent.
 _WATCH_METADATA = (("hasleader", "true"),)
 _PREFIX_START, _EVERYTHING = b"\x00", b"\x00"  # etcd's range of all keys
 
 
-@dataclass(frozen=True, slots=True)
-class EtcdTls:
-    """Files that prove who we are to etcd and who etcd is to us."""
-
-    ca_file: str = ""
-    cert_file: str = ""
-    key_file: str = ""
-
-
-class _Member:
-    """One endpoint's channel and stubs."""
-
-    def __init__(self, endpoint: str, tls: EtcdTls) -> None:
-        parts = urlsplit(endpoint if "://" in endpoint else f"http://{endpoint}")
-        target = f"{parts.hostname}:{parts.port or 2379}"
-        if parts.scheme == "https":
-            credentials = grpc.ssl_channel_credentials(
-                _read(tls.ca_file), _read(tls.key_file), _read(tls.cert_file)
-            )
-            self.channel = grpc.aio.secure_channel(target, credentials, options=_OPTIONS)
-        else:
-            self.channel = grpc.aio.insecure_channel(target, options=_OPTIONS)
-        self.kv = rpc.KVStub(self.channel)
-        self.watch = rpc.WatchStub(self.channel)
-        self.lease = rpc.LeaseStub(self.channel)
-        self.maintenance = rpc.MaintenanceStub(self.channel)
+Method = Callable[[Member], Callable[..., Awaitable[Any]]]
 
 
 class EtcdStorage:
@@ -95,7 +54,7 @@ class EtcdStorage:
         tls: EtcdTls | None = None,
         probe_key: bytes = b"/registry/.revision",
     ) -> None:
-        self._members = [_Member(endpoint, tls or EtcdTls()) for endpoint in endpoints]
+        self._members = [Member(endpoint, tls or EtcdTls()) for endpoint in endpoints]
         self._current = 0
         # With one endpoint a call waits for it to come back, up to the deadline.
         self._wait = len(self._members) == 1
@@ -155,8 +114,7 @@ class EtcdStorage:
                     yield batch
                     batch = []
         except grpc.aio.AioRpcError as error:
-            self._move_on(member)
-            _translate(error)
+            raise self._failure(member, error) from error
         finally:
             call.cancel()
 
@@ -196,7 +154,7 @@ class EtcdStorage:
         # A create does not look at what it ran into.
         failure = [read] if expected else []
         request = rpc.TxnRequest(compare=[compare], success=[operation], failure=failure)
-        return await self._ask(lambda member: member.kv.Txn, request)
+        return await self._write(request)
 
     async def _range(self, request: Any) -> Any:
         for _ in self._members[1:]:
@@ -206,42 +164,37 @@ class EtcdStorage:
                 continue  # the next member answers
         return await self._ask(lambda member: member.kv.Range, request)
 
-    async def _ask(
-        self, method: Callable[[_Member], Callable[..., Awaitable[Any]]], request: Any
-    ) -> Any:
+    async def _ask(self, method: Method, request: Any) -> Any:
         member = self._members[self._current]
         try:
             call = method(member)
             return await call(request, timeout=CALL_SECONDS, wait_for_ready=self._wait)
         except grpc.aio.AioRpcError as error:
-            self._move_on(member)
-            _translate(error)
+            raise self._failure(member, error) from error
 
-    def _move_on(self, member: _Member) -> None:
+    async def _write(self, request: Any) -> Any:
+        """A transaction. It is sent only over a connection that stands, so that one which could not
+        be sent is known to be none."""
+        member = self._members[self._current]
+        if self._wait:
+            await member.connected(CALL_SECONDS)
+        try:
+            return await member.kv.Txn(request, timeout=CALL_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            raise self._failure(member, error, writing=True) from error
+
+    def _failure(
+        self, member: Member, error: grpc.aio.AioRpcError, *, writing: bool = False
+    ) -> StorageError:
+        failure = failure_of(error, writing=writing)
+        if isinstance(failure, StorageUnavailable):
+            self._move_on(member)
+        return failure
+
+    def _move_on(self, member: Member) -> None:
         """Ask another endpoint next time, unless somebody already moved on."""
         if self._members[self._current] is member:
             self._current = (self._current + 1) % len(self._members)
-
-
-def _translate(error: grpc.aio.AioRpcError) -> NoReturn:
-    code, text = error.code(), error.details() or ""
-    if code is grpc.StatusCode.OUT_OF_RANGE:
-        raise (FutureRevision() if "future" in text else Compacted()) from error
-    if code is grpc.StatusCode.INVALID_ARGUMENT and "too large" in text:
-        raise ValueTooLarge(text) from error
-    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in text:
-        raise ValueTooLarge(text) from error
-    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "space" in text:
-        raise StorageFull(text) from error
-    unanswered = (
-        grpc.StatusCode.UNAVAILABLE,
-        grpc.StatusCode.DEADLINE_EXCEEDED,
-        grpc.StatusCode.CANCELLED,
-        grpc.StatusCode.RESOURCE_EXHAUSTED,
-    )
-    if code in unanswered:
-        raise StorageUnavailable(text) from error
-    raise StorageError(f"{code.name}: {text}") from error
 
 
 def _entry(kv: Any) -> Entry:
@@ -250,7 +203,3 @@ def _entry(kv: Any) -> Entry:
 
 def _put(key: bytes, value: bytes, lease: int) -> Any:
     return rpc.RequestOp(request_put=rpc.PutRequest(key=key, value=value, lease=lease))
-
-
-def _read(path: str) -> bytes | None:
-    return Path(path).read_bytes() if path else None

@@ -17,7 +17,8 @@ Errors are a closed tree:
     ├── FutureRevision       the revision asked for is yet to come
     ├── ValueTooLarge
     ├── StorageFull          writes are refused until somebody makes room; reads go on
-    └── StorageUnavailable   no answer in time; a write may or may not have happened
+    └── StorageUnavailable   no answer in time; a write has not happened
+        └── OutcomeUnknown   no answer to a write, which may or may not have happened
 """
 
 from __future__ import annotations
@@ -68,6 +69,10 @@ class StorageFull(StorageError):
 
 class StorageUnavailable(StorageError):
     """No answer, or none in time."""
+
+
+class OutcomeUnknown(StorageUnavailable):
+    """A write was sent and not answered: it may have happened."""
 
 
 class Entry(NamedTuple):
