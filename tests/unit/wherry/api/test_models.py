@@ -22,17 +22,19 @@ FACTS = Path(__file__).parents[4].parent / "shared" / "upstream" / "fields.json"
 pytestmark = pytest.mark.skipif(not FACTS.exists(), reason="no recorded facts beside the project")
 
 PACKAGES = {
-    "core_v1": "io.k8s.api.core.v1",
-    "apps_v1": "io.k8s.api.apps.v1",
-    "discovery_v1": "io.k8s.api.discovery.v1",
-    "coordination_v1": "io.k8s.api.coordination.v1",
-    "scheduling_v1": "io.k8s.api.scheduling.v1",
-    "autoscaling_v1": "io.k8s.api.autoscaling.v1",
-    "policy_v1": "io.k8s.api.policy.v1",
-    "authentication_v1": "io.k8s.api.authentication.v1",
-    "authorization_v1": "io.k8s.api.authorization.v1",
+    **{
+        f"{group}_{version}": f"io.k8s.api.{group}.{version}"
+        for group, version in (
+            ("admissionregistration", "v1"), ("apps", "v1"), ("authentication", "v1"),
+            ("authorization", "v1"), ("autoscaling", "v1"), ("autoscaling", "v2"), ("batch", "v1"),
+            ("certificates", "v1"), ("coordination", "v1"), ("core", "v1"), ("discovery", "v1"),
+            ("events", "v1"), ("flowcontrol", "v1"), ("networking", "v1"), ("node", "v1"),
+            ("policy", "v1"), ("rbac", "v1"), ("resource", "v1"), ("scheduling", "v1"),
+            ("storage", "v1"),
+        )
+    },
     "meta_v1": "io.k8s.apimachinery.pkg.apis.meta.v1",
-}
+}  # fmt: skip
 SPECIAL = {
     "io.k8s.apimachinery.pkg.apis.meta.v1.Time": "time",
     "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime": "micro-time",
