@@ -17,18 +17,29 @@ from wherry.api.shape import FieldShape, Shape
 
 # Go type → the fields of that type; for lists and maps the elements' type.
 _FIELDS_OF: Final = {
-    "types.UID": "ObjectMeta.uid OwnerReference.uid ObjectReference.uid ConfigMapNodeConfigSource.uid",
+    "types.UID": "ObjectMeta.uid OwnerReference.uid ObjectReference.uid ConfigMapNodeConfigSource.uid "
+    "UncountedTerminatedPods.succeeded UncountedTerminatedPods.failed",
     "v1.ManagedFieldsOperationType": "ManagedFieldsEntry.operation",
-    "v1.Protocol": "EndpointPort.protocol ContainerPort.protocol ServicePort.protocol PortStatus.protocol",
+    "v1.Protocol": "EndpointPort.protocol ContainerPort.protocol ServicePort.protocol PortStatus.protocol "
+    "IngressPortStatus.protocol NetworkPolicyPort.protocol",
     "v1.FinalizerName": "NamespaceSpec.finalizers",
     "v1.NamespacePhase": "NamespaceStatus.phase",
     "v1.NamespaceConditionType": "NamespaceCondition.type",
-    "v1.ConditionStatus": "NamespaceCondition.status NodeCondition.status PodCondition.status "
-    "Condition.status DeploymentCondition.status ReplicaSetCondition.status",
+    "v1.ConditionStatus": "NamespaceCondition.status NodeCondition.status PodCondition.status Condition.status "
+    "DeploymentCondition.status ReplicaSetCondition.status "
+    "PersistentVolumeClaimCondition.status ReplicationControllerCondition.status "
+    "DaemonSetCondition.status StatefulSetCondition.status "
+    "HorizontalPodAutoscalerCondition.status PodFailurePolicyOnPodConditionsPattern.status "
+    "JobCondition.status CertificateSigningRequestCondition.status",
     "v1.TaintEffect": "Taint.effect Toleration.effect",
     "v1.ResourceList": "NodeStatus.capacity NodeStatus.allocatable PodSpec.overhead "
-    "VolumeResourceRequirements.limits VolumeResourceRequirements.requests ResourceRequirements.limits "
-    "ResourceRequirements.requests PodStatus.allocatedResources ContainerStatus.allocatedResources",
+    "VolumeResourceRequirements.limits VolumeResourceRequirements.requests "
+    "ResourceRequirements.limits ResourceRequirements.requests PodStatus.allocatedResources "
+    "ContainerStatus.allocatedResources "
+    "LimitRangeItem.default LimitRangeItem.defaultRequest LimitRangeItem.max "
+    "LimitRangeItem.maxLimitRequestRatio LimitRangeItem.min PersistentVolumeClaimStatus.allocatedResources "
+    "PersistentVolumeClaimStatus.capacity PersistentVolumeSpec.capacity ResourceQuotaSpec.hard "
+    "ResourceQuotaStatus.hard ResourceQuotaStatus.used Overhead.podFixed",
     "v1.NodePhase": "NodeStatus.phase",
     "v1.UniqueVolumeName": "NodeStatus.volumesInUse AttachedVolume.name",
     "v1.NodeConditionType": "NodeCondition.type",
@@ -39,11 +50,13 @@ _FIELDS_OF: Final = {
     "v1.AzureDataDiskCachingMode": "AzureDiskVolumeSource.cachingMode",
     "v1.AzureDataDiskKind": "AzureDiskVolumeSource.kind",
     "v1.StorageMedium": "EmptyDirVolumeSource.medium",
-    "v1.PersistentVolumeAccessMode": "PersistentVolumeClaimSpec.accessModes",
-    "v1.PersistentVolumeMode": "PersistentVolumeClaimSpec.volumeMode",
+    "v1.PersistentVolumeAccessMode": "PersistentVolumeClaimSpec.accessModes PersistentVolumeSpec.accessModes "
+    "PersistentVolumeClaimStatus.accessModes",
+    "v1.PersistentVolumeMode": "PersistentVolumeClaimSpec.volumeMode PersistentVolumeSpec.volumeMode",
     "v1.LabelSelectorOperator": "LabelSelectorRequirement.operator",
     "v1.HostPathType": "HostPathVolumeSource.type",
-    "v1.PullPolicy": "ImageVolumeSource.pullPolicy Container.imagePullPolicy EphemeralContainer.imagePullPolicy",
+    "v1.PullPolicy": "ImageVolumeSource.pullPolicy Container.imagePullPolicy "
+    "EphemeralContainer.imagePullPolicy",
     "v1.TerminationMessagePolicy": "Container.terminationMessagePolicy EphemeralContainer.terminationMessagePolicy",
     "v1.ContainerRestartPolicy": "Container.restartPolicy EphemeralContainer.restartPolicy",
     "v1.MountPropagationMode": "VolumeMount.mountPropagation",
@@ -54,7 +67,9 @@ _FIELDS_OF: Final = {
     "v1.Capability": "Capabilities.add Capabilities.drop",
     "v1.SeccompProfileType": "SeccompProfile.type",
     "v1.AppArmorProfileType": "AppArmorProfile.type",
-    "v1.ResourceName": "ContainerResizePolicy.resourceName ResourceStatus.name",
+    "v1.ResourceName": "ContainerResizePolicy.resourceName ResourceStatus.name ResourceMetricSource.name "
+    "ContainerResourceMetricSource.name ResourceMetricStatus.name "
+    "ContainerResourceMetricStatus.name",
     "v1.ResourceResizeRestartPolicy": "ContainerResizePolicy.restartPolicy",
     "v1.ContainerRestartRuleAction": "ContainerRestartRule.action",
     "v1.ContainerRestartRuleOnExitCodesOperator": "ContainerRestartRuleOnExitCodes.operator",
@@ -63,7 +78,8 @@ _FIELDS_OF: Final = {
     "v1.PodSELinuxChangePolicy": "PodSecurityContext.seLinuxChangePolicy",
     "v1.NodeSelectorOperator": "NodeSelectorRequirement.operator",
     "v1.TolerationOperator": "Toleration.operator",
-    "v1.PodConditionType": "PodReadinessGate.conditionType PodCondition.type",
+    "v1.PodConditionType": "PodReadinessGate.conditionType PodCondition.type "
+    "PodFailurePolicyOnPodConditionsPattern.type",
     "v1.UnsatisfiableConstraintAction": "TopologySpreadConstraint.whenUnsatisfiable",
     "v1.NodeInclusionPolicy": "TopologySpreadConstraint.nodeAffinityPolicy TopologySpreadConstraint.nodeTaintsPolicy",
     "v1.OSName": "PodOS.name",
@@ -83,10 +99,46 @@ _FIELDS_OF: Final = {
     "v1.DeploymentStrategyType": "DeploymentStrategy.type",
     "v1.DeploymentConditionType": "DeploymentCondition.type",
     "v1.ReplicaSetConditionType": "ReplicaSetCondition.type",
-    "v1.ExtraValue": "UserInfo.extra SubjectAccessReviewSpec.extra",
+    "v1.ExtraValue": "UserInfo.extra SubjectAccessReviewSpec.extra CertificateSigningRequestSpec.extra",
     "v1.FieldSelectorOperator": "FieldSelectorRequirement.operator",
     "v1.CoordinatedLeaseStrategy": "LeaseSpec.strategy",
     "v1.AddressType": "EndpointSlice.addressType",
+    "v1.LimitType": "LimitRangeItem.type",
+    "v1.PersistentVolumeReclaimPolicy": "PersistentVolumeSpec.persistentVolumeReclaimPolicy StorageClass.reclaimPolicy",
+    "v1.PersistentVolumePhase": "PersistentVolumeStatus.phase",
+    "v1.PersistentVolumeClaimPhase": "PersistentVolumeClaimStatus.phase",
+    "v1.ClaimResourceStatus": "PersistentVolumeClaimStatus.allocatedResourceStatuses",
+    "v1.PersistentVolumeClaimConditionType": "PersistentVolumeClaimCondition.type",
+    "v1.PersistentVolumeClaimModifyVolumeStatus": "ModifyVolumeStatus.status",
+    "v1.ReplicationControllerConditionType": "ReplicationControllerCondition.type",
+    "v1.ResourceQuotaScope": "ResourceQuotaSpec.scopes ScopedResourceSelectorRequirement.scopeName",
+    "v1.ScopeSelectorOperator": "ScopedResourceSelectorRequirement.operator",
+    "v1.DaemonSetUpdateStrategyType": "DaemonSetUpdateStrategy.type",
+    "v1.DaemonSetConditionType": "DaemonSetCondition.type",
+    "v1.PodManagementPolicyType": "StatefulSetSpec.podManagementPolicy",
+    "v1.StatefulSetUpdateStrategyType": "StatefulSetUpdateStrategy.type",
+    "v1.PersistentVolumeClaimRetentionPolicyType": "StatefulSetPersistentVolumeClaimRetentionPolicy.whenDeleted "
+    "StatefulSetPersistentVolumeClaimRetentionPolicy.whenScaled",
+    "v1.StatefulSetConditionType": "StatefulSetCondition.type",
+    "v2.MetricSourceType": "MetricSpec.type MetricStatus.type",
+    "v2.MetricTargetType": "MetricTarget.type",
+    "v2.ScalingPolicySelect": "HPAScalingRules.selectPolicy",
+    "v2.HPAScalingPolicyType": "HPAScalingPolicy.type",
+    "v2.HorizontalPodAutoscalerConditionType": "HorizontalPodAutoscalerCondition.type",
+    "v1.ConcurrencyPolicy": "CronJobSpec.concurrencyPolicy",
+    "v1.CompletionMode": "JobSpec.completionMode",
+    "v1.PodReplacementPolicy": "JobSpec.podReplacementPolicy",
+    "v1.PodFailurePolicyAction": "PodFailurePolicyRule.action",
+    "v1.PodFailurePolicyOnExitCodesOperator": "PodFailurePolicyOnExitCodesRequirement.operator",
+    "v1.JobConditionType": "JobCondition.type",
+    "v1.KeyUsage": "CertificateSigningRequestSpec.usages",
+    "v1.RequestConditionType": "CertificateSigningRequestCondition.type",
+    "v1.PathType": "HTTPIngressPath.pathType",
+    "v1.PolicyType": "NetworkPolicySpec.policyTypes",
+    "v1.UnhealthyPodEvictionPolicyType": "PodDisruptionBudgetSpec.unhealthyPodEvictionPolicy",
+    "v1.VolumeLifecycleMode": "CSIDriverSpec.volumeLifecycleModes",
+    "v1.FSGroupPolicy": "CSIDriverSpec.fsGroupPolicy",
+    "v1.VolumeBindingMode": "StorageClass.volumeBindingMode",
 }
 _NAMED: Final[Mapping[str, str]] = MappingProxyType(
     {field: go for go, fields in _FIELDS_OF.items() for field in fields.split()}
@@ -119,15 +171,25 @@ _EMBEDDED: Final[Mapping[str, tuple[str, frozenset[str]]]] = MappingProxyType(
         "SecretEnvSource": _REFERENCE,
         "SecretKeySelector": _REFERENCE,
         "SecretProjection": _REFERENCE,
+        "IngressRule": ("IngressRuleValue", frozenset({"http"})),
         "Probe": ("ProbeHandler", frozenset({"exec", "httpGet", "tcpSocket", "grpc"})),
     }
 )
+# What a PersistentVolume says besides where its data is.
+_NOT_SOURCES: Final = frozenset(
+    (
+        "capacity", "accessModes", "claimRef", "persistentVolumeReclaimPolicy", "storageClassName",
+        "mountOptions", "volumeMode", "nodeAffinity", "volumeAttributesClassName",
+    )
+)  # fmt: skip
 
 
 def path_element(shape: Shape, wire: str) -> str:
     """How Go's error path names a field: with its embedded struct, if it is in one."""
     if shape.name == "Volume" and wire != "name":
         return f"VolumeSource.{wire}"
+    if shape.name == "PersistentVolumeSpec" and wire not in _NOT_SOURCES:
+        return f"PersistentVolumeSource.{wire}"
     if shape.name == "EphemeralContainer" and wire != "targetContainerName":
         return f"EphemeralContainerCommon.{wire}"
     embedded, fields = _EMBEDDED.get(shape.name, ("", frozenset()))
