@@ -269,7 +269,7 @@ class ResourceHandlers:
 
     async def _delete(self, ctx: RequestContext, receive_body: ReceiveBody) -> Response:
         info, resource = ctx.info, ctx.resource
-        options = delete_options(ctx.query, await receive_body(), ctx.content_type)
+        options = self._delete_options(ctx, await receive_body())
         outcome = await self._registry.delete_object(
             ctx, resource, info.namespace, info.name, options
         )
@@ -280,7 +280,7 @@ class ResourceHandlers:
 
     async def _delete_collection(self, ctx: RequestContext, receive_body: ReceiveBody) -> Response:
         info, resource = ctx.info, ctx.resource
-        deleting = delete_options(ctx.query, await receive_body(), ctx.content_type)
+        deleting = self._delete_options(ctx, await receive_body())
         listing = await self._lists.list(
             resource, list_options(ctx.query, resource, info.namespace, watching=False)
         )
@@ -305,6 +305,13 @@ class ResourceHandlers:
         except* ApiError as errors:
             raise _first(errors) from None
         return await _list_response(self._showers[resource], listing)
+
+    def _delete_options(self, ctx: RequestContext, body: bytes) -> deletion.DeleteOptions:
+        options = delete_options(ctx.query, body, ctx.content_type)
+        warning = self._registry.strategies[ctx.resource].orphaning_warning
+        if warning and not options.propagation and options.orphan is None:
+            ctx.warnings.append(warning)
+        return options
 
     def _decoder(
         self, ctx: RequestContext, model: type[TypedModel], body: bytes

@@ -1,4 +1,4 @@
-"""The `scale` subresource: a Deployment or ReplicaSet seen as a number of replicas. Pure.
+"""The `scale` subresource: a workload seen as a number of replicas. Pure.
 
 Source: pkg/registry/apps/deployment/storage (ScaleREST) and autoscaling/v1.
 """
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wherry.api.errors import FieldError, invalid
-from wherry.api.selectors import label_selector
+from wherry.api.selectors import label_selector, match_labels
 
 Tree = dict[str, Any]
 
@@ -25,8 +25,11 @@ def scale_of(tree: Mapping[str, Any]) -> Tree:
     spec, status = tree.get("spec") or {}, tree.get("status") or {}
     scale_spec = {"replicas": spec["replicas"]} if spec.get("replicas") else {}
     scale_status: Tree = {"replicas": status.get("replicas", 0)}
-    if spec.get("selector"):
-        scale_status["selector"] = str(label_selector(spec["selector"]))
+    if selector := spec.get("selector"):
+        # A ReplicationController's is a plain map.
+        plain = tree.get("kind") == "ReplicationController"
+        expression = match_labels(selector) if plain else label_selector(selector)
+        scale_status["selector"] = str(expression)
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",

@@ -108,7 +108,9 @@ def plan_delete(
         else:
             grace = strategy.grace_period(old, options.grace_period_seconds)
             _mark(metadata, now, grace)
-    finalizers = _finalizers(metadata.get("finalizers") or (), options)
+    finalizers = _finalizers(
+        metadata.get("finalizers") or (), options, strategy.default_propagation
+    )
     if finalizers != (metadata.get("finalizers") or []) and not old["metadata"].get(
         "deletionTimestamp"
     ):
@@ -149,11 +151,13 @@ def _mark_now(metadata: Tree, now: datetime) -> None:
     metadata["deletionGracePeriodSeconds"] = 0
 
 
-def _finalizers(found: list[str] | tuple[()], options: DeleteOptions) -> list[str]:
+def _finalizers(found: list[str] | tuple[()], options: DeleteOptions, default: str) -> list[str]:
     """The finalizers the garbage collector is to see, by propagation policy."""
     policy = options.propagation
     if options.orphan is not None:
         policy = "Orphan" if options.orphan else "Background"
+    if not policy and not {ORPHAN_FINALIZER, FOREGROUND_FINALIZER} & set(found):
+        policy = default
     orphan = policy == "Orphan" or (not policy and ORPHAN_FINALIZER in found)
     foreground = policy == "Foreground" or (not policy and FOREGROUND_FINALIZER in found)
     kept = [one for one in found if one not in (ORPHAN_FINALIZER, FOREGROUND_FINALIZER)]

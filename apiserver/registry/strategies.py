@@ -11,8 +11,13 @@ from types import MappingProxyType
 from typing import Final
 
 from apiserver.registry.apps.controllerrevision import ControllerRevisionStrategy
+from apiserver.registry.apps.daemonset import DaemonSetStrategy
 from apiserver.registry.apps.deployment import DeploymentStrategy
 from apiserver.registry.apps.replicaset import ReplicaSetStrategy
+from apiserver.registry.apps.statefulset import StatefulSetStrategy
+from apiserver.registry.autoscaling.horizontalpodautoscaler import HorizontalPodAutoscalerStrategy
+from apiserver.registry.batch.cronjob import CronJobStrategy
+from apiserver.registry.batch.job import JobStrategy
 from apiserver.registry.certificates.certificatesigningrequest import (
     CertificateSigningRequestStrategy,
 )
@@ -20,11 +25,15 @@ from apiserver.registry.coordination.lease import LeaseStrategy
 from apiserver.registry.core.configmap import ConfigMapStrategy
 from apiserver.registry.core.endpoints import EndpointsStrategy
 from apiserver.registry.core.event import EventStrategy
+from apiserver.registry.core.limitrange import LimitRangeStrategy
 from apiserver.registry.core.namespace import NamespaceStrategy
 from apiserver.registry.core.node import NodeStrategy
 from apiserver.registry.core.persistentvolume import PersistentVolumeStrategy
 from apiserver.registry.core.persistentvolumeclaim import PersistentVolumeClaimStrategy
 from apiserver.registry.core.pod import PodStrategy
+from apiserver.registry.core.podtemplate import PodTemplateStrategy
+from apiserver.registry.core.replicationcontroller import ReplicationControllerStrategy
+from apiserver.registry.core.resourcequota import ResourceQuotaStrategy
 from apiserver.registry.core.secret import SecretStrategy
 from apiserver.registry.core.service import DEFAULT_NETWORKS, DEFAULT_NODE_PORTS, ServiceStrategy
 from apiserver.registry.core.service_allocator import Network
@@ -36,6 +45,7 @@ from apiserver.registry.networking.ipaddress import IPAddressStrategy
 from apiserver.registry.networking.networkpolicy import NetworkPolicyStrategy
 from apiserver.registry.networking.servicecidr import ServiceCIDRStrategy
 from apiserver.registry.node.runtimeclass import RuntimeClassStrategy
+from apiserver.registry.policy.poddisruptionbudget import PodDisruptionBudgetStrategy
 from apiserver.registry.rbac.bindings import ClusterRoleBindingStrategy, RoleBindingStrategy
 from apiserver.registry.rbac.roles import ClusterRoleStrategy, RoleStrategy
 from apiserver.registry.scheduling.priorityclass import PriorityClassStrategy
@@ -63,22 +73,31 @@ def strategies(
         ClusterRoleStrategy(),
         ConfigMapStrategy(),
         ControllerRevisionStrategy(),
+        CronJobStrategy(),
+        DaemonSetStrategy(),
         DeploymentStrategy(),
         EndpointSliceStrategy(),
         EndpointsStrategy(),
         EventStrategy(),
+        HorizontalPodAutoscalerStrategy(),
         IPAddressStrategy(),
         IngressClassStrategy(),
         IngressStrategy(),
+        JobStrategy(),
         LeaseStrategy(),
+        LimitRangeStrategy(),
         NamespaceStrategy(),
         NetworkPolicyStrategy(),
         NodeStrategy(),
         PersistentVolumeClaimStrategy(),
         PersistentVolumeStrategy(),
+        PodDisruptionBudgetStrategy(),
         PodStrategy(),
+        PodTemplateStrategy(),
         PriorityClassStrategy(),
         ReplicaSetStrategy(),
+        ReplicationControllerStrategy(),
+        ResourceQuotaStrategy(),
         RoleBindingStrategy(),
         RoleStrategy(),
         RuntimeClassStrategy(),
@@ -86,6 +105,7 @@ def strategies(
         ServiceAccountStrategy(),
         ServiceCIDRStrategy(),
         ServiceStrategy(service_networks, node_ports),
+        StatefulSetStrategy(),
         StorageClassStrategy(),
         VolumeAttachmentStrategy(),
         VolumeAttributesClassStrategy(),

@@ -48,6 +48,10 @@ class Strategy:
     has_generation: ClassVar[bool] = False
     # `allocate` looks at the kind's other objects; the registry holds a lock around such writes.
     allocates: ClassVar[bool] = False
+    # What becomes of dependents when neither a deletion nor the object says: "" or "Orphan".
+    default_propagation: ClassVar[str] = ""
+    # The text of a `Warning` header on a deletion that leaves that to the default.
+    orphaning_warning: ClassVar[str] = ""
     # The text of a `Warning` header on every answer about the kind.
     deprecation: ClassVar[str] = ""
 

@@ -11,7 +11,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from apiserver.registry.apps.workload import (
+    amount,
+    at_most_all,
+    collisions_only_grow,
     counts,
+    number,
     selector_errors,
     selector_unchanged,
     template_errors,
@@ -21,8 +25,8 @@ from apiserver.registry.printing import AGE, NAME, containers, created
 from apiserver.registry.strategy import Column, Strategy, Tree
 from apiserver.registry.validation.metadata import subdomain_name
 from apiserver.registry.validation.pod_warnings import template_warnings
-from apiserver.registry.validation.words import invalids, non_negative, unsupported
-from wherry.api import names, selectors
+from apiserver.registry.validation.words import non_negative, unsupported
+from wherry.api import selectors
 from wherry.api.apps_v1 import Deployment
 from wherry.api.errors import FieldError, forbidden_field, invalid, required
 from wherry.api.scheme import resource_of
@@ -107,10 +111,7 @@ class DeploymentStrategy(Strategy):
         errors = counts(
             status, _COUNTERS, ("updatedReplicas", "readyReplicas", "availableReplicas")
         )
-        collisions = status.get("collisionCount", 0)
-        if collisions < old["status"].get("collisionCount", 0):
-            errors.append(invalid("status.collisionCount", collisions, "cannot be decremented"))
-        return errors
+        return errors + collisions_only_grow(status, old)
 
     def warnings(self, tree: Tree, old: Mapping[str, Any] | None) -> list[str]:
         return template_warnings(tree, old)
@@ -155,26 +156,8 @@ def _strategy(strategy: Mapping[str, Any]) -> list[FieldError]:
 
 def _rolling(rolling: Mapping[str, Any], path: str) -> list[FieldError]:
     unavailable, surge = rolling["maxUnavailable"], rolling["maxSurge"]
-    errors = _amount(unavailable, f"{path}.maxUnavailable") + _amount(surge, f"{path}.maxSurge")
-    if _number(unavailable) == 0 and _number(surge) == 0:
+    errors = amount(unavailable, f"{path}.maxUnavailable") + amount(surge, f"{path}.maxSurge")
+    if number(unavailable) == 0 and number(surge) == 0:
         detail = "may not be 0 when `maxSurge` is 0"
         errors.append(invalid(f"{path}.maxUnavailable", unavailable, detail))
-    if isinstance(unavailable, str) and _number(unavailable) > 100:
-        detail = "must not be greater than 100%"
-        errors.append(invalid(f"{path}.maxUnavailable", unavailable, detail))
-    return errors
-
-
-def _amount(value: int | str, path: str) -> list[FieldError]:
-    """A count or a percentage."""
-    if isinstance(value, str):
-        return invalids(path, value, names.percent(value))
-    return non_negative(value, path)
-
-
-def _number(value: int | str) -> int:
-    """The number in a count or percentage; 0 in anything else, as upstream reads it."""
-    if isinstance(value, int):
-        return value
-    digits = value.removesuffix("%")
-    return int(digits) if value.endswith("%") and digits.isdecimal() else 0
+    return errors + at_most_all(unavailable, f"{path}.maxUnavailable")

@@ -1,4 +1,4 @@
-"""What Deployments and ReplicaSets share: replicas, a selector and a pod template.
+"""What workloads share: a selector, a pod template, counters, counts or percentages.
 
 Source: pkg/apis/apps/validation/validation.go.
 """
@@ -10,12 +10,13 @@ from typing import Any, Final
 
 from apiserver.registry.validation.pod_template import validate_template
 from apiserver.registry.validation.selector import is_empty, is_sound, label_selector
-from apiserver.registry.validation.words import immutable, non_negative, unsupported
-from wherry.api import selectors
+from apiserver.registry.validation.words import immutable, invalids, non_negative, unsupported
+from wherry.api import names, selectors
 from wherry.api.errors import FieldError, forbidden_field, invalid, required
 
 Tree = Mapping[str, Any]
 _TOO_GREAT: Final = "cannot be greater than status.replicas"
+_MISMATCH: Final = "`selector` does not match template `labels`"
 
 
 def selector_errors(spec: Tree) -> list[FieldError]:
@@ -37,18 +38,63 @@ def template_errors(spec: Tree) -> list[FieldError]:
         return [invalid("spec.selector", selector, "invalid label selector")]
     errors: list[FieldError] = []
     labels = template["metadata"].get("labels")
-    # An absent selector selects nothing, an empty one everything.
-    if selector is None or not selectors.label_selector(selector).matches(labels or {}):
-        detail = "`selector` does not match template `labels`"
-        errors.append(invalid(f"{path}.metadata.labels", labels, detail))
-    errors += validate_template(template, path)
+    if not selects(selector, labels):
+        errors.append(invalid(f"{path}.metadata.labels", labels, _MISMATCH))
+    return errors + validate_template(template, path) + runs_for_ever(template, path, "ReplicaSet")
+
+
+def selects(selector: Tree | None, labels: Mapping[str, str] | None) -> bool:
+    """Whether a sound selector matches; an absent one selects nothing, an empty one everything."""
+    return selector is not None and selectors.label_selector(selector).matches(labels or {})
+
+
+def matches_template(selector: Tree | None, template: Tree, path: str) -> list[FieldError]:
+    """The template's labels must be such that its pods are the workload's own."""
+    labels = template["metadata"].get("labels")
+    if selects(selector, labels):
+        return []
+    return [invalid(f"{path}.metadata.labels", labels, _MISMATCH)]
+
+
+def runs_for_ever(template: Tree, path: str, kind: str) -> list[FieldError]:
+    """Pods of this kind are restarted whenever they end."""
+    errors: list[FieldError] = []
     policy = template["spec"].get("restartPolicy", "")
     if policy != "Always":
         errors.append(unsupported(f"{path}.spec.restartPolicy", policy, ("Always",)))
     if template["spec"].get("activeDeadlineSeconds") is not None:
-        detail = "activeDeadlineSeconds in ReplicaSet is not Supported"
+        detail = f"activeDeadlineSeconds in {kind} is not Supported"
         errors.append(forbidden_field(f"{path}.spec.activeDeadlineSeconds", detail))
     return errors
+
+
+def amount(value: int | str, path: str) -> list[FieldError]:
+    """A count or a percentage, not negative."""
+    if isinstance(value, str):
+        return invalids(path, value, names.percent(value))
+    return non_negative(value, path)
+
+
+def at_most_all(value: int | str, path: str) -> list[FieldError]:
+    """A percentage is not more than everything."""
+    if isinstance(value, str) and number(value) > 100:
+        return [invalid(path, value, "must not be greater than 100%")]
+    return []
+
+
+def number(value: int | str) -> int:
+    """The number in a count or percentage; 0 in anything else, as upstream reads it."""
+    if isinstance(value, int):
+        return value
+    digits = value.removesuffix("%")
+    return int(digits) if value.endswith("%") and digits.isdecimal() else 0
+
+
+def collisions_only_grow(status: Tree, old: Tree) -> list[FieldError]:
+    collisions = status.get("collisionCount", 0)
+    if collisions < old["status"].get("collisionCount", 0):
+        return [invalid("status.collisionCount", collisions, "cannot be decremented")]
+    return []
 
 
 def selector_unchanged(tree: Tree, old: Tree) -> list[FieldError]:

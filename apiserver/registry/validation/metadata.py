@@ -17,7 +17,7 @@ from wherry.api.scheme import Resource
 ANNOTATIONS_SIZE_MAX: Final = 256 * 1024
 _STANDARD_FINALIZERS: Final = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
 # Kinds whose finalizers need no domain: they are validated by the generic rules alone.
-_GENERIC_ONLY: Final = frozenset({"Event"})
+_GENERIC_ONLY: Final = frozenset({"Event", "PodDisruptionBudget"})
 _IMMUTABLE: Final = (
     "name", "namespace", "uid", "creationTimestamp", "deletionTimestamp",
     "deletionGracePeriodSeconds",

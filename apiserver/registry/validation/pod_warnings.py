@@ -37,10 +37,13 @@ def pod_warnings(tree: Tree, old: Tree | None) -> list[str]:
 
 def template_warnings(tree: Tree, old: Tree | None) -> list[str]:
     """Warnings about a workload's template."""
-    template = tree["spec"]["template"]
-    if old is not None and old["spec"]["template"] == template:
-        return []
-    return _spec_warnings(template["spec"], "spec.template.spec")
+    before = None if old is None else old["spec"]["template"]
+    return changed_template_warnings(tree["spec"]["template"], before, "spec.template")
+
+
+def changed_template_warnings(template: Tree, old: Tree | None, path: str) -> list[str]:
+    """Warnings about a template wherever it stands; none when it did not change."""
+    return [] if old == template else _spec_warnings(template["spec"], f"{path}.spec")
 
 
 def _spec_warnings(spec: Tree, path: str) -> list[str]:

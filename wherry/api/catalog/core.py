@@ -5,6 +5,7 @@ from __future__ import annotations
 from wherry.api.resource import (
     CREATE_ONLY,
     NO_COLLECTION_DELETE,
+    SCALE,
     Resource,
     Subresource,
     gvk,
@@ -30,6 +31,9 @@ RESOURCES = (
             "involvedObject.uid", "involvedObject.apiVersion", "involvedObject.resourceVersion",
             "involvedObject.fieldPath", "reason", "reportingComponent", "source", "type",
         ),
+    ),
+    Resource(
+        "", "v1", "LimitRange", "limitranges", MODELS, short_names=("limits",),
     ),
     Resource(
         "", "v1", "Namespace", "namespaces", MODELS, namespaced=False, short_names=("ns",),
@@ -68,6 +72,19 @@ RESOURCES = (
             Subresource("portforward", gvk("v1", "PodPortForwardOptions"), CONNECT),
             status("v1", "Pod"),
         ),
+    ),
+    Resource(
+        "", "v1", "PodTemplate", "podtemplates", MODELS,
+    ),
+    Resource(
+        "", "v1", "ReplicationController", "replicationcontrollers", MODELS,
+        short_names=("rc",), categories=("all",), fields=("status.replicas",),
+        storage="controllers",
+        subresources=(SCALE, status("v1", "ReplicationController")),
+    ),
+    Resource(
+        "", "v1", "ResourceQuota", "resourcequotas", MODELS, short_names=("quota",),
+        subresources=(status("v1", "ResourceQuota"),),
     ),
     Resource(
         "", "v1", "Secret", "secrets", MODELS, fields=("type",),
