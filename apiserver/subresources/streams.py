@@ -13,12 +13,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
+from apiserver.http.backend import SWITCHING_PROTOCOLS, Answer
 from apiserver.http.exchange import Exchange
 from apiserver.http.request_info import is_true
 from apiserver.http.tunnel import Tunnel
 from apiserver.registry.store import Registry
 from apiserver.request import RequestContext, Response
-from apiserver.subresources.kubelets import Answer, Call, Kubelets, internal_error
+from apiserver.subresources.kubelets import Call, Kubelets, internal_error
 from wherry.api.errors import (
     ApiError,
     FieldError,
@@ -33,7 +34,6 @@ from wherry.api.scheme import BY_PLURAL
 PODS = BY_PLURAL["", "v1", "pods"]
 NODES = BY_PLURAL["", "v1", "nodes"]
 TEXT = "text/plain"
-SWITCHING_PROTOCOLS = 101
 
 _LOG_NUMBERS = {"sinceSeconds": 1, "tailLines": 0, "limitBytes": 1}  # name → least value
 _LOG_FLAGS = ("follow", "previous", "timestamps")

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from apiserver.subresources.kubelets import address_of, parse_head
+from apiserver.http.backend import parse_head
+from apiserver.subresources.kubelets import address_of
 from apiserver.subresources.streams import (
     attach_query,
     chosen_container,
@@ -147,7 +148,7 @@ def test_handshakes_are_passed_on() -> None:
 
 def test_kubelet_answer_head() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX:  y \r\n\r\n"
-    assert parse_head(head) == (200, {"content-type": "text/plain", "x": "y"})
+    assert parse_head(head) == (200, [("content-type", "text/plain"), ("x", "y")])
     with pytest.raises(ValueError, match="HTTP/1"):
         parse_head(b"SSH-2.0 hello\r\n\r\n")
 
