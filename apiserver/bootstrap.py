@@ -1,7 +1,8 @@
 """Makes the system's objects when the API server starts, and keeps them true while it runs.
 
 Several servers may run: each renews its own Lease, and the endpoints of `default/kubernetes` are the
-addresses of those whose Lease is fresh. Objects that exist are left as they are; only endpoints and
+addresses of those whose Lease is fresh; who stops takes its Lease away, and Leases of servers that are
+gone for good are collected. Objects that exist are left as they are; only endpoints and
 the ConfigMap by which extension servers learn whom to trust follow reality.
 
 What the objects are: `system_objects.py`.
@@ -11,7 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 from apiserver import system_objects
 from apiserver.registry.store import Registry
@@ -19,9 +23,11 @@ from apiserver.request import RequestContext, RequestInfo, User
 from apiserver.system_objects import (
     CONFIG_MAPS,
     ENDPOINTS,
+    FLOW_SCHEMAS,
     LEASES,
     NAMESPACES,
     PRIORITY_CLASSES,
+    PRIORITY_LEVELS,
     SERVICES,
     SLICES,
     Identity,
@@ -37,6 +43,7 @@ log = logging.getLogger(__name__)
 USER = User("system:apiserver", groups=("system:masters", "system:authenticated"))
 USER_AGENT = "kube-apiserver"
 RENEW_SECONDS = 10.0
+WITHDRAW_SECONDS_MAX = 2.0
 
 
 class Bootstrap:
@@ -49,7 +56,7 @@ class Bootstrap:
         identity: Identity,
         *,
         service_ip: str,
-        client_ca: str,
+        client_ca: Path | None,
     ) -> None:
         self.done = asyncio.Event()
         self._registry = registry
@@ -57,6 +64,8 @@ class Bootstrap:
         self._identity = identity
         self._service_ip = service_ip
         self._client_ca = client_ca
+        self._told_ca: str | None = None
+        self._leaving = False
 
     async def run(self, on_done: Callable[[], None]) -> None:
         """Run for ever. What fails is tried again: the store may be away for a while."""
@@ -71,12 +80,27 @@ class Bootstrap:
                 continue
             self.done.set()
             on_done()
-        while True:
+        while not self._leaving:
             await self._clock.sleep(RENEW_SECONDS)
             try:
                 await self._renew()
             except ApiError as error:
                 log.warning("renewing this server's lease: %s", error)
+
+    async def withdraw(self) -> None:
+        """This server stops: nobody shall come to it any more."""
+        self._leaving = True
+        if not self.done.is_set():
+            return
+        try:
+            async with asyncio.timeout(WITHDRAW_SECONDS_MAX):
+                await self._remove_lease(self._identity.lease_name)
+                await self._registry.fresh()
+                await self._set_endpoints(self._clock.now())
+        except ApiError as error:
+            log.warning("taking this server out of the endpoints: %s", error)
+        except TimeoutError:
+            log.warning("taking this server out of the endpoints: the store does not answer")
 
     async def _make_all(self) -> None:
         if not self._identity.address:
@@ -88,19 +112,63 @@ class Bootstrap:
             await self._ensure(NAMESPACES, tree)
         for tree in system_objects.priority_classes():
             await self._ensure(PRIORITY_CLASSES, tree)
+        for tree in system_objects.priority_levels():
+            await self._ensure(PRIORITY_LEVELS, tree)
+        for tree in system_objects.flow_schemas():
+            await self._make_flow_schema(tree)
         service = system_objects.kubernetes_service(self._service_ip, self._identity.port)
         await self._ensure(SERVICES, service)
-        await self._follow(
-            CONFIG_MAPS, system_objects.authentication_config(self._client_ca), ("data",)
-        )
         await self._renew()
 
+    async def _make_flow_schema(self, tree: Tree) -> None:
+        if not await self._ensure(FLOW_SCHEMAS, tree):
+            return
+        status = system_objects.level_found(tree, self._clock.now())
+        await self._registry.update(
+            FLOW_SCHEMAS,
+            "",
+            tree["metadata"]["name"],
+            lambda found: found.update(status=status),
+            self._context("update", FLOW_SCHEMAS),
+            "status",
+        )
+
     async def _renew(self) -> None:
+        if self._leaving:
+            return
         now = self._clock.now()
+        await self._tell_client_ca()
         await self._follow(LEASES, system_objects.lease(self._identity, now), ("spec",))
         await self._registry.fresh()
-        cache = self._registry.cache
-        addresses = system_objects.live_addresses(cache.lister().list(LEASES, "kube-system"), now)
+        for name in system_objects.expired(self._leases(), now):
+            log.info("collecting the lease %s of an API server that is gone", name)
+            await self._remove_lease(name)
+        await self._set_endpoints(now)
+
+    async def _tell_client_ca(self) -> None:
+        """Say who signs client certificates; the file may change."""
+        try:
+            text = self._client_ca.read_text() if self._client_ca is not None else ""
+        except OSError as error:
+            log.warning("reading the client authority: %s", error)
+            return
+        if text != self._told_ca:
+            await self._follow(CONFIG_MAPS, system_objects.authentication_config(text), ("data",))
+            self._told_ca = text
+
+    def _leases(self) -> list[Mapping[str, Any]]:
+        return self._registry.cache.lister().list(LEASES, "kube-system")
+
+    async def _remove_lease(self, name: str) -> None:
+        try:
+            context = self._context("delete", LEASES)
+            await self._registry.delete(LEASES, "kube-system", name, context)
+        except ApiError as error:
+            if error.reason != "NotFound":
+                raise
+
+    async def _set_endpoints(self, now: datetime) -> None:
+        addresses = system_objects.live_addresses(self._leases(), now)
         port = self._identity.port
         await self._follow(ENDPOINTS, system_objects.endpoints(addresses, port), ("subsets",))
         await self._follow(

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from wherry.api.model import format_micro_time, parse_time
+from apiserver.registry.flowcontrol import bootstrap as flowcontrol
+from wherry.api.model import format_micro_time, format_time, parse_time
+from wherry.api.patch import copy_tree
 from wherry.api.scheme import BY_PLURAL, Resource
 
 SYSTEM_NAMESPACES = ("kube-system", "kube-public", "kube-node-lease", "default")
@@ -30,6 +32,8 @@ ENDPOINTS = BY_PLURAL["", "v1", "endpoints"]
 CONFIG_MAPS = BY_PLURAL["", "v1", "configmaps"]
 SLICES = BY_PLURAL["discovery.k8s.io", "v1", "endpointslices"]
 LEASES = BY_PLURAL["coordination.k8s.io", "v1", "leases"]
+FLOW_SCHEMAS = BY_PLURAL["flowcontrol.apiserver.k8s.io", "v1", "flowschemas"]
+PRIORITY_LEVELS = BY_PLURAL["flowcontrol.apiserver.k8s.io", "v1", "prioritylevelconfigurations"]
 PRIORITY_CLASSES = BY_PLURAL["scheduling.k8s.io", "v1", "priorityclasses"]
 
 Tree = dict[str, Any]
@@ -73,6 +77,38 @@ def priority_classes() -> list[Tree]:
         object_of(PRIORITY_CLASSES, {"name": name}, value=value, description=words)
         for name, value, words in values
     ]
+
+
+def priority_levels() -> list[Tree]:
+    return [
+        object_of(PRIORITY_LEVELS, _autoupdated(name), spec=copy_tree(spec))
+        for name, spec in flowcontrol.PRIORITY_LEVELS.items()
+    ]
+
+
+def flow_schemas() -> list[Tree]:
+    return [
+        object_of(FLOW_SCHEMAS, _autoupdated(name), spec=copy_tree(spec))
+        for name, spec in flowcontrol.FLOW_SCHEMAS.items()
+    ]
+
+
+def _autoupdated(name: str) -> Tree:
+    return {"name": name, "annotations": {flowcontrol.AUTOUPDATE: "true"}}
+
+
+def level_found(schema: Mapping[str, Any], now: datetime) -> Tree:
+    """The status of a FlowSchema whose priority level is there."""
+    level = schema["spec"]["priorityLevelConfiguration"]["name"]
+    words = "This FlowSchema references the PriorityLevelConfiguration object named"
+    condition = {
+        "type": "Dangling",
+        "status": "False",
+        "lastTransitionTime": format_time(now),
+        "reason": "Found",
+        "message": f'{words} "{level}" and it exists',
+    }
+    return {"conditions": [condition]}
 
 
 def kubernetes_service(cluster_ip: str, target_port: int) -> Tree:
@@ -146,6 +182,19 @@ def lease(identity: Identity, now: datetime) -> Tree:
         "renewTime": format_micro_time(now),
     }
     return object_of(LEASES, metadata, spec=spec)
+
+
+def expired(leases: Iterable[Mapping[str, Any]], now: datetime) -> list[str]:
+    """The names of Leases that API servers left behind."""
+    found = []
+    for one in leases:
+        metadata, spec = one["metadata"], one.get("spec", {})
+        if metadata.get("labels", {}).get(IDENTITY_LABEL) != "kube-apiserver":
+            continue
+        renewed, seconds = spec.get("renewTime"), spec.get("leaseDurationSeconds", 0)
+        if renewed is None or parse_time(renewed) + timedelta(seconds=seconds) < now:
+            found.append(metadata["name"])
+    return found
 
 
 def live_addresses(leases: Iterable[Mapping[str, Any]], now: datetime) -> list[str]:

@@ -39,6 +39,10 @@ from apiserver.registry.core.service import DEFAULT_NETWORKS, DEFAULT_NODE_PORTS
 from apiserver.registry.core.service_allocator import Network
 from apiserver.registry.core.serviceaccount import ServiceAccountStrategy
 from apiserver.registry.discovery.endpointslice import EndpointSliceStrategy
+from apiserver.registry.flowcontrol.flowschema import FlowSchemaStrategy
+from apiserver.registry.flowcontrol.prioritylevelconfiguration import (
+    PriorityLevelConfigurationStrategy,
+)
 from apiserver.registry.networking.ingress import IngressStrategy
 from apiserver.registry.networking.ingressclass import IngressClassStrategy
 from apiserver.registry.networking.ipaddress import IPAddressStrategy
@@ -79,6 +83,7 @@ def strategies(
         EndpointSliceStrategy(),
         EndpointsStrategy(),
         EventStrategy(),
+        FlowSchemaStrategy(),
         HorizontalPodAutoscalerStrategy(),
         IPAddressStrategy(),
         IngressClassStrategy(),
@@ -95,6 +100,7 @@ def strategies(
         PodStrategy(),
         PodTemplateStrategy(),
         PriorityClassStrategy(),
+        PriorityLevelConfigurationStrategy(),
         ReplicaSetStrategy(),
         ReplicationControllerStrategy(),
         ResourceQuotaStrategy(),

@@ -1,0 +1,1 @@
+"""Strategies of the flowcontrol.apiserver.k8s.io group."""
