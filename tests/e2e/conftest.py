@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -52,7 +53,8 @@ def keep_logs(directory: Path) -> None:
 @pytest.fixture
 def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
     """A namespace of the test's own, with its default ServiceAccount in place."""
-    name = "t-" + request.node.originalname.replace("_", "-").removeprefix("test-")[:40].strip("-")
+    words = request.node.originalname.replace("_", "-").removeprefix("test-")[:40].strip("-")
+    name = f"{words}-{secrets.token_hex(3)}"
     cluster.kubectl("create", "namespace", name)
     wait(
         lambda: "default" in cluster.kubectl("get", "sa", "-n", name, "-o", "name"),
