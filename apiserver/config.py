@@ -30,6 +30,8 @@ class EtcdConfig:
     ca_file: str = ""
     cert_file: str = ""
     key_file: str = ""
+    prefix: str = "/registry"
+    compaction_seconds: float = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +99,8 @@ def flags() -> Flags:
     declared.text("--etcd-cafile", help="certificate authority of etcd")
     declared.text("--etcd-certfile", help="client certificate for etcd")
     declared.text("--etcd-keyfile", help="key of the client certificate for etcd")
-    declared.text("--etcd-prefix", "/registry", "must be /registry")
+    declared.text("--etcd-prefix", "/registry", "folder of etcd that holds everything")
+    declared.duration("--etcd-compaction-interval", 300.0, "history etcd keeps; 0 = all of it")
     declared.text("--service-cluster-ip-range", "10.0.0.0/24", "network of Service addresses")
     declared.text("--service-node-port-range", "30000-32767", "ports of NodePort Services")
     declared.text("--kubelet-client-certificate", help="client certificate for kubelets")
@@ -146,14 +149,19 @@ def config(values: Namespace) -> Config:
     """The values of parsed flags; BadFlag when one makes no sense."""
     if not values.etcd_servers:
         raise BadFlag("--etcd-servers must be specified")
-    if values.etcd_prefix.strip("/") != "registry":
-        raise BadFlag("--etcd-prefix: only /registry is supported")
+    prefix = values.etcd_prefix.strip("/")
+    if not prefix:
+        raise BadFlag("--etcd-prefix must name a folder, such as /registry")
+    if not values.event_ttl >= 1:
+        raise BadFlag("--event-ttl must be a second or more")
     return Config(
         etcd=EtcdConfig(
             servers=tuple(values.etcd_servers),
             ca_file=values.etcd_cafile,
             cert_file=values.etcd_certfile,
             key_file=values.etcd_keyfile,
+            prefix=f"/{prefix}",
+            compaction_seconds=values.etcd_compaction_interval,
         ),
         serving=_serving(values),
         auth=_auth(values),

@@ -31,13 +31,15 @@ from apiserver.http.dispatcher import Dispatcher, Gate, Rooms
 from apiserver.http.metrics import RequestMetrics
 from apiserver.http.respond import Responder
 from apiserver.http.server import HttpServer
+from apiserver.http.tls import ServingTls
 from apiserver.registry.store import Registry
 from apiserver.registry.strategies import strategies
-from apiserver.serving import address_of, listening_socket, tls_context
+from apiserver.serving import address_of, listening_socket, serving_tls
 from apiserver.storage.cache import WatchCache
 from apiserver.storage.compactor import compact_for_ever
 from apiserver.storage.etcd import EtcdStorage, EtcdTls
 from apiserver.storage.interface import Storage, StorageError
+from apiserver.storage.prefixed import PrefixedStorage
 from apiserver.subresources.endpoints import endpoints
 from apiserver.subresources.kubelets import Kubelets
 from apiserver.subresources.pods import PodEndpoints
@@ -54,6 +56,7 @@ log = logging.getLogger(__name__)
 
 ETCD_CHECK_SECONDS_MAX = 2.0
 LAG_PERIOD_SECONDS = 1.0
+ROOT = "/registry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class Server:
         config = self._config
         allowed = checked("--authorization-mode", lambda: authorizer(config.auth.modes))
         known = credentials.read(config.auth)
-        tls = tls_context(config.serving, self._service_ip)
+        tls = serving_tls(config.serving, self._service_ip)
         sock = listening_socket(config.serving)
         storage = self._storage()
         try:
@@ -92,16 +95,24 @@ class Server:
             dispatcher = Dispatcher(rooms, responder, RequestMetrics(self._metrics))
             pages = self._pages(store, bootstrap, discovery, known)
             app = Front(build(dispatcher, gate, pages), dispatcher)
-            await self._serve(HttpServer(app, responder, tls), sock, store, bootstrap)
+            http = HttpServer(app, responder, tls.context)
+            await self._serve(http, sock, store, bootstrap, tls)
         finally:
             await storage.close()
 
     async def _serve(
-        self, http: HttpServer, sock: socket.socket, store: Store, bootstrap: Bootstrap
+        self,
+        http: HttpServer,
+        sock: socket.socket,
+        store: Store,
+        bootstrap: Bootstrap,
+        tls: ServingTls,
     ) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(store.cache.run())
-            group.create_task(compact_for_ever(store.storage, self._clock))
+            seconds = self._config.etcd.compaction_seconds
+            group.create_task(compact_for_ever(store.storage, self._clock, seconds))
+            group.create_task(tls.run(self._clock))
             group.create_task(bootstrap.run(self._on_ready))
             group.create_task(self._watch_lag())
             serving = group.create_task(http.serve([sock]))
@@ -110,6 +121,7 @@ class Server:
                 await asyncio.shield(serving)
             except asyncio.CancelledError:
                 self._stopping = True
+                await bootstrap.withdraw()
                 await asyncio.sleep(self._config.serving.shutdown_seconds)
                 http.should_exit = True
                 await serving  # bounded by DRAIN_SECONDS_MAX
@@ -141,10 +153,11 @@ class Server:
         serving = self._config.serving
         return f"{address_of(serving) or '127.0.0.1'}:{serving.port}"
 
-    def _storage(self) -> EtcdStorage:
+    def _storage(self) -> Storage:
         etcd = self._config.etcd
         tls = EtcdTls(etcd.ca_file, etcd.cert_file, etcd.key_file)
-        return EtcdStorage(list(etcd.servers), tls=tls)
+        storage = EtcdStorage(list(etcd.servers), tls=tls)
+        return storage if etcd.prefix == ROOT else PrefixedStorage(storage, etcd.prefix)
 
     def _store(self, storage: Storage) -> Store:
         admission = self._config.admission
@@ -159,7 +172,10 @@ class Server:
         fields = {resource: one.selectable_fields for resource, one in kinds.items()}
         cache = WatchCache(storage, RESOURCES, fields)
         store_metrics.register(self._metrics, cache, RESOURCES)
-        registry = Registry(storage, cache, kinds, Chain(chosen, cache.lister()))
+        registry = Registry(
+            storage, cache, kinds, Chain(chosen, cache.lister()),
+            event_seconds=self._config.event_ttl_seconds,
+        )  # fmt: skip
         return Store(storage, cache, registry)
 
     def _bootstrap(self, registry: Registry) -> Bootstrap:
@@ -167,13 +183,12 @@ class Server:
         hostname = socket.gethostname()
         holder = f"{hostname}_{uuid.uuid4()}"
         identity = Identity(hostname, address_of(serving), serving.port, holder)
-        authority = serving.client_ca_file
         return Bootstrap(
             registry,
             self._clock,
             identity,
             service_ip=self._service_ip,
-            client_ca=authority.read_text() if authority is not None else "",
+            client_ca=serving.client_ca_file,
         )
 
     def _rooms(self, store: Store, gate: Gate, discovery: Discovery, known: Credentials) -> Rooms:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import socket
-import ssl
 
 from apiserver.config import ServingConfig
 from apiserver.http.server import listen
-from apiserver.http.tls import ensure_self_signed, server_context
+from apiserver.http.tls import ServingTls, ensure_self_signed
 from wherry.daemon.process import StartError
 
 # An address of a documentation network: routing to it says which address this machine would use.
@@ -56,14 +55,14 @@ def listening_socket(serving: ServingConfig) -> socket.socket:
         raise StartError(cause, "choose another --bind-address or --secure-port") from error
 
 
-def tls_context(serving: ServingConfig, service_ip: str) -> ssl.SSLContext:
-    """The given certificate's context, or a self-signed one's. StartError when files are amiss."""
+def serving_tls(serving: ServingConfig, service_ip: str) -> ServingTls:
+    """The given certificate's, or a self-signed one's. StartError when files are amiss."""
     certificate, key = serving.cert_file, serving.key_file
     try:
         if certificate is None or key is None:
             names = certificate_names(serving.bind_address, address_of(serving), service_ip)
             certificate, key = ensure_self_signed(serving.cert_dir, names)
-        return server_context(certificate, key, serving.client_ca_file)
+        return ServingTls(certificate, key, serving.client_ca_file)
     except (OSError, ValueError) as error:
         cause = f"cannot set up TLS: {error}"
         fix = "check --tls-cert-file, --tls-private-key-file, --client-ca-file and --cert-dir"

@@ -116,12 +116,13 @@ class Registry:
         admission: Admission,
         *,
         clock: Clock | None = None,
+        event_seconds: int = EVENT_SECONDS,
     ) -> None:
         self.cache = cache
         self.strategies = strategies
         self._storage = storage
         self._admission = admission
-        self._event_leases = Leases(storage, EVENT_SECONDS, clock or SystemClock())
+        self._event_leases = Leases(storage, event_seconds, clock or SystemClock())
         self._allocating = asyncio.Lock()
         self._random = random.Random()
 

@@ -39,7 +39,7 @@ def test_keys_may_be_given_several_times() -> None:
         (["--bind-address=here"], "--bind-address"),
         (["--service-cluster-ip-range=10.96.0.1/16"], "--service-cluster-ip-range"),
         (["--service-node-port-range=9-1"], "--service-node-port-range"),
-        (["--etcd-prefix=/other"], "--etcd-prefix"),
+        (["--etcd-prefix=/"], "--etcd-prefix"),
     ],
 )
 def test_nonsense_names_its_flag(extra: list[str], words: str) -> None:
