@@ -6,7 +6,7 @@ is deleted, and a child adopted by it would be lost to its successor.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from controller_manager.executor import Executor
@@ -26,14 +26,18 @@ async def claimed(
     owner: TypedModel,
     selector: LabelSelector | None,
     candidates: Iterable[M],
+    finalizers: Sequence[str] = (),
 ) -> list[M]:
-    """The children that are the owner's, after adopting and releasing as needed."""
+    """The children that are the owner's, after adopting and releasing as needed.
+
+    `finalizers` come with an adoption and go with a release.
+    """
     claims = claim(owner, selector, candidates)
-    patches: list[Patch] = [releasing(owner, child) for child in claims.release]
+    patches: list[Patch] = [releasing(owner, child, finalizers) for child in claims.release]
     adopted: tuple[M, ...] = ()
     if claims.adopt and await _still_there(client, owner):
         adopted = claims.adopt
-        patches += [adoption(owner, child) for child in adopted]
+        patches += [adoption(owner, child, finalizers) for child in adopted]
     await executor.execute(patches)
     return [*claims.owned, *adopted]
 

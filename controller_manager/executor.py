@@ -70,6 +70,7 @@ class Executor:
                     self._client.delete(
                         d.model, d.name, d.namespace, uid=d.uid or None,
                         grace_period_seconds=d.grace_period_seconds,
+                        propagation_policy=d.propagation_policy,
                     )
                 )  # fmt: skip
             case Emit():

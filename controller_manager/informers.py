@@ -12,6 +12,7 @@ from typing import Any
 from controller_manager import pods
 from controller_manager.ownership import controller_of
 from wherry.api.apps_v1 import Deployment, ReplicaSet
+from wherry.api.batch_v1 import Job
 from wherry.api.coordination_v1 import Lease
 from wherry.api.core_v1 import (
     ConfigMap,
@@ -39,6 +40,8 @@ BY_NODE = "node"
 BY_CONTROLLER = "controller"
 ORPHANS = "orphans"  # by namespace
 BY_SERVICE = "service"
+BY_TRACKING_JOB = "job"  # pods that a Job still has to count, by the Job's key
+JOB_TRACKING = "batch.kubernetes.io/job-tracking"
 
 
 def controller_uid(obj: TypedModel) -> list[str]:
@@ -60,6 +63,15 @@ def service_of(piece: EndpointSlice) -> list[str]:
     return [f"{piece.metadata.namespace}/{name}"] if name else []
 
 
+def tracking_job_of(pod: Pod) -> list[str]:
+    """The key of the Job that has yet to count the pod; `namespace/` when no Job controls it."""
+    if JOB_TRACKING not in pod.metadata.finalizers:
+        return []
+    reference = controller_of(pod.metadata)
+    name = reference.name if reference is not None and reference.kind == "Job" else ""
+    return [f"{pod.metadata.namespace}/{name}"]
+
+
 # Informers without a selector, by resource.
 WHOLE = {
     ("", "pods"): "pods",
@@ -69,6 +81,7 @@ WHOLE = {
     ("", "namespaces"): "namespaces",
     ("apps", "deployments"): "deployments",
     ("apps", "replicasets"): "replica_sets",
+    ("batch", "jobs"): "jobs",
 }
 
 
@@ -81,7 +94,12 @@ class Informers:
 
     @cached_property
     def pods(self) -> Informer[Pod]:
-        indexers = {BY_NODE: node_of, BY_CONTROLLER: controller_uid, ORPHANS: orphan_of}
+        indexers = {
+            BY_NODE: node_of,
+            BY_CONTROLLER: controller_uid,
+            ORPHANS: orphan_of,
+            BY_TRACKING_JOB: tracking_job_of,
+        }
         return self._keep(Informer(self._client, Pod, indexers=indexers, transform=pods.slim))
 
     @cached_property
@@ -115,6 +133,10 @@ class Informers:
     def replica_sets(self) -> Informer[ReplicaSet]:
         indexers = {BY_CONTROLLER: controller_uid, ORPHANS: orphan_of}
         return self._keep(Informer(self._client, ReplicaSet, indexers=indexers))
+
+    @cached_property
+    def jobs(self) -> Informer[Job]:
+        return self._keep(Informer(self._client, Job))
 
     @cached_property
     def namespaces(self) -> Informer[Namespace]:

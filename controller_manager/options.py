@@ -59,6 +59,8 @@ def _worker_flags(flags: Flags) -> None:
         ("namespace", 10),
         ("serviceaccount", 5),
         ("gc", 20),
+        ("job", 5),
+        ("ttl-after-finished", 5),
     ):
         flags.integer(f"--concurrent-{name}-syncs", workers, "objects worked at the same time")
     flags.duration("--namespace-sync-period", 300.0, "how often namespaces are looked at anyway")

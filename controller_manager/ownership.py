@@ -8,7 +8,7 @@ Source of the rules: upstream's controller_ref_manager.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -94,18 +94,20 @@ def claim(owner: TypedModel, selector: LabelSelector | None, candidates: Iterabl
     return Claims(tuple(owned), tuple(adopt), tuple(release))
 
 
-def adoption(owner: TypedModel, obj: TypedModel) -> Patch:
+def adoption(owner: TypedModel, obj: TypedModel, finalizers: Sequence[str] = ()) -> Patch:
     """Writes the owner's controller reference into an orphan; the uid guards against a namesake."""
     reference = controller_reference(owner).to_wire()
-    return _reference_patch(obj, reference)
+    return _reference_patch(obj, reference, {"finalizers": list(finalizers)} if finalizers else {})
 
 
-def releasing(owner: TypedModel, obj: TypedModel) -> Patch:
+def releasing(owner: TypedModel, obj: TypedModel, finalizers: Sequence[str] = ()) -> Patch:
     """Takes the owner's reference out of an object that no longer matches."""
-    return _reference_patch(obj, {"$patch": "delete", "uid": metadata_of(owner).uid})
+    entry = {"$patch": "delete", "uid": metadata_of(owner).uid}
+    removal = {"$deleteFromPrimitiveList/finalizers": list(finalizers)} if finalizers else {}
+    return _reference_patch(obj, entry, removal)
 
 
-def _reference_patch(obj: TypedModel, entry: dict[str, Any]) -> Patch:
+def _reference_patch(obj: TypedModel, entry: dict[str, Any], more: dict[str, Any]) -> Patch:
     metadata = metadata_of(obj)
-    patch = {"metadata": {"uid": metadata.uid, "ownerReferences": [entry]}}
+    patch = {"metadata": {"uid": metadata.uid, "ownerReferences": [entry], **more}}
     return Patch(type(obj), metadata.namespace, metadata.name, patch)

@@ -51,6 +51,7 @@ class Delete:
     name: str
     uid: str = ""
     grace_period_seconds: int | None = None
+    propagation_policy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from controller_manager.deployment.controller import DeploymentController
 from controller_manager.endpoints.controller import EndpointsController
 from controller_manager.endpointslice.controller import EndpointSliceController
 from controller_manager.garbagecollector.controller import GarbageCollector
+from controller_manager.job.controller import JobController
 from controller_manager.namespace.controller import NamespaceController
 from controller_manager.nodeipam.controller import NodeIpamController
 from controller_manager.nodelifecycle.controller import NodeLifecycleController
@@ -18,6 +19,7 @@ from controller_manager.podgc.controller import PodGcController
 from controller_manager.replicaset.controller import ReplicaSetController
 from controller_manager.rootca.controller import RootCaController
 from controller_manager.serviceaccount.controller import ServiceAccountController
+from controller_manager.ttlafterfinished.controller import TtlAfterFinishedController
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ CONTROLLERS: tuple[Entry, ...] = (
     Entry("taint-eviction-controller", "taint-eviction", TaintEvictionController),
     Entry("deployment-controller", "deployment", DeploymentController),
     Entry("replicaset-controller", "replicaset", ReplicaSetController),
+    Entry("job-controller", "job", JobController),
+    Entry("ttl-after-finished-controller", "ttl-after-finished", TtlAfterFinishedController),
     Entry("endpoints-controller", "endpoint", EndpointsController),
     Entry("endpointslice-controller", "endpointslice", EndpointSliceController),
     Entry("garbage-collector-controller", "garbagecollector", GarbageCollector),

@@ -53,5 +53,9 @@ class Expectations:
             return True
         return expected.creations == 0 and not expected.deletions
 
+    def clear(self) -> None:
+        """Forget all parents: a new term of leading begins."""
+        self._by_key.clear()
+
     def forget(self, key: str) -> None:
         self._by_key.pop(key, None)

@@ -1,0 +1,178 @@
+"""Observes Jobs and their pods, makes and deletes pods, keeps count in the status."""
+
+from __future__ import annotations
+
+from controller_manager import pods
+from controller_manager.adoption import claimed
+from controller_manager.context import Context, keys_of
+from controller_manager.informers import BY_CONTROLLER, BY_TRACKING_JOB, ORPHANS
+from controller_manager.job.assess import TRACKING, assess, is_finished, is_tracked
+from controller_manager.job.plan import Observed, PodsPlan, plan_pods, release
+from controller_manager.job.status import Acted, plan_status
+from controller_manager.ownership import controller_of, selects
+from controller_manager.podcontrol import PodControl, Refusal
+from wherry.api.batch_v1 import Job
+from wherry.api.core_v1 import Pod
+from wherry.api.errors import ApiError
+from wherry.client.store import key_of, split_key
+from wherry.client.workqueue import WorkQueue
+
+MANAGED_BY_US = (None, "kubernetes.io/job-controller")
+
+
+class JobController:
+    """Runs Jobs to their end. Pods whose Job is gone or has ended lose the tracking finalizer."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._client = context.client
+        recorder = context.recorder("job-controller")
+        self._executor = context.executor("job-controller")
+        self._jobs = context.informers.jobs
+        self._pods = context.informers.pods
+        self._control = PodControl(context.client, recorder, context.clock)
+        self._queue: WorkQueue[str] = WorkQueue("job")
+        self._jobs.add_handler(self._on_job)
+        self._pods.add_handler(self._on_pod)
+
+    async def run(self) -> None:
+        workers = self._context.options.concurrent_job_syncs
+        self._control.expectations.clear()  # what an earlier term of ours hoped for is past
+        strays = {_job_key(pod) or _nobodys(pod) for pod in self._pods.list() if is_tracked(pod)}
+        keys = {*keys_of(self._jobs), *strays}
+        await self._context.work("job", self._reconcile, self._queue, workers, keys)
+
+    # -- what happened
+
+    def _on_job(self, before: Job | None, after: Job | None) -> None:
+        changed = after or before
+        if changed is None:
+            return
+        if after is None or (before is not None and before.metadata.uid != after.metadata.uid):
+            self._control.expectations.forget(key_of(changed))
+        self._queue.add(key_of(changed))
+
+    def _on_pod(self, before: Pod | None, after: Pod | None) -> None:
+        """Meets the expectations of the pod's Job and wakes it; an orphan wakes who may adopt it."""
+        owner, previous = _job_key(after or before), _job_key(before)
+        if previous and previous != owner:
+            self._queue.add(previous)
+        if owner:
+            changed = after or before
+            if before is None:
+                self._control.expectations.created(owner)
+            if changed is not None and (after is None or pods.is_terminating(after)):
+                self._control.expectations.deleted(owner, changed.metadata.uid)
+            self._queue.add(owner)
+        elif after is not None and (
+            before is None or previous or before.metadata.labels != after.metadata.labels
+        ):
+            for job in self._jobs.list(after.metadata.namespace):
+                if selects(job.spec.selector, after.metadata.labels):
+                    self._queue.add(key_of(job))
+            if is_tracked(after):
+                self._queue.add(_nobodys(after))
+
+    # -- what to do
+
+    async def _reconcile(self, key: str) -> float | None:
+        job = self._jobs.get(*split_key(key))
+        if job is not None and job.spec.managed_by not in MANAGED_BY_US:
+            return None
+        await self._release_strays(key, job)
+        if job is None:
+            self._control.expectations.forget(key)
+            return None
+        if is_finished(job):
+            return None
+        fulfilled = self._control.fulfilled(key)
+        observed = Observed(job, tuple(await self._claimed(job)), fulfilled)
+        now = self._context.clock.now()
+        seen = assess(job, observed.pods, now)
+        plan = plan_pods(observed, seen, now)
+        acted, error = await self._act(key, job, plan)
+        result = plan_status(observed, seen, plan, acted, self._context.clock.now())
+        if result.status != job.status:
+            await self._client.update_status(job.with_(status=result.status))
+            await self._executor.execute(result.events)
+        error = await self._control.patch([release(pod) for pod in result.release]) or error
+        if error is not None:
+            raise error
+        return result.requeue_after
+
+    async def _claimed(self, job: Job) -> list[Pod]:
+        mine = self._pods.by_index(BY_CONTROLLER, job.metadata.uid)
+        orphans = self._pods.by_index(ORPHANS, job.metadata.namespace)
+        return await claimed(
+            self._client,
+            self._executor,
+            job,
+            job.spec.selector,
+            [*mine, *orphans],
+            finalizers=(TRACKING,),
+        )
+
+    async def _act(self, key: str, job: Job, plan: PodsPlan) -> tuple[Acted, Refusal | None]:
+        if plan.delete:
+            if plan.uncounted:
+                error = await self._control.patch([release(pod) for pod in plan.delete])
+                if error is not None:
+                    return Acted(whole=False), error
+            outcome = await self._control.delete(key, job, plan.delete)
+            whole = outcome.done == len(plan.delete)
+            return Acted(deleted=outcome.done, whole=whole), outcome.error
+        outcome = await self._control.create(key, job, plan.create)
+        whole = outcome.done == len(plan.create)
+        return Acted(made=outcome.done, whole=whole), outcome.error
+
+    async def _release_strays(self, key: str, job: Job | None) -> None:
+        """Pods that nobody will count: their Job is gone, was made anew, or has ended."""
+        current = None if job is None or is_finished(job) else job.metadata.uid
+        tracked = self._pods.by_index(BY_TRACKING_JOB, key)
+        strays = [pod for pod in tracked if _owner_uid(pod) not in (current, "")]
+        strays += [pod for pod in tracked if not _owner_uid(pod) and not self._has_adopter(pod)]
+        if not strays:
+            return
+        # The cache of Jobs may be behind that of pods: the server itself has the last word.
+        alive = await self._alive(key)
+        doomed = [pod for pod in strays if not alive or _owner_uid(pod) != alive]
+        error = await self._control.patch([release(pod) for pod in doomed])
+        if error is not None:
+            raise error
+
+    def _has_adopter(self, pod: Pod) -> bool:
+        return any(
+            selects(job.spec.selector, pod.metadata.labels) and not is_finished(job)
+            for job in self._jobs.list(pod.metadata.namespace)
+        )
+
+    async def _alive(self, key: str) -> str:
+        """The uid of the Job that is there and has not ended; empty when there is none."""
+        namespace, name = split_key(key)
+        if not name:
+            return ""
+        try:
+            job = await self._client.get(Job, name, namespace)
+        except ApiError as error:
+            if error.code == 404:
+                return ""
+            raise
+        return "" if is_finished(job) else job.metadata.uid
+
+
+def _owner_uid(pod: Pod) -> str:
+    reference = controller_of(pod.metadata)
+    return reference.uid if reference else ""
+
+
+def _nobodys(pod: Pod) -> str:
+    """The key under which a namespace's tracked pods without a Job are looked after."""
+    return f"{pod.metadata.namespace}/"
+
+
+def _job_key(pod: Pod | None) -> str:
+    """The key of the Job that controls the pod; empty when none does."""
+    reference = None if pod is None else controller_of(pod.metadata)
+    if pod is None or reference is None or reference.kind != Job.GVK.kind:
+        return ""
+    return f"{pod.metadata.namespace}/{reference.name}"

@@ -1,0 +1,136 @@
+"""Creates and deletes an owner's pods: many at once, with events and expectations.
+
+Creations go in growing batches, and the first batch with a refusal is the last: when a quota is
+spent, few attempts are wasted. What is asked for is expected until the cache has shown it.
+
+Source of the behaviour: upstream's RealPodControl and slowStartBatch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from controller_manager.executor import is_namespace_terminating
+from controller_manager.plan import Patch
+from controller_manager.replicaset.expectations import Expectations
+from controller_manager.replicaset.plan import slow_start
+from wherry.api.core_v1 import Pod
+from wherry.api.errors import ApiError
+from wherry.api.model import TypedModel
+from wherry.client.events import EventRecorder
+from wherry.client.rest import Client
+from wherry.client.transport import ApiUnavailable
+from wherry.daemon.clock import Clock
+
+Refusal = ApiError | ApiUnavailable
+
+POD_WRITES_MAX = 32  # under way at once, over all owners of one controller
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """done: how many pods were made or deleted. error: the first refusal, if any."""
+
+    done: int = 0
+    error: Refusal | None = None
+
+
+class PodControl:
+    """The pods of one controller's objects, named by the objects' keys."""
+
+    def __init__(self, client: Client, recorder: EventRecorder, clock: Clock) -> None:
+        self._client = client
+        self._recorder = recorder
+        self._clock = clock
+        self._writes = asyncio.Semaphore(POD_WRITES_MAX)
+        self.expectations = Expectations()
+
+    def fulfilled(self, key: str) -> bool:
+        return self.expectations.fulfilled(key, self._clock.monotonic())
+
+    async def create(self, key: str, owner: TypedModel, wanted: Sequence[Pod]) -> Outcome:
+        """Make the pods. A namespace that is being deleted is no error, but nothing is made."""
+        if not wanted:
+            return Outcome()
+        self.expectations.expect_creations(key, len(wanted), self._clock.monotonic())
+        made = tried = 0
+        error: Refusal | None = None
+        try:
+            for size in slow_start(len(wanted)):
+                batch = wanted[tried : tried + size]
+                results = await asyncio.gather(*(self._create_one(owner, pod) for pod in batch))
+                tried += size
+                refusals = [result for result in results if result is not None]
+                made += size - len(refusals)
+                if refusals:
+                    error = refusals[0]
+                    break
+        finally:
+            if made < len(wanted):  # these will not be seen: do not wait for them
+                self.expectations.created(key, len(wanted) - made)
+        return Outcome(made, None if error is not None and namespace_goes(error) else error)
+
+    async def _create_one(self, owner: TypedModel, pod: Pod) -> Refusal | None:
+        async with self._writes:
+            try:
+                made = await self._client.create(pod)
+            except (ApiError, ApiUnavailable) as error:
+                if not (is_already_there(error) or namespace_goes(error)):
+                    message = f"Error creating: {error}"
+                    self._recorder.event(owner, "Warning", "FailedCreate", message)
+                return error
+        message = f"Created pod: {made.metadata.name}"
+        self._recorder.event(owner, "Normal", "SuccessfulCreate", message)
+        return None
+
+    async def delete(self, key: str, owner: TypedModel, doomed: Sequence[Pod]) -> Outcome:
+        """Delete the pods; one that is gone counts as deleted."""
+        if not doomed:
+            return Outcome()
+        uids = [pod.metadata.uid for pod in doomed]
+        self.expectations.expect_deletions(key, uids, self._clock.monotonic())
+        results = await asyncio.gather(*(self._delete_one(key, owner, pod) for pod in doomed))
+        refusals = [result for result in results if result is not None]
+        return Outcome(len(doomed) - len(refusals), refusals[0] if refusals else None)
+
+    async def _delete_one(self, key: str, owner: TypedModel, pod: Pod) -> Refusal | None:
+        metadata = pod.metadata
+        async with self._writes:
+            try:
+                await self._client.delete(Pod, metadata.name, metadata.namespace, uid=metadata.uid)
+            except (ApiError, ApiUnavailable) as error:
+                self.expectations.deleted(key, metadata.uid)
+                if isinstance(error, ApiError) and error.code == 404:
+                    return None
+                message = f"Error deleting: {error}"
+                self._recorder.event(owner, "Warning", "FailedDelete", message)
+                return error
+        message = f"Deleted pod: {metadata.name}"
+        self._recorder.event(owner, "Normal", "SuccessfulDelete", message)
+        return None
+
+    async def patch(self, patches: Sequence[Patch]) -> Refusal | None:
+        """Change pods side by side; one that is gone is fine."""
+        results = await asyncio.gather(*(self._patch_one(patch) for patch in patches))
+        return next((result for result in results if result is not None), None)
+
+    async def _patch_one(self, patch: Patch) -> Refusal | None:
+        async with self._writes:
+            try:
+                await self._client.patch(
+                    patch.model, patch.name, patch.namespace, patch.patch, type=patch.type
+                )
+            except (ApiError, ApiUnavailable) as error:
+                return None if isinstance(error, ApiError) and error.code in (404, 409) else error
+        return None
+
+
+def is_already_there(error: Refusal) -> bool:
+    """The cache was behind: the pod exists under the name that what was seen led to."""
+    return isinstance(error, ApiError) and error.reason == "AlreadyExists"
+
+
+def namespace_goes(error: Refusal) -> bool:
+    return isinstance(error, ApiError) and is_namespace_terminating(error)
