@@ -24,7 +24,7 @@ from apiserver.bootstrap import Bootstrap
 from apiserver.config import Config
 from apiserver.discovery.openapi_service import OpenApi
 from apiserver.discovery.service import Discovery
-from apiserver.handlers.resource import ResourceHandlers
+from apiserver.handlers.views import AllHandlers
 from apiserver.http import health
 from apiserver.http.app import Front, Pages, build
 from apiserver.http.dispatcher import Dispatcher, Gate, Rooms
@@ -156,7 +156,10 @@ class Server:
     def _storage(self) -> Storage:
         etcd = self._config.etcd
         tls = EtcdTls(etcd.ca_file, etcd.cert_file, etcd.key_file)
-        storage = EtcdStorage(list(etcd.servers), tls=tls)
+        storage = checked(
+            "--etcd-cafile, --etcd-certfile, --etcd-keyfile",
+            lambda: EtcdStorage(list(etcd.servers), tls=tls),
+        )
         return storage if etcd.prefix == ROOT else PrefixedStorage(storage, etcd.prefix)
 
     def _store(self, storage: Storage) -> Store:
@@ -205,7 +208,7 @@ class Server:
             TokenEndpoints(registry, gate.authenticator, issuer),
             ReviewEndpoints(gate.authorizer),
         )
-        return Rooms(gate, ResourceHandlers(registry, store.storage), discovery, table)
+        return Rooms(gate, AllHandlers(registry, store.storage), discovery, table)
 
     def _pages(
         self, store: Store, bootstrap: Bootstrap, discovery: Discovery, known: Credentials
