@@ -197,11 +197,14 @@ class TableShower:
     def _row(self, tree: dict[str, Any], now: datetime) -> dict[str, Any]:
         row: dict[str, Any] = {"cells": list(self._strategy.row(tree, now))}
         if self._include == "Object":
-            gvk = self._resource.gvk
-            row["object"] = {"kind": gvk.kind, "apiVersion": gvk.api_version, **tree}
+            row["object"] = self._object(tree)
         elif self._include == "Metadata":
             row["object"] = self._partial(tree)
         return row
+
+    def _object(self, tree: dict[str, Any]) -> dict[str, Any]:
+        gvk = self._resource.gvk
+        return {"kind": gvk.kind, "apiVersion": gvk.api_version, **tree}
 
     def _partial(self, tree: dict[str, Any]) -> dict[str, Any]:
         return {

@@ -61,7 +61,9 @@ class ResourceHandlers:
         self._lists = Lists(
             registry.cache, storage, {r: s.selectable_fields for r, s in strategies.items()}
         )
-        self._showers = {resource: ObjectShower(resource) for resource in strategies}
+        self._showers: dict[Resource, Shower] = {
+            resource: ObjectShower(resource) for resource in strategies
+        }
         self._verbs: Mapping[str, Callable[[RequestContext, ReceiveBody], Awaitable[Response]]] = {
             "get": self._get,
             "list": self._list,
@@ -145,8 +147,11 @@ class ResourceHandlers:
             return PartialShower(form)
         if include not in INCLUDES:
             raise bad_request(f'unrecognized includeObject value: "{include}"')
+        return self._table(resource, form, include)
+
+    def _table(self, resource: Resource, form: Form, include: str) -> Shower:
         strategy = self._registry.strategies[resource]
-        return TableShower(resource, strategy, form, include, self._clock)  # type: ignore[arg-type]  # checked above
+        return TableShower(resource, strategy, form, include, self._clock)  # type: ignore[arg-type]  # the caller checked `include`
 
     # --- writing ---
 
@@ -154,7 +159,7 @@ class ResourceHandlers:
         check_write(ctx.query, "CreateOptions")
         info, resource = ctx.info, ctx.resource
         body = await receive_body()
-        make = self._decoder(ctx, resource.model, body)
+        make = self._decoder(ctx, body)
         outcome = await self._registry.create_object(
             ctx, resource, info.namespace, lambda _: make(), dry_run=ctx.dry_run
         )
@@ -165,9 +170,9 @@ class ResourceHandlers:
         body = await receive_body()
         name = ctx.info.name
         if ctx.info.subresource == "scale":
-            decoded = self._decoder(ctx, autoscaling_v1.Scale, body)
+            decoded = self._decoder_of(ctx, autoscaling_v1.Scale, body)
             return await self._scale(ctx, lambda _: decoded())
-        decode_body = self._decoder(ctx, ctx.resource.model, body)
+        decode_body = self._decoder(ctx, body)
 
         def named() -> Tree:
             tree = decode_body()
@@ -183,19 +188,14 @@ class ResourceHandlers:
         body = await receive_body()
         if applies:
             return await self._apply(ctx, body)
-        validation = field_validation(ctx.query)
         if ctx.info.subresource == "scale":
-            apply = parse_patch(body, ctx.content_type, autoscaling_v1.Scale)
-            return await self._scale(
-                ctx, lambda old: _decoded(ctx, autoscaling_v1.Scale, apply(old), validation)
-            )
-        model = ctx.resource.model
-        apply = parse_patch(body, ctx.content_type, model)
+            return await self._scale(ctx, self._patcher_of(ctx, autoscaling_v1.Scale, body))
+        patch = self._patcher(ctx, body)
 
         def make(old: Mapping[str, Any] | None) -> Tree:
             if old is None:
                 raise not_found(ctx.resource.qualified_name, ctx.info.name)
-            tree = _decoded(ctx, model, apply(old), validation)
+            tree = patch(old)
             match_name(tree.setdefault("metadata", {}), ctx.info.name)
             return tree
 
@@ -207,7 +207,7 @@ class ResourceHandlers:
             return await self._store_scale(
                 ctx, scale_applier_of(ctx, body, autoscaling_v1.Scale), applies=True
             )
-        applied = applier_of(ctx, body)
+        applied = applier_of(ctx, self._applied(ctx, body))
 
         def make(old: Mapping[str, Any] | None) -> Tree:
             tree = applied(old)
@@ -313,10 +313,23 @@ class ResourceHandlers:
             ctx.warnings.append(warning)
         return options
 
-    def _decoder(
+    # --- the edge: what views of a kind in another version do otherwise ---
+
+    def _decoder(self, ctx: RequestContext, body: bytes) -> Callable[[], Tree]:
+        """Decodes the body each time it is called, as a decoded tree is changed on its way."""
+        return self._decoder_of(ctx, ctx.resource.model, body)
+
+    def _patcher(self, ctx: RequestContext, body: bytes) -> Callable[[Mapping[str, Any]], Tree]:
+        """Makes the wanted object from the one that is there."""
+        return self._patcher_of(ctx, ctx.resource.model, body)
+
+    def _applied(self, ctx: RequestContext, body: bytes) -> bytes:
+        """A configuration to be applied."""
+        return body
+
+    def _decoder_of(
         self, ctx: RequestContext, model: type[TypedModel], body: bytes
     ) -> Callable[[], Tree]:
-        """Decodes the body each time it is called, as a decoded tree is changed on its way."""
         validation = field_validation(ctx.query)
 
         def decode_body() -> Tree:
@@ -325,6 +338,13 @@ class ResourceHandlers:
             return decoded.tree
 
         return decode_body
+
+    def _patcher_of(
+        self, ctx: RequestContext, model: type[TypedModel], body: bytes
+    ) -> Callable[[Mapping[str, Any]], Tree]:
+        validation = field_validation(ctx.query)
+        patch = parse_patch(body, ctx.content_type, model)
+        return lambda old: _decoded(ctx, model, patch(old), validation)
 
     def _written(self, ctx: RequestContext, outcome: Outcome) -> Response:
         status = 201 if outcome.created else 200

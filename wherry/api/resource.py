@@ -31,7 +31,8 @@ class Resource:
 
     fields:       field selectors beyond metadata.name and metadata.namespace
     storage:      the path below /registry, where upstream's is not the plural
-    stored:       False for kinds that are only asked and answered (reviews, bindings)
+    stored:       False for kinds that are only asked and answered (reviews, bindings), and for
+                  versions of a kind that is stored in another one
     """
 
     group: str

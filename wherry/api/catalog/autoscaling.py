@@ -10,4 +10,9 @@ RESOURCES = (
         "wherry.api.autoscaling_v2", short_names=("hpa",), categories=("all",),
         subresources=(status("autoscaling/v2", "HorizontalPodAutoscaler"),),
     ),
+    Resource(
+        "autoscaling", "v1", "HorizontalPodAutoscaler", "horizontalpodautoscalers",
+        "wherry.api.autoscaling_v1", short_names=("hpa",), categories=("all",), stored=False,
+        subresources=(status("autoscaling/v1", "HorizontalPodAutoscaler"),),
+    ),
 )  # fmt: skip
