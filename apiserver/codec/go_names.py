@@ -30,7 +30,8 @@ _FIELDS_OF: Final = {
     "PersistentVolumeClaimCondition.status ReplicationControllerCondition.status "
     "DaemonSetCondition.status StatefulSetCondition.status "
     "HorizontalPodAutoscalerCondition.status PodFailurePolicyOnPodConditionsPattern.status "
-    "JobCondition.status CertificateSigningRequestCondition.status",
+    "JobCondition.status CertificateSigningRequestCondition.status "
+    "FlowSchemaCondition.status PriorityLevelConfigurationCondition.status",
     "v1.TaintEffect": "Taint.effect Toleration.effect",
     "v1.ResourceList": "NodeStatus.capacity NodeStatus.allocatable PodSpec.overhead "
     "VolumeResourceRequirements.limits VolumeResourceRequirements.requests "
@@ -139,6 +140,23 @@ _FIELDS_OF: Final = {
     "v1.VolumeLifecycleMode": "CSIDriverSpec.volumeLifecycleModes",
     "v1.FSGroupPolicy": "CSIDriverSpec.fsGroupPolicy",
     "v1.VolumeBindingMode": "StorageClass.volumeBindingMode",
+    "v1.MatchPolicyType": "MatchResources.matchPolicy MutatingWebhook.matchPolicy ValidatingWebhook.matchPolicy",
+    "v1.FailurePolicyType": "MutatingAdmissionPolicySpec.failurePolicy ValidatingAdmissionPolicySpec.failurePolicy "
+    "MutatingWebhook.failurePolicy ValidatingWebhook.failurePolicy",
+    "v1.ReinvocationPolicyType": "MutatingAdmissionPolicySpec.reinvocationPolicy MutatingWebhook.reinvocationPolicy",
+    "v1.SideEffectClass": "MutatingWebhook.sideEffects ValidatingWebhook.sideEffects",
+    "v1.PatchType": "Mutation.patchType",
+    "v1.ScopeType": "RuleWithOperations.scope NamedRuleWithOperations.scope",
+    "v1.OperationType": "RuleWithOperations.operations NamedRuleWithOperations.operations",
+    "v1.ParameterNotFoundActionType": "ParamRef.parameterNotFoundAction",
+    "v1.StatusReason": "Validation.reason",
+    "v1.ValidationAction": "ValidatingAdmissionPolicyBindingSpec.validationActions",
+    "v1.FlowDistinguisherMethodType": "FlowDistinguisherMethod.type",
+    "v1.FlowSchemaConditionType": "FlowSchemaCondition.type",
+    "v1.LimitResponseType": "LimitResponse.type",
+    "v1.PriorityLevelConfigurationConditionType": "PriorityLevelConfigurationCondition.type",
+    "v1.PriorityLevelEnablement": "PriorityLevelConfigurationSpec.type",
+    "v1.SubjectKind": "Subject.kind",
 }
 _NAMED: Final[Mapping[str, str]] = MappingProxyType(
     {field: go for go, fields in _FIELDS_OF.items() for field in fields.split()}
@@ -172,6 +190,10 @@ _EMBEDDED: Final[Mapping[str, tuple[str, frozenset[str]]]] = MappingProxyType(
         "SecretKeySelector": _REFERENCE,
         "SecretProjection": _REFERENCE,
         "IngressRule": ("IngressRuleValue", frozenset({"http"})),
+        "RuleWithOperations": (
+            "Rule",
+            frozenset({"apiGroups", "apiVersions", "resources", "scope"}),
+        ),
         "Probe": ("ProbeHandler", frozenset({"exec", "httpGet", "tcpSocket", "grpc"})),
     }
 )
@@ -192,6 +214,9 @@ def path_element(shape: Shape, wire: str) -> str:
         return f"PersistentVolumeSource.{wire}"
     if shape.name == "EphemeralContainer" and wire != "targetContainerName":
         return f"EphemeralContainerCommon.{wire}"
+    if shape.name == "NamedRuleWithOperations" and wire != "resourceNames":
+        rule = "" if wire == "operations" else "Rule."
+        return f"RuleWithOperations.{rule}{wire}"
     embedded, fields = _EMBEDDED.get(shape.name, ("", frozenset()))
     return f"{embedded}.{wire}" if wire in fields else wire
 

@@ -10,6 +10,18 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
+from apiserver.registry.admissionregistration.bindings import (
+    MutatingAdmissionPolicyBindingStrategy,
+    ValidatingAdmissionPolicyBindingStrategy,
+)
+from apiserver.registry.admissionregistration.policies import (
+    MutatingAdmissionPolicyStrategy,
+    ValidatingAdmissionPolicyStrategy,
+)
+from apiserver.registry.admissionregistration.webhooks import (
+    MutatingWebhookConfigurationStrategy,
+    ValidatingWebhookConfigurationStrategy,
+)
 from apiserver.registry.apps.controllerrevision import ControllerRevisionStrategy
 from apiserver.registry.apps.daemonset import DaemonSetStrategy
 from apiserver.registry.apps.deployment import DeploymentStrategy
@@ -91,6 +103,9 @@ def strategies(
         JobStrategy(),
         LeaseStrategy(),
         LimitRangeStrategy(),
+        MutatingAdmissionPolicyBindingStrategy(),
+        MutatingAdmissionPolicyStrategy(),
+        MutatingWebhookConfigurationStrategy(),
         NamespaceStrategy(),
         NetworkPolicyStrategy(),
         NodeStrategy(),
@@ -113,6 +128,9 @@ def strategies(
         ServiceStrategy(service_networks, node_ports),
         StatefulSetStrategy(),
         StorageClassStrategy(),
+        ValidatingAdmissionPolicyBindingStrategy(),
+        ValidatingAdmissionPolicyStrategy(),
+        ValidatingWebhookConfigurationStrategy(),
         VolumeAttachmentStrategy(),
         VolumeAttributesClassStrategy(),
     )

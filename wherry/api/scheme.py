@@ -11,6 +11,7 @@ from functools import cache
 from types import MappingProxyType
 
 from wherry.api.catalog import (
+    admissionregistration,
     apps,
     authentication,
     authorization,
@@ -35,6 +36,7 @@ from wherry.api.resource import Subresource as Subresource
 RESOURCES: tuple[Resource, ...] = (
     *core.RESOURCES,
     *apps.RESOURCES,
+    *admissionregistration.RESOURCES,
     *authentication.RESOURCES,
     *authorization.RESOURCES,
     *autoscaling.RESOURCES,
