@@ -171,9 +171,11 @@ def test_every_field_has_upstreams_number() -> None:
             number = said or str(last + 1)
             wire = info.alias or wire_name(name)
             if "." in number:
-                outer, inner = number.split(".")
-                place = next(t for n, t in fields.values() if n == int(outer)).lstrip(".")
-                found = upstream.get(place) or upstream[f"{prefix}.{place}"]
+                *outer, inner = number.split(".")
+                found = fields
+                for one in outer:
+                    place = next(t for n, t in found.values() if n == int(one)).lstrip(".")
+                    found = upstream.get(place) or upstream[f"{prefix}.{place}"]
                 assert found[wire][0] == int(inner), (model, name)
             else:
                 known = {key.lower(): value for key, value in fields.items()}
