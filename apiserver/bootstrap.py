@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from apiserver.system_objects import (
     NAMESPACES,
     PRIORITY_CLASSES,
     PRIORITY_LEVELS,
+    SERVICE_CIDRS,
     SERVICES,
     SLICES,
     Identity,
@@ -55,6 +56,7 @@ class Bootstrap:
         clock: Clock,
         identity: Identity,
         *,
+        service_networks: Sequence[str],
         service_ip: str,
         client_ca: Path | None,
     ) -> None:
@@ -62,6 +64,7 @@ class Bootstrap:
         self._registry = registry
         self._clock = clock
         self._identity = identity
+        self._service_networks = service_networks
         self._service_ip = service_ip
         self._client_ca = client_ca
         self._told_ca: str | None = None
@@ -116,6 +119,7 @@ class Bootstrap:
             await self._ensure(PRIORITY_LEVELS, tree)
         for tree in system_objects.flow_schemas():
             await self._make_flow_schema(tree)
+        await self._make_service_cidr()
         service = system_objects.kubernetes_service(self._service_ip, self._identity.port)
         await self._ensure(SERVICES, service)
         await self._renew()
@@ -132,6 +136,20 @@ class Bootstrap:
             self._context("update", FLOW_SCHEMAS),
             "status",
         )
+
+    async def _make_service_cidr(self) -> None:
+        """The default networks are ready as soon as they are there."""
+        tree = system_objects.service_cidr(self._service_networks)
+        await self._ensure(SERVICE_CIDRS, tree)
+        status = system_objects.service_cidr_status(self._clock.now())
+
+        def fill(found: Tree) -> None:
+            if not found["status"]:
+                found["status"] = status
+
+        name = tree["metadata"]["name"]
+        ctx = self._context("update", SERVICE_CIDRS)
+        await self._registry.update(SERVICE_CIDRS, "", name, fill, ctx, "status")
 
     async def _renew(self) -> None:
         if self._leaving:

@@ -40,9 +40,11 @@ from apiserver.storage.compactor import compact_for_ever
 from apiserver.storage.etcd import EtcdStorage, EtcdTls
 from apiserver.storage.interface import Storage, StorageError
 from apiserver.storage.prefixed import PrefixedStorage
+from apiserver.subresources.components import ComponentEndpoints
 from apiserver.subresources.endpoints import endpoints
 from apiserver.subresources.kubelets import Kubelets
 from apiserver.subresources.pods import PodEndpoints
+from apiserver.subresources.proxy import ProxyEndpoints
 from apiserver.subresources.reviews import ReviewEndpoints
 from apiserver.subresources.streams import StreamEndpoints
 from apiserver.subresources.tokens import Issuer, TokenEndpoints
@@ -190,6 +192,7 @@ class Server:
             registry,
             self._clock,
             identity,
+            service_networks=[str(one) for one in self._config.service_networks],
             service_ip=self._service_ip,
             client_ca=serving.client_ca_file,
         )
@@ -202,11 +205,14 @@ class Server:
                 known.signing, auth.issuers[0], auth.api_audiences, auth.extend_tokens,
                 auth.max_token_seconds,
             )  # fmt: skip
+        kubelets = Kubelets(self._config.kubelet)
         table = endpoints(
             PodEndpoints(registry),
-            StreamEndpoints(registry, Kubelets(self._config.kubelet)),
+            StreamEndpoints(registry, kubelets),
+            ProxyEndpoints(registry, kubelets),
             TokenEndpoints(registry, gate.authenticator, issuer),
             ReviewEndpoints(gate.authorizer),
+            ComponentEndpoints(store.storage, self._clock),
         )
         return Rooms(gate, AllHandlers(registry, store.storage), discovery, table)
 

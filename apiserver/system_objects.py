@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b32encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -35,6 +35,7 @@ LEASES = BY_PLURAL["coordination.k8s.io", "v1", "leases"]
 FLOW_SCHEMAS = BY_PLURAL["flowcontrol.apiserver.k8s.io", "v1", "flowschemas"]
 PRIORITY_LEVELS = BY_PLURAL["flowcontrol.apiserver.k8s.io", "v1", "prioritylevelconfigurations"]
 PRIORITY_CLASSES = BY_PLURAL["scheduling.k8s.io", "v1", "priorityclasses"]
+SERVICE_CIDRS = BY_PLURAL["networking.k8s.io", "v1", "servicecidrs"]
 
 Tree = dict[str, Any]
 
@@ -125,6 +126,22 @@ def kubernetes_service(cluster_ip: str, target_port: int) -> Tree:
         "sessionAffinity": "None",
     }  # fmt: skip
     return object_of(SERVICES, metadata, spec=spec)
+
+
+def service_cidr(networks: Sequence[str]) -> Tree:
+    """The networks of Services, as the flag gives them."""
+    return object_of(SERVICE_CIDRS, {"name": "kubernetes"}, spec={"cidrs": list(networks)})
+
+
+def service_cidr_status(now: datetime) -> Tree:
+    ready = {
+        "type": "Ready",
+        "status": "True",
+        "lastTransitionTime": format_time(now),
+        "reason": "",
+        "message": "Kubernetes default Service CIDR is ready",
+    }
+    return {"conditions": [ready]}
 
 
 def endpoints(addresses: list[str], port: int) -> Tree:

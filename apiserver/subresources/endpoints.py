@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from apiserver.http.dispatcher import Endpoint
+from apiserver.subresources.components import ComponentEndpoints
 from apiserver.subresources.pods import PodEndpoints
+from apiserver.subresources.proxy import ProxyEndpoints
 from apiserver.subresources.reviews import ReviewEndpoints
 from apiserver.subresources.streams import StreamEndpoints
 from apiserver.subresources.tokens import TokenEndpoints
@@ -17,18 +19,24 @@ AUTHORIZATION = "authorization.k8s.io"
 def endpoints(
     pods: PodEndpoints,
     streams: StreamEndpoints,
+    proxy: ProxyEndpoints,
     tokens: TokenEndpoints,
     reviews: ReviewEndpoints,
+    components: ComponentEndpoints,
 ) -> Mapping[tuple[str, str, str], Endpoint]:
     """By group, plural and subresource; no subresource for kinds that are not stored."""
     return {
         ("", "bindings", ""): pods.bind,
+        ("", "componentstatuses", ""): components.read,
         ("", "pods", "binding"): pods.bind,
         ("", "pods", "eviction"): pods.evict,
         ("", "pods", "log"): streams.log,
         ("", "pods", "exec"): streams.execute,
         ("", "pods", "attach"): streams.attach,
         ("", "pods", "portforward"): streams.port_forward,
+        ("", "nodes", "proxy"): proxy.node,
+        ("", "pods", "proxy"): proxy.pod,
+        ("", "services", "proxy"): proxy.service,
         ("", "serviceaccounts", "token"): tokens.request,
         (AUTHENTICATION, "tokenreviews", ""): tokens.review,
         (AUTHENTICATION, "selfsubjectreviews", ""): reviews.who_am_i,

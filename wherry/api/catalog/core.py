@@ -14,10 +14,15 @@ from wherry.api.resource import (
 
 MODELS = "wherry.api.core_v1"
 CONNECT = ("create", "get")
+PROXY = ("create", "delete", "get", "patch", "update")
 
 RESOURCES = (
     Resource(
         "", "v1", "Binding", "bindings", MODELS, verbs=CREATE_ONLY, stored=False,
+    ),
+    Resource(
+        "", "v1", "ComponentStatus", "componentstatuses", MODELS, namespaced=False,
+        short_names=("cs",), verbs=("get", "list"), stored=False,
     ),
     Resource("", "v1", "ConfigMap", "configmaps", MODELS, short_names=("cm",)),
     Resource(
@@ -46,7 +51,10 @@ RESOURCES = (
     Resource(
         "", "v1", "Node", "nodes", MODELS, namespaced=False, short_names=("no",),
         fields=("spec.unschedulable",), storage="minions",
-        subresources=(status("v1", "Node"),),
+        subresources=(
+            Subresource("proxy", gvk("v1", "NodeProxyOptions"), PROXY),
+            status("v1", "Node"),
+        ),
     ),
     Resource(
         "", "v1", "PersistentVolume", "persistentvolumes", MODELS, namespaced=False,
@@ -70,6 +78,7 @@ RESOURCES = (
             Subresource("exec", gvk("v1", "PodExecOptions"), CONNECT),
             Subresource("log", gvk("v1", "Pod"), ("get",)),
             Subresource("portforward", gvk("v1", "PodPortForwardOptions"), CONNECT),
+            Subresource("proxy", gvk("v1", "PodProxyOptions"), PROXY),
             status("v1", "Pod"),
         ),
     ),
@@ -98,6 +107,9 @@ RESOURCES = (
     Resource(
         "", "v1", "Service", "services", MODELS, short_names=("svc",), categories=("all",),
         fields=("spec.clusterIP", "spec.type"), storage="services/specs",
-        subresources=(status("v1", "Service"),),
+        subresources=(
+            Subresource("proxy", gvk("v1", "ServiceProxyOptions"), PROXY),
+            status("v1", "Service"),
+        ),
     ),
 )  # fmt: skip
