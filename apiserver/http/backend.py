@@ -50,6 +50,7 @@ class Answer:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     bodiless: bool = False
+    sending: asyncio.Task[None] | None = None  # of the request's body; it may outlast the head
     headers: Mapping[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -84,6 +85,8 @@ class Answer:
         return found[:TEXT_BYTES_MAX].decode("utf-8", "replace").rstrip("\n")
 
     def close(self) -> None:
+        if self.sending is not None:
+            self.sending.cancel()
         self.writer.close()
 
 
@@ -127,7 +130,7 @@ def parse_head(head: bytes) -> tuple[int, list[tuple[str, str]]]:
 async def exchange(streams: Streams, ask: Ask) -> Answer:
     """Send the request, read the answer's head. BrokenAnswer; the connection is closed then.
 
-    A body is sent while the answer is awaited: it may come early and end the sending.
+    A body is sent while the answer is awaited and read: servers may answer before they have read it.
     """
     reader, writer = streams
     lines = [f"{ask.method} {ask.target} HTTP/1.1"]
@@ -137,18 +140,15 @@ async def exchange(streams: Streams, ask: Ask) -> Answer:
     try:
         async with asyncio.timeout(ask.head_seconds_max):
             status, head, fields = await _head(reader)
-    except (OSError, EOFError, ValueError, asyncio.LimitOverrunError) as error:
+    except BaseException as error:
         writer.close()
-        raise BrokenAnswer(str(error) or "no answer in time") from error
-    except BaseException:
-        writer.close()
-        raise
-    finally:
         if sending is not None:
             sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
+        if isinstance(error, OSError | EOFError | ValueError | asyncio.LimitOverrunError):
+            raise BrokenAnswer(str(error) or "no answer in time") from error
+        raise
     bodiless = ask.method == "HEAD" or status in (204, 304)
-    return Answer(status, head, fields, reader, writer, bodiless)
+    return Answer(status, head, fields, reader, writer, bodiless, sending)
 
 
 async def _head(reader: asyncio.StreamReader) -> tuple[int, bytes, list[tuple[str, str]]]:

@@ -21,11 +21,13 @@ from apiserver.authn.authenticator import ANONYMOUS, Authenticator, unauthorized
 from apiserver.authz.authorizer import AlwaysAllow, Authorizer, attributes_of, denied
 from apiserver.http.exchange import ClientGone, Exchange, Receive, Scope, Send
 from apiserver.http.metrics import MUTATING, NON_RESOURCE, RequestMetrics, key_of
+from apiserver.http.relay import Relay
 from apiserver.http.request_info import (
     is_true,
     no_such_path,
     parse_query,
     parse_resource,
+    proxied,
     split_path,
 )
 from apiserver.http.respond import Responder, error_response, head_of
@@ -35,7 +37,7 @@ from wherry.api.errors import ApiError, status_error
 
 log = logging.getLogger(__name__)
 
-Answer = Response | Tunnel
+Answer = Response | Relay | Tunnel
 Endpoint = Callable[[RequestContext, Exchange], Awaitable[Answer]]
 LONG_RUNNING = frozenset({"log", "exec", "attach", "portforward", "proxy"})
 AUDIT_ID_CHARACTERS_MAX = 64
@@ -134,8 +136,10 @@ class Dispatcher:
         try:
             if isinstance(answer, Tunnel):
                 await answer.run(exchange.connection)
+            elif isinstance(answer, Relay):
+                await self._responder.relay(exchange, send, answer, audit_id or _new_id())
             else:
-                headers = head_of(answer, audit_id or str(uuid.uuid4()).encode(), warnings)
+                headers = head_of(answer, audit_id or _new_id(), warnings)
                 await self._responder.write(exchange, send, answer, headers, live)
         finally:
             if live:
@@ -148,7 +152,8 @@ class Dispatcher:
         now = datetime.now(UTC)
         scope, headers = exchange.scope, exchange.headers
         user = self._rooms.gate.user(exchange, now)
-        segments = split_path(scope["raw_path"])
+        cut = proxied(scope["raw_path"])
+        segments = split_path(scope["raw_path"] if cut is None else cut[0])
         query = parse_query(scope["query_string"])
         path: str = scope["path"]
         method: str = scope["method"]
@@ -193,6 +198,10 @@ class Dispatcher:
             return await self._rooms.handlers.handle(ctx, exchange.body)
         finally:
             self._metrics.inflight_reading -= 1
+
+
+def _new_id() -> bytes:
+    return str(uuid.uuid4()).encode()
 
 
 def is_following(ctx: RequestContext) -> bool:

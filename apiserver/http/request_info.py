@@ -8,6 +8,7 @@ Source: k8s.io/apiserver/pkg/endpoints/request/requestinfo.go; 404 and 405 as it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from urllib.parse import parse_qsl, unquote
@@ -22,6 +23,9 @@ NO_QUERY: Mapping[str, str] = MappingProxyType({})
 _COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
 _OBJECT_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _SUBRESOURCE_VERBS = {**_OBJECT_VERBS, "POST": "create"}
+# Whoever is behind answers these too; upstream knows no verb for OPTIONS.
+_PROXY_VERBS = {**_SUBRESOURCE_VERBS, "HEAD": "get", "OPTIONS": ""}
+_PROXY = re.compile(rb"/api/v1/(?:namespaces/[^/]+/(?:pods|services)|nodes)/[^/]+/proxy(?=/|$)")
 _BAD_SEGMENTS = frozenset({"", ".", ".."})
 
 
@@ -42,6 +46,14 @@ def _generic(code: int, reason: str, message: str) -> ApiError:
             "message": message, "reason": reason, "details": {}, "code": code,
         }
     )  # fmt: skip
+
+
+def proxied(raw_path: bytes) -> tuple[bytes, bytes] | None:
+    """A path below a `proxy` subresource, cut behind `proxy`: what follows is not ours to read."""
+    if b"/proxy" not in raw_path:
+        return None
+    found = _PROXY.match(raw_path)
+    return None if found is None else (found[0], raw_path[found.end() :])
 
 
 def split_path(raw_path: bytes) -> list[str]:
@@ -130,6 +142,8 @@ def _subresource_verb(method: str, resource: Resource, namespace: str, name: str
     subresource = resource.subresource(name)
     if subresource is None or (resource.namespaced and not namespace):
         raise no_such_path()
+    if name == "proxy" and method in _PROXY_VERBS:
+        return _PROXY_VERBS[method]
     verb = _SUBRESOURCE_VERBS.get(method, "")
     if verb not in subresource.verbs:
         raise method_not_allowed()

@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from apiserver.http.exchange import Exchange, Send
+from apiserver.http.relay import Relay
 from apiserver.request import Response
 from wherry.api.errors import ApiError
 
@@ -110,6 +111,16 @@ class Responder:
                 headers += _GZIP
         headers.append(_CHUNKED)
         await self._stream(exchange, send, response.status, headers, chunks, live)
+
+    async def relay(self, exchange: Exchange, send: Send, relay: Relay, audit_id: bytes) -> None:
+        """Write somebody else's answer; when it breaks off, so does ours."""
+        fields = [(n.encode("latin-1"), v.encode("latin-1")) for n, v in relay.headers]
+        headers = [(b"audit-id", audit_id), *fields]
+        try:
+            await self._stream(exchange, send, relay.status, headers, relay.chunks, live=True)
+        except (OSError, EOFError) as error:
+            log.info("a relayed answer broke off: %s", error)
+            exchange.connection.abort()
 
     async def _stream(
         self,

@@ -31,6 +31,7 @@ from kubelet.server.sources import PodSource
 from wherry.api.core_v1 import Pod
 
 _TRUE = ("1", "true")
+LOCALHOST = ("127.0.0.1", "::1")
 NO_SPDY = (
     "SPDY streams are not served; use a client that speaks WebSocket "
     "(kubectl 1.31 or newer, or KUBECTL_REMOTE_COMMAND_WEBSOCKETS=true "
@@ -127,7 +128,7 @@ class Sessions:
             await _deny(socket, refusal)
             return
         target = port_forward.Target(
-            pod.metadata.name, pod.metadata.uid, self._dial(pod, record.id)
+            pod.metadata.name, pod.metadata.uid, self._dial(record.id, _addresses(socket, pod))
         )
         await socket.accept(protocol)
         if protocol == tunnel.PROTOCOL:
@@ -135,11 +136,7 @@ class Sessions:
         else:
             await port_forward.serve(socket, ports, target)
 
-    def _dial(self, pod: Pod, sandbox_id: str) -> Dial:
-        # As upstream: localhost, in the pod. A server that listens on the pod's address only is
-        # found there.
-        addresses = ["127.0.0.1", "::1", *filter(None, [pod.status.pod_ip])]
-
+    def _dial(self, sandbox_id: str, addresses: Sequence[str]) -> Dial:
         async def dial(port: int) -> Streams:
             try:
                 sandbox = await self.runtime.inspect(sandbox_id)
@@ -202,6 +199,15 @@ def _ports(socket: WebSocket) -> list[int]:
         return port_forward.parse_ports(socket.query_params.getlist("port"))
     except ValueError as error:
         raise Refusal(400, str(error)) from error
+
+
+def _addresses(socket: WebSocket, pod: Pod) -> list[str]:
+    """What to connect to inside the pod: localhost as upstream has it, then the pod's own address.
+
+    `address=pod` (the API server's proxy asks so) leaves localhost out.
+    """
+    own = [pod.status.pod_ip] if pod.status.pod_ip else []
+    return own if socket.query_params.get("address") == "pod" else [*LOCALHOST, *own]
 
 
 async def _deny(socket: WebSocket, error: Refusal | RuntimeFailure) -> None:
