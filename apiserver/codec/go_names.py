@@ -25,7 +25,8 @@ _FIELDS_OF: Final = {
     "v1.FinalizerName": "NamespaceSpec.finalizers",
     "v1.NamespacePhase": "NamespaceStatus.phase",
     "v1.NamespaceConditionType": "NamespaceCondition.type",
-    "v1.ConditionStatus": "NamespaceCondition.status NodeCondition.status PodCondition.status Condition.status "
+    "v1.ComponentConditionType": "ComponentCondition.type",
+    "v1.ConditionStatus": "ComponentCondition.status NamespaceCondition.status NodeCondition.status PodCondition.status Condition.status "
     "DeploymentCondition.status ReplicaSetCondition.status "
     "PersistentVolumeClaimCondition.status ReplicationControllerCondition.status "
     "DaemonSetCondition.status StatefulSetCondition.status "

@@ -18,11 +18,14 @@ from apiserver.handlers.forms import ListMeta, ObjectShower, Shower, TableShower
 from apiserver.handlers.negotiate import Form
 from apiserver.handlers.resource import ReceiveBody, ResourceHandlers, Tree
 from apiserver.registry.store import Registry
-from apiserver.registry.views import VIEWS, View
+from apiserver.registry.view import View
+from apiserver.registry.views import VIEWS
 from apiserver.request import RequestContext, Response
 from apiserver.storage.encoder import EventType
 from apiserver.storage.interface import Storage
 from apiserver.storage.window import Cached
+from wherry.api.errors import ApiError, invalid_object
+from wherry.api.field_selectors import FieldSelectorExpr, parse_field_selector
 from wherry.api.scheme import Resource
 from wherry.daemon.clock import Clock
 
@@ -39,11 +42,36 @@ class ViewHandlers(ResourceHandlers):
 
     async def handle(self, ctx: RequestContext, receive_body: ReceiveBody) -> Response:
         info = replace(ctx.info, resource=self._view.stored)
-        return await super().handle(replace(ctx, info=info), receive_body)
+        query = {**ctx.query}
+        if selector := query.get("fieldSelector"):
+            query["fieldSelector"] = _selector(selector, self._view.fields)
+        try:
+            return await super().handle(replace(ctx, info=info, query=query), receive_body)
+        except ApiError as error:
+            raise in_words_of(self._view, error) from None
 
     def _decoder(self, ctx: RequestContext, body: bytes) -> Callable[[], Tree]:
         decode_body = self._decoder_of(ctx, self._view.resource.model, body)
+        if ctx.info.verb == "create":
+            return lambda: self._checked(self._to_stored(decode_body()), None)
         return lambda: self._to_stored(decode_body())
+
+    async def _change(
+        self,
+        ctx: RequestContext,
+        make: Callable[[Mapping[str, Any] | None], Tree],
+        *,
+        applies: bool = False,
+    ) -> Response:
+        return await super()._change(
+            ctx, lambda old: self._checked(make(old), old), applies=applies
+        )
+
+    def _checked(self, tree: Tree, old: Mapping[str, Any] | None) -> Tree:
+        if errors := self._view.check(tree, old):
+            name = tree.get("metadata", {}).get("name", "")
+            raise invalid_object(self._view.stored.group, self._view.stored.kind, name, errors)
+        return tree
 
     def _patcher(self, ctx: RequestContext, body: bytes) -> Callable[[Mapping[str, Any]], Tree]:
         patch = self._patcher_of(ctx, self._view.resource.model, body)
@@ -61,6 +89,31 @@ class ViewHandlers(ResourceHandlers):
     def _table(self, resource: Resource, form: Form, include: str) -> Shower:
         strategy = self._registry.strategies[resource]
         return ViewTableShower(self._view, strategy, form, include, self._clock)
+
+
+def in_words_of(view: View, error: ApiError) -> ApiError:
+    """An error about a stored object, as one about what the client sees."""
+    seen, stored = view.resource, view.stored
+    details = error.status.get("details", {})
+    if seen.group == stored.group or details.get("kind") not in (stored.plural, stored.kind):
+        return error
+    kind = f"{seen.kind}.{seen.group}"
+    message = error.message.replace(f'{stored.qualified_name} "', f'{seen.qualified_name} "', 1)
+    message = message.replace(f'{stored.kind} "', f'{kind} "', 1)
+    named = {"name": details.get("name", ""), "group": seen.group, "kind": details["kind"]}
+    more = {key: value for key, value in details.items() if key not in named}
+    worded = {key: value for key, value in named.items() if value} | more
+    return ApiError({**error.status, "message": message, "details": worded})
+
+
+def _selector(text: str, fields: Mapping[str, str]) -> str:
+    """A field selector in the stored form's names; what can't be read is refused later."""
+    try:
+        found = parse_field_selector(text)
+    except ValueError:
+        return text
+    terms = (replace(term, field=fields.get(term.field, term.field)) for term in found.terms)
+    return str(FieldSelectorExpr(tuple(terms)))
 
 
 class ViewShower:

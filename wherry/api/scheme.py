@@ -21,6 +21,7 @@ from wherry.api.catalog import (
     coordination,
     core,
     discovery,
+    events,
     flowcontrol,
     networking,
     node,
@@ -35,8 +36,8 @@ from wherry.api.resource import Subresource as Subresource
 
 RESOURCES: tuple[Resource, ...] = (
     *core.RESOURCES,
-    *apps.RESOURCES,
     *admissionregistration.RESOURCES,
+    *apps.RESOURCES,
     *authentication.RESOURCES,
     *authorization.RESOURCES,
     *autoscaling.RESOURCES,
@@ -44,6 +45,7 @@ RESOURCES: tuple[Resource, ...] = (
     *certificates.RESOURCES,
     *coordination.RESOURCES,
     *discovery.RESOURCES,
+    *events.RESOURCES,
     *flowcontrol.RESOURCES,
     *networking.RESOURCES,
     *node.RESOURCES,

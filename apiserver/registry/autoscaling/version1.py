@@ -16,6 +16,7 @@ from apiserver.registry.autoscaling.metrics1 import (
     metric_status_from1,
     metric_status_to1,
 )
+from apiserver.registry.view import View
 from wherry.api import autoscaling_v1, autoscaling_v2
 from wherry.api.scheme import resource_of
 
@@ -35,7 +36,7 @@ _SPEC: Final = ("scaleTargetRef", "minReplicas", "maxReplicas")
 _STATUS: Final = ("observedGeneration", "lastScaleTime", "currentReplicas", "desiredReplicas")
 
 
-class HorizontalPodAutoscalerV1:
+class HorizontalPodAutoscalerV1(View):
     """autoscaling/v1 of what is stored as autoscaling/v2."""
 
     resource = resource_of(autoscaling_v1.HorizontalPodAutoscaler)

@@ -19,6 +19,7 @@ from apiserver.registry.validation.certificate_request import (
     validate_request,
     validate_request_update,
 )
+from apiserver.registry.validation.metadata import segment_name
 from apiserver.request import RequestContext, User
 from wherry.api.certificates_v1 import CertificateSigningRequest
 from wherry.api.duration import human_duration
@@ -43,7 +44,7 @@ class CertificateSigningRequestStrategy(Strategy):
     )
 
     def name_errors(self, name: str, *, prefix: bool) -> list[str]:
-        return []
+        return segment_name(name, prefix=prefix)
 
     def prepare_for_create(self, tree: Tree) -> None:
         tree["status"] = {}

@@ -1,0 +1,1 @@
+"""Strategies of the events.k8s.io group."""
