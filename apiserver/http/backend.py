@@ -145,10 +145,16 @@ async def exchange(streams: Streams, ask: Ask) -> Answer:
         if sending is not None:
             sending.cancel()
         if isinstance(error, OSError | EOFError | ValueError | asyncio.LimitOverrunError):
-            raise BrokenAnswer(str(error) or "no answer in time") from error
+            raise BrokenAnswer(_why(error)) from error
         raise
     bodiless = ask.method == "HEAD" or status in (204, 304)
     return Answer(status, head, fields, reader, writer, bodiless, sending)
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, EOFError):
+        return "EOF"
+    return "no answer in time" if isinstance(error, TimeoutError) else str(error)
 
 
 async def _head(reader: asyncio.StreamReader) -> tuple[int, bytes, list[tuple[str, str]]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,7 @@ from urllib.parse import quote
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
+from websockets.protocol import Event, State
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
@@ -97,6 +98,7 @@ class Carrier:
         self._protocol = protocol
         self._begun: set[int] = set()  # channels that have said their port
         self._channel = DATA  # of the message under way
+        self._early: Sequence[Event] = ()
 
     async def begin(self, near: socket.socket) -> None:
         """The handshake; OSError with the kubelet's words when it refuses."""
@@ -109,10 +111,11 @@ class Carrier:
                 self._protocol.receive_data(data)
             else:
                 self._protocol.receive_eof()
-            for event in self._protocol.events_received():
-                if isinstance(event, Response):
-                    self._check(event)
-                    return
+            events = self._protocol.events_received()
+            if events and isinstance(events[0], Response):
+                self._check(events[0])
+                self._early = events[1:]  # frames may come along with the answer
+                return
             if not data:
                 raise ConnectionResetError("the kubelet ended the connection")
 
@@ -133,6 +136,10 @@ class Carrier:
         up, down = asyncio.create_task(self._up()), asyncio.create_task(self._down())
         try:
             await asyncio.wait((up, down), return_when=asyncio.FIRST_COMPLETED)
+            if down.done() and not up.done():
+                # Closed with bytes unread it would cut off what the other end has not read yet.
+                self._near_writer.write_eof()
+                await up
         finally:
             for task in (up, down):
                 task.cancel()
@@ -143,14 +150,17 @@ class Carrier:
     async def _up(self) -> None:
         with suppress(OSError):
             while data := await self._near_reader.read(CHUNK_BYTES):
-                self._protocol.send_binary(bytes([DATA]) + data)
-                self._flush()
-                await self._writer.drain()
+                if self._protocol.state is State.OPEN:
+                    self._protocol.send_binary(bytes([DATA]) + data)
+                    self._flush()
+                    with suppress(OSError):  # gone; what is left to send has no reader
+                        await self._writer.drain()
 
     async def _down(self) -> None:
         with suppress(OSError):
+            events = self._early
             while True:
-                for event in self._protocol.events_received():
+                for event in events:
                     if isinstance(event, Frame):
                         await self._take(event)
                 data = await self._reader.read(CHUNK_BYTES)
@@ -158,6 +168,7 @@ class Carrier:
                     return
                 self._protocol.receive_data(data)
                 self._flush()
+                events = self._protocol.events_received()
 
     async def _take(self, frame: Frame) -> None:
         data = bytes(frame.data)

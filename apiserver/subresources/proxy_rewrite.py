@@ -57,7 +57,8 @@ def request_headers(headers: Iterable[tuple[str, str]], *, upgrade: bool) -> Hea
 
 
 def response_headers(headers: Sequence[tuple[str, str]]) -> Headers:
-    dropped = _HOP_BY_HOP | _named(headers)
+    """The answer's headers without those of its hop; `date` is written by our server."""
+    dropped = _HOP_BY_HOP | _named(headers) | {"date"}
     return [(name, value) for name, value in headers if name not in dropped]
 
 

@@ -7,16 +7,15 @@ flow that stays full for too long is given up, for it holds back all others.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-
-from kubelet.server.netns import Streams
 
 PIECES_MAX = 64
 PIECE_BYTES_MAX = 64 * 1024
 STALL_SECONDS_MAX = 30.0
 
-Dial = Callable[[int], Awaitable[Streams]]
+Dial = Callable[[int], Awaitable[socket.socket]]
 Send = Callable[[bytes], Awaitable[None]]
 
 
@@ -41,37 +40,42 @@ class Flow:
         except TimeoutError:
             raise Stalled from None
 
-    async def run(self, streams: Streams, send: Send, *, half_close: bool) -> None:
-        """Carry bytes both ways. `send` is called with b"" when the pod sends no more.
+    async def run(self, pod: socket.socket, send: Send, *, half_close: bool) -> None:
+        """Carry bytes both ways, and close the socket. `send` gets b"" when the pod sends no more.
 
         half_close: the client can still send then, and says itself when it is done.
         """
-        reader, writer = streams
-        up = asyncio.create_task(self._up(writer))
+        up = asyncio.create_task(self._up(pod))
         try:
-            await _down(reader, send)
+            await _down(pod, send)
             if half_close:
                 await up
         finally:
             up.cancel()
             await asyncio.gather(up, return_exceptions=True)
-            writer.close()
+            pod.close()
 
-    async def _up(self, writer: asyncio.StreamWriter) -> None:
+    async def _up(self, pod: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
         try:
             with suppress(OSError):  # the pod closed its end: what is left has no reader
                 while data := await self._waiting.get():
-                    writer.write(data)
-                    await writer.drain()
-                writer.write_eof()
+                    await loop.sock_sendall(pod, data)
+                pod.shutdown(socket.SHUT_WR)
         finally:
             self._is_over = True
             while not self._waiting.empty():  # whoever waits in `put` goes on
                 self._waiting.get_nowait()
 
 
-async def _down(reader: asyncio.StreamReader, send: Send) -> None:
-    with suppress(ConnectionError):  # cut off by the pod: for the client, an end like any other
-        while data := await reader.read(PIECE_BYTES_MAX):
-            await send(data)
-    await send(b"")
+async def _down(pod: socket.socket, send: Send) -> None:
+    """Read the socket itself: a stream reader drops what it holds when the pod cuts off (RST)."""
+    loop = asyncio.get_running_loop()
+    while True:
+        try:
+            data = await loop.sock_recv(pod, PIECE_BYTES_MAX)
+        except OSError:
+            data = b""  # for the client, an end like any other
+        await send(data)
+        if not data:
+            return

@@ -17,10 +17,8 @@ CONNECT_SECONDS_MAX = 10.0
 _CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
-
-async def connect(pid: int, addresses: Sequence[str], port: int) -> Streams:
+async def connect(pid: int, addresses: Sequence[str], port: int) -> socket.socket:
     """Connect to the first address that answers, in the network namespace of a process.
 
     OSError (of the first address) when none does.
@@ -36,7 +34,7 @@ async def connect(pid: int, addresses: Sequence[str], port: int) -> Streams:
         try:
             async with asyncio.timeout(CONNECT_SECONDS_MAX):
                 await asyncio.get_running_loop().sock_connect(found, (address, port))
-                return await asyncio.open_connection(sock=found)
+            return found
         except OSError as error:  # TimeoutError is one
             found.close()
             first_error = first_error or error

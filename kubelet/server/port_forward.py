@@ -40,7 +40,7 @@ class Target:
     ) -> None:
         """Connect, and carry a flow to its end; `error` is told when there is no connection."""
         try:
-            streams = await self.dial(port)
+            pod = await self.dial(port)
         except OSError as failure:
             text = (
                 f"error forwarding port {port} to pod {self.name}, uid {self.uid}: {_why(failure)}"
@@ -48,14 +48,14 @@ class Target:
             log.info("%s", text)
             await error(text.encode())
             return
-        await flow.run(streams, data, half_close=half_close)
+        await flow.run(pod, data, half_close=half_close)
 
 
 def _why(failure: OSError) -> str:
     """asyncio's own texts name calls of Python's."""
     if failure.errno is not None:
-        return f"connect to localhost: {os.strerror(failure.errno).lower()}"
-    return str(failure) or "connect to localhost: i/o timeout"
+        return f"connect: {os.strerror(failure.errno).lower()}"
+    return str(failure) or "connect: i/o timeout"
 
 
 def parse_ports(values: Sequence[str]) -> list[int]:

@@ -7,6 +7,7 @@ served. kubectl falls back to SPDY whenever its WebSocket is refused, and shows 
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -26,7 +27,6 @@ from kubelet.runtime.protocol import (
 from kubelet.server import port_forward, streams, tunnel
 from kubelet.server.containers import Refusal, check_declared, console_of, for_exec
 from kubelet.server.flow import Dial
-from kubelet.server.netns import Streams
 from kubelet.server.sources import PodSource
 from wherry.api.core_v1 import Pod
 
@@ -38,7 +38,7 @@ NO_SPDY = (
     "and KUBECTL_PORT_FORWARD_WEBSOCKETS=true)"
 )
 # Connects to a port in the network namespace of a process.
-Connect = Callable[[int, Sequence[str], int], Awaitable[Streams]]
+Connect = Callable[[int, Sequence[str], int], Awaitable[socket.socket]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,52 +92,52 @@ class Sessions:
     runtime: Runtime
     connect: Connect
 
-    async def exec(self, socket: WebSocket) -> None:
+    async def exec(self, client: WebSocket) -> None:
         try:
-            wish, _, record = self._command(socket)
-            protocol = _agreed(socket, streams.PROTOCOLS)
+            wish, _, record = self._command(client)
+            protocol = _agreed(client, streams.PROTOCOLS)
             process = await self.runtime.exec(
                 record.id, wish.command,
                 stdin=wish.stdin, stdout=wish.stdout, stderr=wish.stderr, tty=wish.tty,
             )  # fmt: skip
         except (Refusal, RuntimeFailure) as error:
-            await _deny(socket, error)
+            await _deny(client, error)
             return
-        await socket.accept(protocol)
-        await streams.serve(socket, process, streams.Command(wish.command))
+        await client.accept(protocol)
+        await streams.serve(client, process, streams.Command(wish.command))
 
-    async def attach(self, socket: WebSocket) -> None:
+    async def attach(self, client: WebSocket) -> None:
         try:
-            wish, pod, record = self._main_process(socket)
-            protocol = _agreed(socket, streams.PROTOCOLS)
+            wish, pod, record = self._main_process(client)
+            protocol = _agreed(client, streams.PROTOCOLS)
             console = console_of(pod, record.name)
             process = await self.runtime.attach(record.id, stdin=wish.stdin, tty=console.tty)
         except (Refusal, RuntimeFailure) as error:
-            await _deny(socket, error)
+            await _deny(client, error)
             return
-        await socket.accept(protocol)
+        await client.accept(protocol)
         attached = streams.Attached(wish.outputs, ends_input=console.stdin_once)
-        await streams.serve(socket, process, attached)
+        await streams.serve(client, process, attached)
 
-    async def port_forward(self, socket: WebSocket) -> None:
+    async def port_forward(self, client: WebSocket) -> None:
         try:
-            pod, record = self._sandbox(socket)
-            protocol = _agreed(socket, (tunnel.PROTOCOL, port_forward.PROTOCOL))
-            ports = _ports(socket) if protocol == port_forward.PROTOCOL else []
+            pod, record = self._sandbox(client)
+            protocol = _agreed(client, (tunnel.PROTOCOL, port_forward.PROTOCOL))
+            ports = _ports(client) if protocol == port_forward.PROTOCOL else []
         except Refusal as refusal:
-            await _deny(socket, refusal)
+            await _deny(client, refusal)
             return
         target = port_forward.Target(
-            pod.metadata.name, pod.metadata.uid, self._dial(record.id, _addresses(socket, pod))
+            pod.metadata.name, pod.metadata.uid, self._dial(record.id, _addresses(client, pod))
         )
-        await socket.accept(protocol)
+        await client.accept(protocol)
         if protocol == tunnel.PROTOCOL:
-            await tunnel.serve(socket, target)
+            await tunnel.serve(client, target)
         else:
-            await port_forward.serve(socket, ports, target)
+            await port_forward.serve(client, ports, target)
 
     def _dial(self, sandbox_id: str, addresses: Sequence[str]) -> Dial:
-        async def dial(port: int) -> Streams:
+        async def dial(port: int) -> socket.socket:
             try:
                 sandbox = await self.runtime.inspect(sandbox_id)
             except RuntimeFailure as error:
@@ -185,32 +185,32 @@ class Sessions:
         raise Refusal(500, f'pod "{pod.metadata.name}" is not running')
 
 
-def _agreed(socket: WebSocket, known: Sequence[str]) -> str:
+def _agreed(client: WebSocket, known: Sequence[str]) -> str:
     """The best protocol both sides speak."""
-    offered = socket.scope.get("subprotocols", [])
+    offered = client.scope.get("subprotocols", [])
     for name in known:
         if name in offered:
             return name
     raise Refusal(400, f"protocols known here are {', '.join(known)}")
 
 
-def _ports(socket: WebSocket) -> list[int]:
+def _ports(client: WebSocket) -> list[int]:
     try:
-        return port_forward.parse_ports(socket.query_params.getlist("port"))
+        return port_forward.parse_ports(client.query_params.getlist("port"))
     except ValueError as error:
         raise Refusal(400, str(error)) from error
 
 
-def _addresses(socket: WebSocket, pod: Pod) -> list[str]:
+def _addresses(client: WebSocket, pod: Pod) -> list[str]:
     """What to connect to inside the pod: localhost as upstream has it, then the pod's own address.
 
     `address=pod` (the API server's proxy asks so) leaves localhost out.
     """
     own = [pod.status.pod_ip] if pod.status.pod_ip else []
-    return own if socket.query_params.get("address") == "pod" else [*LOCALHOST, *own]
+    return own if client.query_params.get("address") == "pod" else [*LOCALHOST, *own]
 
 
-async def _deny(socket: WebSocket, error: Refusal | RuntimeFailure) -> None:
+async def _deny(client: WebSocket, error: Refusal | RuntimeFailure) -> None:
     otherwise = 404 if isinstance(error, NotFound) else 500
     code = error.code if isinstance(error, Refusal) else otherwise
-    await socket.send_denial_response(PlainTextResponse(str(error), code))
+    await client.send_denial_response(PlainTextResponse(str(error), code))
