@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Histogram
 
 from apiserver import store_metrics
 from apiserver.admission.chain import Chain, Settings, plugins
@@ -40,6 +40,7 @@ from apiserver.storage.compactor import compact_for_ever
 from apiserver.storage.etcd import EtcdStorage, EtcdTls
 from apiserver.storage.interface import Storage, StorageError
 from apiserver.storage.prefixed import PrefixedStorage
+from apiserver.store_metrics import StoreCalls, watch_status
 from apiserver.subresources.components import ComponentEndpoints
 from apiserver.subresources.endpoints import endpoints
 from apiserver.subresources.kubelets import Kubelets
@@ -58,6 +59,7 @@ log = logging.getLogger(__name__)
 
 ETCD_CHECK_SECONDS_MAX = 2.0
 LAG_PERIOD_SECONDS = 1.0
+LAG_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
 ROOT = "/registry"
 
 
@@ -77,6 +79,7 @@ class Server:
         self._config = config
         self._clock = SystemClock()
         self._metrics = CollectorRegistry()
+        self._calls = StoreCalls(config.etcd.prefix, RESOURCES)
         self._stopping = False
 
     async def run(self) -> None:
@@ -115,6 +118,7 @@ class Server:
             seconds = self._config.etcd.compaction_seconds
             group.create_task(compact_for_ever(store.storage, self._clock, seconds))
             group.create_task(tls.run(self._clock))
+            group.create_task(watch_status(store.storage, self._calls, self._clock))
             group.create_task(bootstrap.run(self._on_ready))
             group.create_task(self._watch_lag())
             serving = group.create_task(http.serve([sock]))
@@ -135,13 +139,15 @@ class Server:
         log.info("ready")
 
     async def _watch_lag(self) -> None:
-        words = "How late timers are: what else holds the event loop."
-        lag = Gauge("wherry_event_loop_lag_seconds", words, registry=self._metrics)
+        words = "How late timers are: how long something else held the event loop."
+        lag = Histogram(
+            "wherry_event_loop_lag_seconds", words, buckets=LAG_BUCKETS, registry=self._metrics
+        )
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + LAG_PERIOD_SECONDS
             await asyncio.sleep(LAG_PERIOD_SECONDS)
-            lag.set(max(0.0, loop.time() - due))
+            lag.observe(max(0.0, loop.time() - due))
 
     # --- the parts ---
 
@@ -160,7 +166,7 @@ class Server:
         tls = EtcdTls(etcd.ca_file, etcd.cert_file, etcd.key_file)
         storage = checked(
             "--etcd-cafile, --etcd-certfile, --etcd-keyfile",
-            lambda: EtcdStorage(list(etcd.servers), tls=tls),
+            lambda: EtcdStorage(list(etcd.servers), tls=tls, observe=self._calls.observe),
         )
         return storage if etcd.prefix == ROOT else PrefixedStorage(storage, etcd.prefix)
 
@@ -176,7 +182,7 @@ class Server:
         kinds = strategies(self._config.service_networks, self._config.node_ports)
         fields = {resource: one.selectable_fields for resource, one in kinds.items()}
         cache = WatchCache(storage, RESOURCES, fields)
-        store_metrics.register(self._metrics, cache, RESOURCES)
+        store_metrics.register(self._metrics, cache, RESOURCES, self._calls)
         registry = Registry(
             storage, cache, kinds, Chain(chosen, cache.lister()),
             event_seconds=self._config.event_ttl_seconds,

@@ -41,6 +41,7 @@ Answer = Response | Relay | Tunnel
 Endpoint = Callable[[RequestContext, Exchange], Awaitable[Answer]]
 LONG_RUNNING = frozenset({"log", "exec", "attach", "portforward", "proxy"})
 AUDIT_ID_CHARACTERS_MAX = 64
+SLOW_SECONDS = 1.0  # a request that takes longer gets a line in the log
 
 
 class Handlers(Protocol):
@@ -110,6 +111,7 @@ class Dispatcher:
         self._rooms = rooms
         self._responder = responder
         self._metrics = metrics
+        self._tells_all = log.isEnabledFor(logging.DEBUG)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.monotonic()
@@ -125,27 +127,34 @@ class Dispatcher:
         except ClientGone:
             return
         except Exception:  # a bug of ours must be an answer too, and a line in the log
-            log.exception("%s %s failed", scope["method"], scope["path"])
+            audit_id = audit_id or _new_id()
+            log.exception("%s failed", _named(scope, audit_id))
             answer = error_response(_internal_error())
         info = ctx.info if ctx is not None else None
         warnings = ctx.warnings if ctx is not None else []
         live = info is not None and (info.verb == "watch" or info.subresource in LONG_RUNNING)
         key = key_of(info) if info is not None else NON_RESOURCE
+        audit_id = audit_id or _new_id()
+        size = 0
         if live:
             self._metrics.streaming(key, +1)
         try:
             if isinstance(answer, Tunnel):
                 await answer.run(exchange.connection)
             elif isinstance(answer, Relay):
-                await self._responder.relay(exchange, send, answer, audit_id or _new_id())
+                await self._responder.relay(exchange, send, answer, audit_id)
             else:
-                headers = head_of(answer, audit_id or _new_id(), warnings)
+                headers = head_of(answer, audit_id, warnings)
+                size = len(answer.body) if isinstance(answer.body, bytes) else 0
                 await self._responder.write(exchange, send, answer, headers, live)
         finally:
             if live:
                 self._metrics.streaming(key, -1)
             dry_run = ctx is not None and ctx.dry_run
-            self._metrics.count(key, answer.status, dry_run, time.monotonic() - started)
+            seconds = time.monotonic() - started
+            self._metrics.count(key, answer.status, dry_run, seconds, size)
+            if self._tells_all or (seconds > SLOW_SECONDS and not live):
+                _tell(exchange, ctx, answer.status, seconds, audit_id)
 
     def _understand(self, exchange: Exchange) -> tuple[RequestContext, list[str]]:
         """The request's context; and the path's segments when it is not a resource's."""
@@ -207,6 +216,25 @@ def _new_id() -> bytes:
 def is_following(ctx: RequestContext) -> bool:
     """Whether a log is asked for as it grows."""
     return is_true(ctx.query.get("follow"))
+
+
+def _named(scope: Scope, audit_id: bytes) -> str:
+    """A request as log lines name it."""
+    query = scope["query_string"].decode("latin-1")
+    target = f"{scope['path']}?{query}" if query else scope["path"]
+    return f"{scope['method']} {target!r} audit-ID={audit_id.decode('latin-1')!r}"
+
+
+def _tell(
+    exchange: Exchange, ctx: RequestContext | None, status: int, seconds: float, audit_id: bytes
+) -> None:
+    user, agent = (ctx.user.name, ctx.user_agent) if ctx is not None else ("", "")
+    client = (exchange.scope.get("client") or ("",))[0]
+    log.log(
+        logging.INFO if seconds > SLOW_SECONDS else logging.DEBUG,
+        "%s user=%r agent=%r client=%s resp=%d latency=%.1fms",
+        _named(exchange.scope, audit_id), user, agent, client, status, seconds * 1000,
+    )  # fmt: skip
 
 
 def _internal_error() -> ApiError:

@@ -82,6 +82,7 @@ class WatchCache:
         self._probe = RevisionProbe(storage.revision)
         self._waiters: list[tuple[int, int, asyncio.Future[None]]] = []
         self._order = count()
+        self.loads = 0  # how often everything was read anew
         self._trees: dict[int, Mapping[str, Any]] = {}
         self._tree_order: deque[tuple[int, Cached]] = deque()
 
@@ -136,6 +137,10 @@ class WatchCache:
 
     def remove_watcher(self, resource: Resource, watcher: Watcher) -> None:
         self._watchers[resource].remove(watcher)
+
+    def watchers(self, resource: Resource) -> WatcherIndex:
+        """Who watches a resource, and how much they were told."""
+        return self._watchers[resource]
 
     def watcher_count(self) -> int:
         return sum(len(index) for index in self._watchers.values())
@@ -206,6 +211,7 @@ class WatchCache:
         for resource, found in loaded.items():
             self._windows[resource].reset(revision, found)
         self.close_watchers()
+        self.loads += 1
         self._reached(revision)
 
     def _take_over(self, place: Place, entry: Entry, loaded: dict[Resource, list[Cached]]) -> None:

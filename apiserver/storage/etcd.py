@@ -10,6 +10,7 @@ Source of the wire: etcd's api/etcdserverpb/rpc.proto.
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -39,12 +40,14 @@ _PREFIX_START, _EVERYTHING = b"\x00", b"\x00"  # etcd's range of all keys
 
 
 Method = Callable[[Member], Callable[..., Awaitable[Any]]]
+Observe = Callable[[str, bytes, float, bool], None]
 
 
 class EtcdStorage:
     """A revisioned key-value store in etcd. Make it inside the event loop that uses it.
 
     probe_key: a key that nobody ever writes, read to learn the newest revision
+    observe:   told of every call: which operation, on which key, how long it took, whether it failed
     """
 
     def __init__(
@@ -53,38 +56,40 @@ class EtcdStorage:
         *,
         tls: EtcdTls | None = None,
         probe_key: bytes = b"/registry/.revision",
+        observe: Observe | None = None,
     ) -> None:
         self._members = [Member(endpoint, tls or EtcdTls()) for endpoint in endpoints]
         self._current = 0
+        self._observe = observe or _unobserved
         # With one endpoint a call waits for it to come back, up to the deadline.
         self._wait = len(self._members) == 1
         self._probe = rpc.RangeRequest(key=probe_key, limit=1, keys_only=True)
 
     async def get(self, key: bytes) -> Entry | None:
-        found = await self._range(rpc.RangeRequest(key=key))
+        found = await self._range("get", rpc.RangeRequest(key=key))
         return _entry(found.kvs[0]) if found.kvs else None
 
     async def range(self, start: bytes, end: bytes, *, limit: int = 0, revision: int = 0) -> Page:
         request = rpc.RangeRequest(key=start, range_end=end, limit=limit, revision=revision)
-        found = await self._range(request)
+        found = await self._range("list", request)
         entries = [_entry(kv) for kv in found.kvs]
         return Page(entries, found.header.revision, found.more, found.count - len(entries))
 
     async def revision(self) -> int:
-        return int((await self._range(self._probe)).header.revision)
+        return int((await self._range("getCurrentResourceVersion", self._probe)).header.revision)
 
     async def create(self, key: bytes, value: bytes, *, lease: int = 0) -> int:
-        answer = await self._txn(key, 0, _put(key, value, lease))
+        answer = await self._txn("create", key, 0, _put(key, value, lease))
         if not answer.succeeded:
             raise KeyExists
         return int(answer.header.revision)
 
     async def update(self, key: bytes, value: bytes, *, expected: int, lease: int = 0) -> int:
-        return await self._change(key, expected, _put(key, value, lease))
+        return await self._change("update", key, expected, _put(key, value, lease))
 
     async def delete(self, key: bytes, *, expected: int) -> int:
         operation = rpc.RequestOp(request_delete_range=rpc.DeleteRangeRequest(key=key))
-        return await self._change(key, expected, operation)
+        return await self._change("delete", key, expected, operation)
 
     async def watch(self, *, after: int) -> AsyncIterator[list[Change]]:
         member = self._members[self._current]
@@ -120,25 +125,27 @@ class EtcdStorage:
 
     async def grant_lease(self, seconds: int) -> int:
         request = rpc.LeaseGrantRequest(TTL=seconds)
-        answer = await self._ask(lambda member: member.lease.LeaseGrant, request)
+        answer = await self._ask("leaseGrant", lambda member: member.lease.LeaseGrant, request)
         return int(answer.ID)
 
     async def compact(self, revision: int) -> None:
         try:
-            await self._ask(lambda m: m.kv.Compact, rpc.CompactionRequest(revision=revision))
+            request = rpc.CompactionRequest(revision=revision)
+            await self._ask("compact", lambda member: member.kv.Compact, request)
         except Compacted:
             return  # another API server was faster
 
     async def status(self) -> Status:
-        answer = await self._ask(lambda member: member.maintenance.Status, rpc.StatusRequest())
+        request = rpc.StatusRequest()
+        answer = await self._ask("status", lambda member: member.maintenance.Status, request)
         return Status(answer.version, answer.dbSize, tuple(answer.errors))
 
     async def close(self) -> None:
         for member in self._members:
             await member.channel.close()
 
-    async def _change(self, key: bytes, expected: int, operation: Any) -> int:
-        answer = await self._txn(key, expected, operation)
+    async def _change(self, name: str, key: bytes, expected: int, operation: Any) -> int:
+        answer = await self._txn(name, key, expected, operation)
         if answer.succeeded:
             return int(answer.header.revision)
         found = answer.responses[0].response_range.kvs
@@ -146,7 +153,7 @@ class EtcdStorage:
             raise KeyMissing
         raise RevisionConflict(_entry(found[0]))
 
-    async def _txn(self, key: bytes, expected: int, operation: Any) -> Any:
+    async def _txn(self, name: str, key: bytes, expected: int, operation: Any) -> Any:
         compare = rpc.Compare(
             result=rpc.Compare.EQUAL, target=rpc.Compare.MOD, key=key, mod_revision=expected
         )
@@ -154,34 +161,44 @@ class EtcdStorage:
         # A create does not look at what it ran into.
         failure = [read] if expected else []
         request = rpc.TxnRequest(compare=[compare], success=[operation], failure=failure)
-        return await self._write(request)
+        return await self._write(name, key, request)
 
-    async def _range(self, request: Any) -> Any:
+    async def _range(self, name: str, request: Any) -> Any:
         for _ in self._members[1:]:
             try:
-                return await self._ask(lambda member: member.kv.Range, request)
+                return await self._ask(name, lambda member: member.kv.Range, request, request.key)
             except StorageUnavailable:
                 continue  # the next member answers
-        return await self._ask(lambda member: member.kv.Range, request)
+        return await self._ask(name, lambda member: member.kv.Range, request, request.key)
 
-    async def _ask(self, method: Method, request: Any) -> Any:
+    async def _ask(self, name: str, method: Method, request: Any, key: bytes = b"") -> Any:
         member = self._members[self._current]
+        started, failed = time.monotonic(), True
         try:
             call = method(member)
-            return await call(request, timeout=CALL_SECONDS, wait_for_ready=self._wait)
+            answer = await call(request, timeout=CALL_SECONDS, wait_for_ready=self._wait)
+            failed = False
         except grpc.aio.AioRpcError as error:
             raise self._failure(member, error) from error
+        finally:
+            self._observe(name, key, time.monotonic() - started, failed)
+        return answer
 
-    async def _write(self, request: Any) -> Any:
+    async def _write(self, name: str, key: bytes, request: Any) -> Any:
         """A transaction. It is sent only over a connection that stands, so that one which could not
         be sent is known to be none."""
         member = self._members[self._current]
-        if self._wait:
-            await member.connected(CALL_SECONDS)
+        started, failed = time.monotonic(), True
         try:
-            return await member.kv.Txn(request, timeout=CALL_SECONDS)
+            if self._wait:
+                await member.connected(CALL_SECONDS)
+            answer = await member.kv.Txn(request, timeout=CALL_SECONDS)
+            failed = False
         except grpc.aio.AioRpcError as error:
             raise self._failure(member, error, writing=True) from error
+        finally:
+            self._observe(name, key, time.monotonic() - started, failed)
+        return answer
 
     def _failure(
         self, member: Member, error: grpc.aio.AioRpcError, *, writing: bool = False
@@ -195,6 +212,10 @@ class EtcdStorage:
         """Ask another endpoint next time, unless somebody already moved on."""
         if self._members[self._current] is member:
             self._current = (self._current + 1) % len(self._members)
+
+
+def _unobserved(name: str, key: bytes, seconds: float, failed: bool) -> None:
+    """Nobody counts."""
 
 
 def _entry(kv: Any) -> Entry:

@@ -118,6 +118,7 @@ class Watcher:
         self.bookmarks = bookmarks
         self.cut_off = False
         self.pacer: Pacer | None = None  # who says when to write; None: at once
+        self.sent = 0  # lines the client was given
         self._first = first  # lines that come before any change; made only as the client reads
         self._buffer: list[bytes] = []
         self._bytes = 0
@@ -155,8 +156,10 @@ class Watcher:
     async def next_chunk(self) -> bytes:
         """Lines that wait, joined; empty when the watch is over."""
         if self._first is not None:
-            if chunk := _take(self._first):
-                return chunk
+            taken = _take(self._first)
+            if taken:
+                self.sent += len(taken)
+                return b"".join(taken)
             self._first = None
         while not self._buffer:
             if self._closed:
@@ -167,17 +170,16 @@ class Watcher:
         if self._bytes > CHUNK_BYTES:  # a slow reader must not cost a copy of all that waits
             return self._some()
         frames, self._buffer, self._bytes = self._buffer, [], 0
+        self.sent += len(frames)
         return frames[0] if len(frames) == 1 else b"".join(frames)
 
     def _some(self) -> bytes:
         """The first lines that wait, up to a chunk's size."""
-        chunk = _take(iter(self._buffer))
-        size = count = 0
-        while size < len(chunk):
-            size += len(self._buffer[count])
-            count += 1
-        del self._buffer[:count]
-        self._bytes -= size
+        taken = _take(iter(self._buffer))
+        chunk = b"".join(taken)
+        del self._buffer[: len(taken)]
+        self._bytes -= len(chunk)
+        self.sent += len(taken)
         return chunk
 
     def wake(self) -> None:
@@ -219,15 +221,16 @@ class Pacer:
         self._not_before = asyncio.get_running_loop().time() + pause
 
 
-def _take(frames: Iterator[bytes]) -> bytes:
-    """The next lines, joined, up to a chunk's size."""
-    taken, size = [], 0
+def _take(frames: Iterator[bytes]) -> list[bytes]:
+    """The next lines, up to a chunk's size."""
+    taken: list[bytes] = []
+    size = 0
     for frame in frames:
         taken.append(frame)
         size += len(frame)
         if size >= CHUNK_BYTES:
             break
-    return b"".join(taken)
+    return taken
 
 
 class WatcherIndex:
@@ -236,6 +239,13 @@ class WatcherIndex:
     def __init__(self) -> None:
         self._by_topic: dict[Hashable, set[Watcher]] = {}
         self._count = 0
+        self._sent_before = 0  # to watchers that have left
+        self.dispatched = 0
+
+    @property
+    def sent(self) -> int:
+        """Lines that all watchers together were given."""
+        return self._sent_before + sum(watcher.sent for watcher in self)
 
     def __len__(self) -> int:
         return self._count
@@ -254,11 +264,13 @@ class WatcherIndex:
         if watcher in watchers:
             watchers.remove(watcher)
             self._count -= 1
+            self._sent_before += watcher.sent
             if not watchers:
                 del self._by_topic[topic]
 
     def dispatch(self, event: Event) -> None:
         """Offer a change to everybody it may concern."""
+        self.dispatched += 1
         if not self._count:
             return
         current = event.current
