@@ -41,7 +41,7 @@ _METADATA_ORDER: Final = (
 )  # fmt: skip
 _NOT_SPEC: Final = frozenset({"kind", "apiVersion", "metadata", "status"})
 # Subresources that write a part of the object by rules of its kind.
-PARTS: Final = frozenset({"approval"})
+PARTS: Final = frozenset({"approval", "ephemeralcontainers", "resize"})
 # Writes of parts of an object that are not the client's whole object: they are not checked again.
 RAW_SUBRESOURCES: Final = frozenset({"binding", "eviction"})
 
@@ -133,6 +133,8 @@ def prepare_update(write: Write, tree: Tree, old: Mapping[str, Any]) -> None:
     else:
         metadata.pop("deletionTimestamp", None)
         metadata.pop("deletionGracePeriodSeconds", None)
+    if write.subresource in PARTS:  # nobody comes to manage what is dropped
+        strategy.prepare_for_part(write.subresource, tree, old)
     strategy.default(tree)
     _track(write, tree, old)
     attributes = write.attributes("UPDATE", tree, old)
@@ -144,18 +146,23 @@ def prepare_update(write: Write, tree: Tree, old: Mapping[str, Any]) -> None:
         strategy.prepare_for_finalize(tree, old)
     elif write.subresource in PARTS:
         strategy.prepare_for_part(write.subresource, tree, old)
+        _count_generation(write, tree, old)
     else:
         strategy.allocate(tree, old, write.others)
         strategy.prepare_for_update(tree, old)
-        if strategy.has_generation and spec_differs(tree, old):
-            metadata["generation"] = before.get("generation", 0) + 1
+        _count_generation(write, tree, old)
     strategy.stamp(tree, old, ctx)
     errors = validate_metadata_update(tree, old, resource)
     _refuse(resource, write.name, errors + _update_errors(write, tree, old))
-    if not status:
+    if not status and write.subresource not in PARTS:
         ctx.warnings.extend(strategy.warnings(tree, old))
     write.admission.validate(attributes)
     _order_metadata(tree)
+
+
+def _count_generation(write: Write, tree: Tree, old: Mapping[str, Any]) -> None:
+    if write.strategy.has_generation and spec_differs(tree, old):
+        tree["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
 
 
 def _update_errors(write: Write, tree: Tree, old: Mapping[str, Any]) -> list[FieldError]:

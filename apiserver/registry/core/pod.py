@@ -12,11 +12,20 @@ from datetime import datetime
 from typing import Any, Final
 
 from apiserver.registry.core.pod_defaults import default_pod
+from apiserver.registry.core.pod_parts import (
+    EPHEMERAL_CONTAINERS,
+    keep_ephemeral_containers,
+    keep_resources,
+)
 from apiserver.registry.core.pod_printer import COLUMNS, pod_row
 from apiserver.registry.core.pod_qos import qos_class
 from apiserver.registry.strategy import Strategy, Tree
 from apiserver.registry.validation.metadata import subdomain_name
 from apiserver.registry.validation.pod import validate_pod
+from apiserver.registry.validation.pod_parts import (
+    validate_ephemeral_containers_update,
+    validate_resize,
+)
 from apiserver.registry.validation.pod_update import (
     validate_pod_status_update,
     validate_pod_update,
@@ -71,6 +80,12 @@ class PodStrategy(Strategy):
         else:
             tree["metadata"].pop("ownerReferences", None)
 
+    def prepare_for_part(self, part: str, tree: Tree, old: Mapping[str, Any]) -> None:
+        if part == EPHEMERAL_CONTAINERS:
+            keep_ephemeral_containers(tree, old)
+        else:
+            keep_resources(tree, old)
+
     def validate(self, tree: Tree) -> list[FieldError]:
         return validate_pod(tree)
 
@@ -79,6 +94,13 @@ class PodStrategy(Strategy):
 
     def validate_status_update(self, tree: Tree, old: Mapping[str, Any]) -> list[FieldError]:
         return validate_pod_status_update(tree, old)
+
+    def validate_part_update(
+        self, part: str, tree: Tree, old: Mapping[str, Any]
+    ) -> list[FieldError]:
+        if part == EPHEMERAL_CONTAINERS:
+            return validate_ephemeral_containers_update(tree, old)
+        return validate_resize(tree, old)
 
     def warnings(self, tree: Tree, old: Mapping[str, Any] | None) -> list[str]:
         return pod_warnings(tree, old)

@@ -34,8 +34,10 @@ _PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
 _RESIZABLE: Final = ("cpu", "memory")
 _RESIZE_POLICIES: Final = ("NotRequired", "RestartContainer")
 _EPHEMERAL_FORBIDS: Final = (
-    "ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "resizePolicy",
+    "ports", "resources", "resizePolicy", "restartPolicy", "restartPolicyRules",
+    "livenessProbe", "readinessProbe", "startupProbe", "lifecycle",
 )  # fmt: skip
+_NOT_EPHEMERAL: Final = "cannot be set for an Ephemeral Container"
 
 
 def validate_containers(spec: Tree, volumes: Volumes, path: str) -> list[FieldError]:
@@ -114,13 +116,17 @@ def validate_ephemeral_containers(spec: Tree, volumes: Volumes, path: str) -> li
                 )
             )
         errors += [
-            forbidden_field(f"{here}.{field}", "cannot be set for an Ephemeral Container")
+            forbidden_field(f"{here}.{field}", _NOT_EPHEMERAL)
             for field in _EPHEMERAL_FORBIDS
             if container.get(field)
         ]
-        if container.get("resources"):
-            detail = "cannot be set for an Ephemeral Container"
-            errors.append(forbidden_field(f"{here}.resources", detail))
+        # The traces of a sub path would outlive its container.
+        errors += [
+            forbidden_field(f"{here}.volumeMounts[{place}].{field}", _NOT_EPHEMERAL)
+            for place, mount in enumerate(container.get("volumeMounts", ()))
+            for field in ("subPath", "subPathExpr")
+            if mount.get(field)
+        ]
     return errors
 
 

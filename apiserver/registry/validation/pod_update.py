@@ -128,7 +128,8 @@ def validate_pod_status_update(tree: Tree, old: Tree) -> list[FieldError]:
     if policy != "Always":
         for field in ("containerStatuses", "initContainerStatuses"):
             errors += _revived(status.get(field, ()), before.get(field, ()), field, policy)
-    return errors
+    field = "ephemeralContainerStatuses"  # never restarted, whatever the pod's policy
+    return errors + _revived(status.get(field, ()), before.get(field, ()), field, "Never")
 
 
 def _revived(
