@@ -27,6 +27,8 @@ _OPTIONS = [
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
     ("grpc.use_local_subchannel_pool", 1),
+    # Without the filters for retries, compression and tracing: a tenth of a call.
+    ("grpc.minimal_stack", 1),
 ]
 
 
