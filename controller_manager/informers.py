@@ -11,7 +11,13 @@ from typing import Any
 
 from controller_manager import pods
 from controller_manager.ownership import controller_of
-from wherry.api.apps_v1 import Deployment, ReplicaSet
+from wherry.api.apps_v1 import (
+    ControllerRevision,
+    DaemonSet,
+    Deployment,
+    ReplicaSet,
+    StatefulSet,
+)
 from wherry.api.batch_v1 import Job
 from wherry.api.coordination_v1 import Lease
 from wherry.api.core_v1 import (
@@ -81,6 +87,9 @@ WHOLE = {
     ("", "namespaces"): "namespaces",
     ("apps", "deployments"): "deployments",
     ("apps", "replicasets"): "replica_sets",
+    ("apps", "daemonsets"): "daemon_sets",
+    ("apps", "statefulsets"): "stateful_sets",
+    ("apps", "controllerrevisions"): "controller_revisions",
     ("batch", "jobs"): "jobs",
 }
 
@@ -137,6 +146,19 @@ class Informers:
     @cached_property
     def jobs(self) -> Informer[Job]:
         return self._keep(Informer(self._client, Job))
+
+    @cached_property
+    def daemon_sets(self) -> Informer[DaemonSet]:
+        return self._keep(Informer(self._client, DaemonSet))
+
+    @cached_property
+    def stateful_sets(self) -> Informer[StatefulSet]:
+        return self._keep(Informer(self._client, StatefulSet))
+
+    @cached_property
+    def controller_revisions(self) -> Informer[ControllerRevision]:
+        indexers = {BY_CONTROLLER: controller_uid, ORPHANS: orphan_of}
+        return self._keep(Informer(self._client, ControllerRevision, indexers=indexers))
 
     @cached_property
     def namespaces(self) -> Informer[Namespace]:

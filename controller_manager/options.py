@@ -60,6 +60,8 @@ def _worker_flags(flags: Flags) -> None:
         ("serviceaccount", 5),
         ("gc", 20),
         ("job", 5),
+        ("daemonset", 2),
+        ("statefulset", 5),
         ("ttl-after-finished", 5),
     ):
         flags.integer(f"--concurrent-{name}-syncs", workers, "objects worked at the same time")

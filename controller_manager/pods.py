@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from wherry.api.core_v1 import Container, Pod, PodCondition, PodSpec
+from wherry.api.core_v1 import Affinity, Container, Pod, PodCondition, PodSpec
 from wherry.api.meta_v1 import ObjectMeta
 
 TERMINAL_PHASES = frozenset({"Succeeded", "Failed"})
@@ -79,6 +79,7 @@ def slim(pod: Pod) -> Pod:
             for c in pod.spec.init_containers
         ],
         node_name=pod.spec.node_name,
+        affinity=_destination(pod),
         host_network=pod.spec.host_network,
         hostname=pod.spec.hostname,
         subdomain=pod.spec.subdomain,
@@ -86,6 +87,15 @@ def slim(pod: Pod) -> Pod:
         termination_grace_period_seconds=pod.spec.termination_grace_period_seconds,
     )
     return pod.with_(metadata=slim_metadata(pod.metadata), spec=spec)
+
+
+def _destination(pod: Pod) -> Affinity | None:
+    """The node affinity of a pod that waits for the one node it was made for (DaemonSets)."""
+    if pod.spec.node_name or pod.spec.affinity is None or pod.spec.affinity.node_affinity is None:
+        return None
+    if not any(ref.controller and ref.kind == "DaemonSet" for ref in pod.metadata.owner_references):
+        return None
+    return Affinity(node_affinity=pod.spec.affinity.node_affinity)
 
 
 def slim_metadata(metadata: ObjectMeta) -> ObjectMeta:

@@ -10,12 +10,11 @@ Source of the rules: upstream's pkg/controller/job.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from controller_manager import pods
+from controller_manager import naming, pods
 from controller_manager.job import failure, indexes
 from controller_manager.job.assess import (
     TRACKING,
@@ -30,12 +29,9 @@ from controller_manager.replicaset import rank
 from wherry.api.batch_v1 import Job
 from wherry.api.core_v1 import Container, EnvVar, Pod, PodSpec
 from wherry.api.meta_v1 import ObjectMeta
-from wherry.api.names import SUFFIX_ALPHABET
 
 PODS_PER_PASS_MAX = 500  # made or deleted
 INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
-BASE_CHARS_MAX = 58  # of a generated name, its suffix apart
-SUFFIX_CHARS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +80,8 @@ def plan_pods(observed: Observed, seen: Assessment, now: datetime) -> PodsPlan:
     wait = failure.wait_after_failures(observed.pods, now)
     if wait > 0:
         return PodsPlan(managed=True, wait=wait)
-    known = _digest(job, observed.pods)
-    made = tuple(new_pod(job, None, _suffix(known, str(n))) for n in range(missing))
+    known = naming.digest(job.metadata.uid, observed.pods)
+    made = tuple(new_pod(job, None, naming.suffix(known, str(n))) for n in range(missing))
     return PodsPlan(create=made, managed=True)
 
 
@@ -138,7 +134,7 @@ def _plan_indexes(observed: Observed, seen: Assessment, missing: int, now: datet
         new_pod(
             job,
             index,
-            _suffix(_digest(job, by_index.get(index, ())), str(index)),
+            naming.suffix(naming.digest(job.metadata.uid, by_index.get(index, ())), str(index)),
             seen.retained.get(index),
         )
         for index in ready
@@ -150,33 +146,15 @@ def _plan_indexes(observed: Observed, seen: Assessment, missing: int, now: datet
 # -- new pods
 
 
-def _digest(job: Job, known: Iterable[Pod]) -> str:
-    """Of the pods that were seen: the names of new ones follow from it.
-
-    A cache that lags leads to the same names again, hence to AlreadyExists, never to a second pod.
-    """
-    uids = sorted(pod.metadata.uid for pod in known)
-    return hashlib.blake2b(" ".join([job.metadata.uid, *uids]).encode()).hexdigest()
-
-
-def _suffix(digest: str, what: str) -> str:
-    number = int.from_bytes(hashlib.blake2b(f"{digest} {what}".encode(), digest_size=8).digest())
-    letters = []
-    for _ in range(SUFFIX_CHARS):
-        number, place = divmod(number, len(SUFFIX_ALPHABET))
-        letters.append(SUFFIX_ALPHABET[place])
-    return "".join(letters)
-
-
 def new_pod(job: Job, index: int | None, suffix: str, before: Pod | None = None) -> Pod:
     """A pod from the template; `before`: the failed pod of the same index that it replaces."""
     template, name = job.spec.template, job.metadata.name
     labels, notes = dict(template.metadata.labels), dict(template.metadata.annotations)
     spec = template.spec
-    base = f"{name}-"[:BASE_CHARS_MAX]
+    base = f"{name}-"[: naming.BASE_CHARS_MAX]
     if index is not None:
         tail = f"-{index}-"
-        base = name[: BASE_CHARS_MAX - len(tail)] + tail
+        base = name[: naming.BASE_CHARS_MAX - len(tail)] + tail
         labels[indexes.COMPLETION_INDEX] = notes[indexes.COMPLETION_INDEX] = str(index)
         spec = _with_index(spec, f"{name}-{index}")
         if job.spec.backoff_limit_per_index is not None:

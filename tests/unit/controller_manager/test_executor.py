@@ -43,7 +43,9 @@ class Fake:
     async def patch(self, model, name, namespace, patch, *, type, subresource):
         await self._answer(f"patch {type} {subresource}".strip())
 
-    async def delete(self, model, name, namespace, *, uid, grace_period_seconds):
+    async def delete(
+        self, model, name, namespace, *, uid, grace_period_seconds, propagation_policy
+    ):
         await self._answer(f"delete {uid} {grace_period_seconds}")
 
     def event(self, about, type_, reason, message):
