@@ -18,7 +18,8 @@ from wherry.api.shape import FieldShape, Shape
 # Go type → the fields of that type; for lists and maps the elements' type.
 _FIELDS_OF: Final = {
     "types.UID": "ObjectMeta.uid OwnerReference.uid ObjectReference.uid ConfigMapNodeConfigSource.uid "
-    "UncountedTerminatedPods.succeeded UncountedTerminatedPods.failed",
+    "UncountedTerminatedPods.succeeded UncountedTerminatedPods.failed "
+    "DeviceRequestAllocationResult.shareID ResourceClaimConsumerReference.uid",
     "v1.ManagedFieldsOperationType": "ManagedFieldsEntry.operation",
     "v1.Protocol": "EndpointPort.protocol ContainerPort.protocol ServicePort.protocol PortStatus.protocol "
     "IngressPortStatus.protocol NetworkPolicyPort.protocol",
@@ -158,6 +159,12 @@ _FIELDS_OF: Final = {
     "v1.PriorityLevelConfigurationConditionType": "PriorityLevelConfigurationCondition.type",
     "v1.PriorityLevelEnablement": "PriorityLevelConfigurationSpec.type",
     "v1.SubjectKind": "Subject.kind",
+    "v1.AllocationConfigSource": "DeviceAllocationConfiguration.source",
+    "v1.FullyQualifiedName": "DeviceConstraint.matchAttribute DeviceConstraint.distinctAttribute",
+    "v1.DeviceAllocationMode": "DeviceSubRequest.allocationMode ExactDeviceRequest.allocationMode",
+    "v1.DeviceTaintEffect": "DeviceTaint.effect DeviceToleration.effect",
+    "v1.DeviceTolerationOperator": "DeviceToleration.operator",
+    "v1.QualifiedName": "NodeAllocatableResourceMapping.capacityKey",
 }
 _NAMED: Final[Mapping[str, str]] = MappingProxyType(
     {field: go for go, fields in _FIELDS_OF.items() for field in fields.split()}
@@ -191,6 +198,9 @@ _EMBEDDED: Final[Mapping[str, tuple[str, frozenset[str]]]] = MappingProxyType(
         "SecretKeySelector": _REFERENCE,
         "SecretProjection": _REFERENCE,
         "IngressRule": ("IngressRuleValue", frozenset({"http"})),
+        "DeviceAllocationConfiguration": ("DeviceConfiguration", frozenset({"opaque"})),
+        "DeviceClaimConfiguration": ("DeviceConfiguration", frozenset({"opaque"})),
+        "DeviceClassConfiguration": ("DeviceConfiguration", frozenset({"opaque"})),
         "RuleWithOperations": (
             "Rule",
             frozenset({"apiGroups", "apiVersions", "resources", "scope"}),

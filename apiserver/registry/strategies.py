@@ -64,6 +64,12 @@ from apiserver.registry.node.runtimeclass import RuntimeClassStrategy
 from apiserver.registry.policy.poddisruptionbudget import PodDisruptionBudgetStrategy
 from apiserver.registry.rbac.bindings import ClusterRoleBindingStrategy, RoleBindingStrategy
 from apiserver.registry.rbac.roles import ClusterRoleStrategy, RoleStrategy
+from apiserver.registry.resource.deviceclass import DeviceClassStrategy
+from apiserver.registry.resource.resourceclaim import (
+    ResourceClaimStrategy,
+    ResourceClaimTemplateStrategy,
+)
+from apiserver.registry.resource.resourceslice import ResourceSliceStrategy
 from apiserver.registry.scheduling.priorityclass import PriorityClassStrategy
 from apiserver.registry.storage.csidriver import CSIDriverStrategy
 from apiserver.registry.storage.csinode import CSINodeStrategy
@@ -92,6 +98,7 @@ def strategies(
         CronJobStrategy(),
         DaemonSetStrategy(),
         DeploymentStrategy(),
+        DeviceClassStrategy(),
         EndpointSliceStrategy(),
         EndpointsStrategy(),
         EventStrategy(),
@@ -118,7 +125,10 @@ def strategies(
         PriorityLevelConfigurationStrategy(),
         ReplicaSetStrategy(),
         ReplicationControllerStrategy(),
+        ResourceClaimStrategy(),
+        ResourceClaimTemplateStrategy(),
         ResourceQuotaStrategy(),
+        ResourceSliceStrategy(),
         RoleBindingStrategy(),
         RoleStrategy(),
         RuntimeClassStrategy(),

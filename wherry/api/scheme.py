@@ -27,6 +27,7 @@ from wherry.api.catalog import (
     node,
     policy,
     rbac,
+    resource,
     scheduling,
     storage,
 )
@@ -36,8 +37,8 @@ from wherry.api.resource import Subresource as Subresource
 
 RESOURCES: tuple[Resource, ...] = (
     *core.RESOURCES,
-    *admissionregistration.RESOURCES,
     *apps.RESOURCES,
+    *admissionregistration.RESOURCES,
     *authentication.RESOURCES,
     *authorization.RESOURCES,
     *autoscaling.RESOURCES,
@@ -51,6 +52,7 @@ RESOURCES: tuple[Resource, ...] = (
     *node.RESOURCES,
     *policy.RESOURCES,
     *rbac.RESOURCES,
+    *resource.RESOURCES,
     *scheduling.RESOURCES,
     *storage.RESOURCES,
 )

@@ -1,0 +1,1 @@
+"""Strategies of the resource.k8s.io group."""
