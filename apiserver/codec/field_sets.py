@@ -21,6 +21,28 @@ def is_member(node: Mapping[str, Any]) -> bool:
     return not node or SELF in node
 
 
+def is_set(tree: Any) -> bool:
+    """Whether this is a set at all: path elements all the way, keys and values as JSON."""
+    if not isinstance(tree, dict):
+        return False
+    return all(
+        node == {} if key == SELF else _is_element(key) and is_set(node)
+        for key, node in tree.items()
+    )
+
+
+def _is_element(key: str) -> bool:
+    kind, colon, text = key.partition(":")
+    if not colon or kind == "f":
+        return bool(colon)
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    wanted = {"k": dict, "v": object, "i": int}.get(kind)
+    return wanted is not None and isinstance(value, wanted)
+
+
 def node_of(member: bool, children: Node) -> Node:
     """A node from its parts; neither a member nor with children is no node at all."""
     assert member or children, "an empty node would read as a member"

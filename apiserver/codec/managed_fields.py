@@ -18,7 +18,7 @@ from functools import cache
 from typing import Any, Final
 
 from apiserver.codec.canonical import canonical
-from apiserver.codec.field_sets import Node, difference, union
+from apiserver.codec.field_sets import Node, difference, is_set, union
 from apiserver.codec.ownership import compare_objects
 from wherry.api.model import format_time, parse_time
 from wherry.api.shape import Shape
@@ -123,7 +123,8 @@ def _entries_to_start_from(sent: Any, before: list[Any], *, from_body: bool) -> 
         if len(sent) == 1 and not sent[0]:
             return []
         entries = _read(sent)
-        if entries:
+        # What was stored was looked at when it came; most bodies bring just that back.
+        if entries and (sent == before or all(is_set(entry.fields) for entry in entries)):
             return entries
     return _read(before) or []
 

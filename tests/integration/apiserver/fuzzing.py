@@ -20,6 +20,7 @@ NAMESPACES = ("fuzz-0", "fuzz-1")
 NAMES = ("a", "b", "c", "d", "e")
 DEPTH_MAX = 7
 ODD_SHARE = 0.06  # of values
+KNOWN_MAX = 200
 JSON, YAML = "application/json", "application/yaml"
 PATCHES = (
     "application/merge-patch+json", "application/strategic-merge-patch+json",
@@ -89,10 +90,15 @@ class Fuzzer:
     def __init__(self, random: Random, resources: Sequence[Resource] = RESOURCES) -> None:
         self._random = random
         self._resources = resources
+        self._odd_share = ODD_SHARE
+        self._known: dict[str, Any] = {}  # objects that were stored, by path
 
     def ask(self) -> Ask:
         """The next request."""
         rng = self._random
+        if self._known and rng.random() < 0.3:
+            return self._change()
+        self._odd_share = rng.choice((0, 0, ODD_SHARE, 3 * ODD_SHARE))
         resource = rng.choice(self._resources)
         method = rng.choices(
             ("POST", "PUT", "PATCH", "GET", "DELETE", "HEAD", "OPTIONS", "TRACE"),
@@ -113,6 +119,43 @@ class Fuzzer:
         if rng.random() < 0.1:
             headers["Accept"] = rng.choice(ACCEPTS)
         return Ask(method, path, headers, body)
+
+    def learn(self, ask: Ask, status: int, body: bytes) -> None:
+        """Remember an object that was stored: spoiling it gets further than starting anew."""
+        if status not in (200, 201) or ask.method not in ("POST", "PUT") or len(body) > 100_000:
+            return
+        tree = json.loads(body)
+        metadata = tree.get("metadata", {})
+        if not metadata.get("name") or "uid" not in metadata or "dryRun" in ask.path:
+            return
+        path = ask.path.partition("?")[0]
+        if ask.method == "POST":
+            path = f"{path}/{quote(metadata['name'], safe='')}"
+        self._known[path] = tree
+        if len(self._known) > KNOWN_MAX:
+            del self._known[self._random.choice(list(self._known))]
+
+    def _change(self) -> Ask:
+        """A stored object put or patched with some of it spoiled."""
+        rng = self._random
+        path = rng.choice(list(self._known))
+        tree = json.loads(json.dumps(self._known[path]))
+        headers = {"Content-Type": JSON, "User-Agent": f"fuzz{rng.randrange(3)}/1"}
+        if rng.random() < 0.9:
+            tree["metadata"].pop("resourceVersion", None)
+        method = rng.choice(("PUT", "PATCH"))
+        if rng.random() < 0.2:
+            path += "/status"
+        if method == "PATCH":
+            headers["Content-Type"] = rng.choice(PATCHES)
+            tree["metadata"].pop("managedFields", None)
+            if headers["Content-Type"] == "application/apply-patch+yaml":
+                path += rng.choice(("?fieldManager=m", "?fieldManager=n&force=true", ""))
+        part = tree.get("spec") or tree
+        self._spoil(rng.choice((tree, part)))
+        if headers["Content-Type"] == "application/json-patch+json":
+            tree = self._operations(part)
+        return Ask(method, path, headers, json.dumps(tree).encode())
 
     # --- where ---
 
@@ -155,7 +198,7 @@ class Fuzzer:
             tree = rng.choice(
                 ({}, {"gracePeriodSeconds": 0}, {"preconditions": {"uid": "x"}}, tree)
             )
-        if rng.random() < 0.25:
+        if rng.random() < 3 * self._odd_share:
             tree = self._spoil(tree)
         if method == "PATCH":
             headers["Content-Type"] = rng.choice(PATCHES)
@@ -184,7 +227,7 @@ class Fuzzer:
 
     def _struct(self, shape: Shape, depth: int) -> dict[str, Any]:
         rng, tree = self._random, {}
-        share = 0.7 if depth < 2 else 2.2 / (3 + len(shape.fields))
+        share = 0.8 if depth < 2 else 2.0 / (3 + len(shape.fields))
         for wire, field in shape.fields.items():
             if field.traits.required or rng.random() < share:
                 if depth >= DEPTH_MAX and not field.traits.required:
@@ -235,7 +278,7 @@ class Fuzzer:
 
     def _mostly(self, good: Sequence[Any], odd: Sequence[Any]) -> Any:
         rng = self._random
-        return rng.choice(odd if rng.random() < ODD_SHARE else good)
+        return rng.choice(odd if rng.random() < self._odd_share else good)
 
     # --- spoiling ---
 

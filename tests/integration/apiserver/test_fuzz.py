@@ -25,6 +25,7 @@ SECONDS = float(os.environ.get("WHERRY_FUZZ_SECONDS") or 25)
 WORKERS = 4
 READ_SECONDS = 3.0  # of one answer that goes on
 FAILURES_SHOWN = 10
+TRACE_LINES = 14  # of the server's tracebacks
 # Ways to a kubelet or a pod: without any, upstream too says 500, 502 or 503.
 FORWARDED = ("/log", "/exec", "/attach", "/portforward", "/proxy")
 # Upstream says 500 here.
@@ -100,6 +101,7 @@ async def test_random_requests(apiserver: Any) -> None:
                     failures.append(f"{ask}\n   {error!r}")
                     continue
                 codes[status] = codes.get(status, 0) + 1
+                fuzzer.learn(ask, status, body)
                 found = wrong(ask, status, body)
                 if found is not None:
                     failures.append(f"{ask}\n   {found}")
@@ -108,10 +110,22 @@ async def test_random_requests(apiserver: Any) -> None:
             for number in range(WORKERS):
                 group.create_task(work(number))
         print(f"{next(counted)} requests:", dict(sorted(codes.items())))
+        failures += tracebacks(apiserver.log)
         assert not failures, f"WHERRY_FUZZ_SEED={SEED}\n" + "\n".join(failures)
         assert apiserver.process.poll() is None
         await check_whole(client)
-    assert "Traceback" not in apiserver.log, apiserver.log[-4000:]
+    assert not tracebacks(apiserver.log)
+
+
+def tracebacks(log: str) -> list[str]:
+    """One of each kind that the server logged."""
+    found: dict[str, str] = {}
+    for part in log.split("Traceback (most recent call last):")[1:]:
+        lines = part.splitlines()
+        inner = [line for line in lines if line.startswith("    ")]
+        places = [line for line in inner if 'File "' in line]
+        found[places[-1] if places else part[:200]] = "\n".join(inner[-TRACE_LINES:])
+    return list(found.values())
 
 
 async def check_whole(client: httpx.AsyncClient) -> None:

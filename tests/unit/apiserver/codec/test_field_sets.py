@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apiserver.codec.field_sets import difference, is_member, union
+from apiserver.codec.field_sets import difference, is_member, is_set, union
 
 paths = st.sets(st.tuples(*[st.sampled_from(["f:a", "f:b"])] * 3).flatmap(
     lambda path: st.integers(1, 3).map(lambda length: path[:length])
@@ -55,3 +56,23 @@ def test_arguments_stay_as_they_are(left, right) -> None:
     union(first, second)
     difference(first, second)
     assert (first, second) == (encode(left), encode(right))
+
+
+@pytest.mark.parametrize(
+    ("tree", "good"),
+    [
+        ({}, True),
+        ({"f:a": {".": {}, 'k:{"name":"x"}': {"f:b": {}}, "v:1": {}, "i:0": {}}}, True),
+        ({"f:a": []}, False),
+        ({"f:a": {"f:b": None}}, False),
+        ({"f:a": 1.5}, False),
+        ({".": {"f:a": {}}}, False),
+        ({"k:{": {}}, False),
+        ({"k:1": {}}, False),
+        ({"i:x": {}}, False),
+        ({"a": {}}, False),
+        ([], False),
+    ],
+)
+def test_what_a_set_is(tree: object, good: bool) -> None:
+    assert is_set(tree) is good
