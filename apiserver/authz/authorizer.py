@@ -5,9 +5,9 @@ Source: k8s.io/apiserver/pkg/authorization/authorizer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from apiserver.request import RequestInfo, User
 from wherry.api.errors import ApiError, status_error
@@ -36,8 +36,22 @@ class Decision:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a user may do in a namespace, as SubjectRulesReviewStatus tells it.
+
+    `incomplete`: there may be more that no list can tell.
+    """
+
+    resource_rules: tuple[Mapping[str, Any], ...] = ()
+    non_resource_rules: tuple[Mapping[str, Any], ...] = ()
+    incomplete: bool = False
+
+
 class Authorizer(Protocol):
     def authorize(self, attributes: Attributes) -> Decision: ...
+
+    def rules(self, user: User, namespace: str) -> Rules: ...
 
 
 class AlwaysAllow:
@@ -48,6 +62,10 @@ class AlwaysAllow:
 
     def authorize(self, attributes: Attributes) -> Decision:
         return self._yes
+
+    def rules(self, user: User, namespace: str) -> Rules:
+        everything = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
+        return Rules((everything,), ({"verbs": ["*"], "nonResourceURLs": ["*"]},))
 
 
 class Union:
@@ -64,6 +82,14 @@ class Union:
                 return decision
             reasons.append(decision.reason)
         return Decision(False, ", ".join(filter(None, reasons)))
+
+    def rules(self, user: User, namespace: str) -> Rules:
+        found = [one.rules(user, namespace) for one in self._authorizers]
+        return Rules(
+            tuple(rule for one in found for rule in one.resource_rules),
+            tuple(rule for one in found for rule in one.non_resource_rules),
+            any(one.incomplete for one in found),
+        )
 
 
 def authorizer(modes: Sequence[str]) -> Authorizer:

@@ -41,5 +41,7 @@ def endpoints(
         (AUTHENTICATION, "tokenreviews", ""): tokens.review,
         (AUTHENTICATION, "selfsubjectreviews", ""): reviews.who_am_i,
         (AUTHORIZATION, "subjectaccessreviews", ""): reviews.subject,
+        (AUTHORIZATION, "localsubjectaccessreviews", ""): reviews.local_subject,
         (AUTHORIZATION, "selfsubjectaccessreviews", ""): reviews.self_subject,
+        (AUTHORIZATION, "selfsubjectrulesreviews", ""): reviews.self_rules,
     }

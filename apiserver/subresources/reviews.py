@@ -11,12 +11,19 @@ from typing import Any
 
 from apiserver.authz.authorizer import Attributes, Authorizer
 from apiserver.http.exchange import Exchange
+from apiserver.registry.pipeline import match_namespace
 from apiserver.request import RequestContext, Response, User
 from apiserver.subresources.answers import body_of, created, track_manager
 from wherry.api.authentication_v1 import SelfSubjectReview
-from wherry.api.authorization_v1 import SelfSubjectAccessReview, SubjectAccessReview
-from wherry.api.errors import FieldError, invalid, invalid_object
+from wherry.api.authorization_v1 import (
+    LocalSubjectAccessReview,
+    SelfSubjectAccessReview,
+    SelfSubjectRulesReview,
+    SubjectAccessReview,
+)
+from wherry.api.errors import FieldError, bad_request, invalid, invalid_object
 from wherry.api.model import TypedModel, format_time
+from wherry.api.scheme import BY_KIND
 
 GROUP = "authorization.k8s.io"
 
@@ -24,28 +31,51 @@ Tree = dict[str, Any]
 
 
 class ReviewEndpoints:
-    """POST subjectaccessreviews, selfsubjectaccessreviews and selfsubjectreviews."""
+    """POST the four access reviews and selfsubjectreviews."""
 
     def __init__(self, authorizer: Authorizer) -> None:
         self._authorizer = authorizer
 
     async def subject(self, ctx: RequestContext, exchange: Exchange) -> Response:
         review = await _review(SubjectAccessReview, ctx, exchange)
-        spec = review["spec"]
-        errors = access_errors(spec)
-        if not spec.get("user") and not spec.get("groups"):
-            words = "at least one of user or group must be specified"
-            errors.append(invalid("spec.user", spec.get("user", ""), words))
-        _refuse(errors)
-        extra = {key: tuple(values) for key, values in (spec.get("extra") or {}).items()}
-        groups = tuple(spec.get("groups") or ())
-        user = User(spec.get("user", ""), spec.get("uid", ""), groups, extra)
-        return self._decide(review, user)
+        _refuse(subject_errors(review["spec"]))
+        return self._decide(review, asked_user(review["spec"]))
+
+    async def local_subject(self, ctx: RequestContext, exchange: Exchange) -> Response:
+        """The same about one namespace, for those who may ask in that namespace only."""
+        review = await body_of(LocalSubjectAccessReview, ctx, exchange)
+        resource = BY_KIND[LocalSubjectAccessReview.GVK]
+        match_namespace(resource, review["metadata"], ctx.info.namespace)
+        _refuse(local_errors(review))
+        track_manager(LocalSubjectAccessReview, review, ctx)
+        return self._decide(review, asked_user(review["spec"]))
 
     async def self_subject(self, ctx: RequestContext, exchange: Exchange) -> Response:
         review = await _review(SelfSubjectAccessReview, ctx, exchange)
         _refuse(access_errors(review["spec"]))
         return self._decide(review, ctx.user)
+
+    async def self_rules(self, ctx: RequestContext, exchange: Exchange) -> Response:
+        """What the asking user may do in a namespace."""
+        review = await body_of(SelfSubjectRulesReview, ctx, exchange)
+        namespace = review["spec"].get("namespace", "")
+        if not namespace:
+            raise bad_request("no namespace on request")
+        rules = self._authorizer.rules(ctx.user, namespace)
+        gvk = SelfSubjectRulesReview.GVK
+        return created(
+            {
+                "kind": gvk.kind,
+                "apiVersion": gvk.api_version,
+                "metadata": {},
+                "spec": {},
+                "status": {
+                    "resourceRules": list(rules.resource_rules),
+                    "nonResourceRules": list(rules.non_resource_rules),
+                    "incomplete": rules.incomplete,
+                },
+            }
+        )
 
     async def who_am_i(self, ctx: RequestContext, exchange: Exchange) -> Response:
         await body_of(SelfSubjectReview, ctx, exchange)
@@ -82,6 +112,38 @@ async def _review(model: type[TypedModel], ctx: RequestContext, exchange: Exchan
 def _refuse(errors: list[FieldError]) -> None:
     if errors:
         raise invalid_object(GROUP, "", "", errors)
+
+
+def subject_errors(spec: Mapping[str, Any]) -> list[FieldError]:
+    """What is wrong with a question about somebody."""
+    errors = access_errors(spec)
+    if not spec.get("user") and not spec.get("groups"):
+        words = "at least one of user or group must be specified"
+        errors.append(invalid("spec.user", spec.get("user", ""), words))
+    return errors
+
+
+def local_errors(review: Mapping[str, Any]) -> list[FieldError]:
+    """What is wrong with a question about somebody in the namespace it is asked in."""
+    spec, metadata = review["spec"], review["metadata"]
+    errors = subject_errors(spec)
+    if set(metadata) - {"namespace", "managedFields"}:
+        errors.append(invalid("metadata", metadata, "must be empty except for namespace"))
+    asked, namespace = spec.get("resourceAttributes"), metadata.get("namespace", "")
+    if asked is not None and asked.get("namespace", "") != namespace:
+        path, words = "spec.resourceAttributes.namespace", "must match metadata.namespace"
+        errors.append(invalid(path, asked.get("namespace", ""), words))
+    if (paths := spec.get("nonResourceAttributes")) is not None:
+        words = "disallowed on this kind of request"
+        errors.append(invalid("spec.nonResourceAttributes", paths, words))
+    return errors
+
+
+def asked_user(spec: Mapping[str, Any]) -> User:
+    """The user a review asks about."""
+    extra = {key: tuple(values) for key, values in (spec.get("extra") or {}).items()}
+    groups = tuple(spec.get("groups") or ())
+    return User(spec.get("user", ""), spec.get("uid", ""), groups, extra)
 
 
 def access_errors(spec: Mapping[str, Any]) -> list[FieldError]:

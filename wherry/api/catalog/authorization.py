@@ -8,7 +8,15 @@ MODELS = "wherry.api.authorization_v1"
 
 RESOURCES = (
     Resource(
+        "authorization.k8s.io", "v1", "LocalSubjectAccessReview", "localsubjectaccessreviews",
+        MODELS, verbs=CREATE_ONLY, stored=False,
+    ),
+    Resource(
         "authorization.k8s.io", "v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews",
+        MODELS, namespaced=False, verbs=CREATE_ONLY, stored=False,
+    ),
+    Resource(
+        "authorization.k8s.io", "v1", "SelfSubjectRulesReview", "selfsubjectrulesreviews",
         MODELS, namespaced=False, verbs=CREATE_ONLY, stored=False,
     ),
     Resource(

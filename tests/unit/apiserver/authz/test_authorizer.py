@@ -8,6 +8,7 @@ from apiserver.authz.authorizer import (
     AlwaysAllow,
     Attributes,
     Decision,
+    Rules,
     Union,
     attributes_of,
     authorizer,
@@ -22,6 +23,9 @@ JANE = User("jane")
 class Never:
     def authorize(self, attributes: Attributes) -> Decision:
         return Decision(False, "never")
+
+    def rules(self, user: User, namespace: str) -> Rules:
+        return Rules(incomplete=True)
 
 
 def test_always_allow() -> None:
@@ -64,3 +68,10 @@ def test_refusals_are_worded_as_upstream(info: RequestInfo, want: str) -> None:
     error = denied(attributes_of(info, JANE), "")
     assert (error.code, error.message) == (403, want)
     assert denied(attributes_of(info, JANE), "why").message == f"{want}: why"
+
+
+def test_who_may_do_everything_is_told_so() -> None:
+    rules = Union([Never(), AlwaysAllow()]).rules(JANE, "ns")
+    assert rules.resource_rules == ({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},)
+    assert rules.non_resource_rules == ({"verbs": ["*"], "nonResourceURLs": ["*"]},)
+    assert rules.incomplete

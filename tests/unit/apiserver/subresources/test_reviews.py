@@ -8,7 +8,13 @@ import pytest
 
 from apiserver.authz.authorizer import Attributes
 from apiserver.request import User
-from apiserver.subresources.reviews import access_errors, asked_attributes, user_info
+from apiserver.subresources.reviews import (
+    access_errors,
+    asked_attributes,
+    asked_user,
+    local_errors,
+    user_info,
+)
 
 RESOURCE = {"namespace": "ns", "verb": "get", "group": "apps", "resource": "deployments"}
 PATH = {"path": "/metrics", "verb": "get"}
@@ -45,3 +51,30 @@ def test_user_info_leaves_out_what_is_empty() -> None:
     assert user_info(User("u")) == {"username": "u"}
     full = User("u", "1", ("g",), {"k": ("v",)})
     assert user_info(full) == {"username": "u", "uid": "1", "groups": ["g"], "extra": {"k": ["v"]}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "fields"),
+    [
+        ({}, []),
+        ({"metadata": {"namespace": "ns", "name": "x"}}, ["metadata"]),
+        ({"metadata": {"namespace": "other"}}, ["spec.resourceAttributes.namespace"]),
+        ({"spec": {"user": "u", "nonResourceAttributes": PATH}}, ["spec.nonResourceAttributes"]),
+        ({"spec": {"resourceAttributes": RESOURCE}}, ["spec.user"]),
+    ],
+    ids=["good", "named", "elsewhere", "path", "nobody"],
+)
+def test_a_local_question_is_about_its_namespace(
+    changes: dict[str, Any], fields: list[str]
+) -> None:
+    review = {
+        "metadata": {"namespace": "ns"},
+        "spec": {"user": "u", "resourceAttributes": RESOURCE},
+        **changes,
+    }
+    assert [error.field for error in local_errors(review)] == fields
+
+
+def test_the_user_a_review_asks_about() -> None:
+    spec = {"user": "u", "uid": "1", "groups": ["g"], "extra": {"k": ["v"]}}
+    assert asked_user(spec) == User("u", "1", ("g",), {"k": ("v",)})
