@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, Histogram
 
 from apiserver import store_metrics
 from apiserver.admission.chain import Chain, Settings, plugins
+from apiserver.admission.resource_quota import ResourceQuota
 from apiserver.authn import credentials
 from apiserver.authn.credentials import Credentials, checked
 from apiserver.authz.authorizer import authorizer
@@ -32,6 +33,7 @@ from apiserver.http.metrics import RequestMetrics
 from apiserver.http.respond import Responder
 from apiserver.http.server import HttpServer
 from apiserver.http.tls import ServingTls
+from apiserver.quota.ledger import Ledger
 from apiserver.registry.store import Registry
 from apiserver.registry.strategies import strategies
 from apiserver.serving import address_of, listening_socket, serving_tls
@@ -70,6 +72,7 @@ class Store:
     storage: Storage
     cache: WatchCache
     registry: Registry
+    ledger: Ledger | None  # without the plug-in ResourceQuota nothing is counted
 
 
 class Server:
@@ -115,6 +118,8 @@ class Server:
     ) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(store.cache.run())
+            if store.ledger is not None:
+                group.create_task(store.ledger.run())
             seconds = self._config.etcd.compaction_seconds
             group.create_task(compact_for_ever(store.storage, self._clock, seconds))
             group.create_task(tls.run(self._clock))
@@ -187,7 +192,10 @@ class Server:
             storage, cache, kinds, Chain(chosen, cache.lister()),
             event_seconds=self._config.event_ttl_seconds,
         )  # fmt: skip
-        return Store(storage, cache, registry)
+        ledger = None
+        if any(one.name == ResourceQuota.name for one in chosen):
+            ledger = registry.quota = Ledger(registry, self._clock)
+        return Store(storage, cache, registry, ledger)
 
     def _bootstrap(self, registry: Registry) -> Bootstrap:
         serving = self._config.serving

@@ -14,8 +14,10 @@ from apiserver.admission.certificate_subject import CertificateSubjectRestrictio
 from apiserver.admission.default_ingress_class import DefaultIngressClass
 from apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
 from apiserver.admission.interface import AdmissionPlugin, Attributes, Lister
+from apiserver.admission.limit_ranger import LimitRanger
 from apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from apiserver.admission.priority import Priority
+from apiserver.admission.resource_quota import ResourceQuota
 from apiserver.admission.runtime_class import RuntimeClass
 from apiserver.admission.service_account import ServiceAccount
 from apiserver.admission.storage_classes import DefaultStorageClass, PersistentVolumeClaimResize
@@ -35,6 +37,7 @@ class Settings:
 PLUGINS: Mapping[str, Callable[[Settings], AdmissionPlugin]] = MappingProxyType(
     {
         "NamespaceLifecycle": lambda settings: NamespaceLifecycle(),
+        "LimitRanger": lambda settings: LimitRanger(),
         "ServiceAccount": lambda settings: ServiceAccount(random.SystemRandom()),
         "TaintNodesByCondition": lambda settings: TaintNodesByCondition(),
         "Priority": lambda settings: Priority(),
@@ -47,6 +50,7 @@ PLUGINS: Mapping[str, Callable[[Settings], AdmissionPlugin]] = MappingProxyType(
         "RuntimeClass": lambda settings: RuntimeClass(),
         "CertificateSubjectRestriction": lambda settings: CertificateSubjectRestriction(),
         "DefaultIngressClass": lambda settings: DefaultIngressClass(),
+        "ResourceQuota": lambda settings: ResourceQuota(),
     }
 )
 

@@ -18,8 +18,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
+from apiserver.admission.interface import Attributes
 from apiserver.codec.decode import decode_tree
 from apiserver.registry import deletion
 from apiserver.registry.deletion import DeleteOptions, Mark, Pending, Plan
@@ -40,8 +41,10 @@ from apiserver.storage.interface import (
     Entry,
     KeyExists,
     KeyMissing,
+    OutcomeUnknown,
     RevisionConflict,
     Storage,
+    StorageError,
 )
 from apiserver.storage.keys import key_of
 from apiserver.storage.window import Cached
@@ -63,11 +66,47 @@ NAME_ATTEMPTS_MAX = 8  # of generated names
 _SEEN_BEFORE_ANSWERED = frozenset(
     (
         "namespaces", "serviceaccounts", "priorityclasses", "services", "storageclasses",
-        "runtimeclasses", "ingressclasses",
+        "runtimeclasses", "ingressclasses", "resourcequotas", "limitranges",
     )
 )  # fmt: skip
 
 Make = Callable[[Mapping[str, Any] | None], Tree]
+
+
+class Quota(Protocol):
+    """Counts what a namespace uses (`quota/ledger.py`)."""
+
+    async def charge(self, attributes: Attributes) -> Callable[[], None]:
+        """Before a write that may use more; a function for when it is not done. ApiError 403."""
+
+    def stored(
+        self,
+        resource: Resource,
+        namespace: str,
+        tree: Mapping[str, Any] | None,
+        old: Mapping[str, Any] | None,
+    ) -> None:
+        """After a write; `tree` is None when the object is gone."""
+
+
+class Unlimited:
+    """Where nothing is counted."""
+
+    async def charge(self, attributes: Attributes) -> Callable[[], None]:
+        return _no_refund
+
+    def stored(
+        self,
+        resource: Resource,
+        namespace: str,
+        tree: Mapping[str, Any] | None,
+        old: Mapping[str, Any] | None,
+    ) -> None:
+        """Nobody wants to know."""
+
+
+def _no_refund() -> None:
+    """There is nothing to give back."""
 
 
 class Outcome(NamedTuple):
@@ -120,6 +159,7 @@ class Registry:
     ) -> None:
         self.cache = cache
         self.strategies = strategies
+        self.quota: Quota = Unlimited()
         self._storage = storage
         self._admission = admission
         self._event_leases = Leases(storage, event_seconds, clock or SystemClock())
@@ -351,7 +391,8 @@ class Registry:
                 message = "resourceVersion should not be set on objects to be created"
                 raise status_error("", message, code=500)
             try:
-                return await self._store_new(named, tree, name)
+                async with self._charged(named, tree, None):
+                    return await self._store_new(named, tree, name)
             except KeyExists:
                 if not generated or attempt == NAME_ATTEMPTS_MAX - 1:
                     raise already_exists(resource.qualified_name, name) from None
@@ -366,6 +407,7 @@ class Registry:
         stored = encode(tree)
         key = key_of(resource, write.namespace, name)
         revision = await self._storage.create(key, stored, lease=await self._lease(resource))
+        self.quota.stored(resource, write.namespace, tree, None)
         await self._seen(resource, revision)
         return Outcome(item_of(stored, revision), created=True)
 
@@ -390,7 +432,7 @@ class Registry:
                 found = newer
                 continue
             try:
-                return await self._carry_out(write, decision, found.revision)
+                return await self._carry_out(write, decision, found)
             except RevisionConflict as error:
                 found = _found(write.resource, error.current)
                 del write.ctx.warnings[warned:]
@@ -398,8 +440,29 @@ class Registry:
             write.resource.qualified_name, write.name, "others keep changing it; try again"
         )
 
-    async def _carry_out(self, write: Write, decision: _Put | _Remove, revision: int) -> Outcome:
-        resource = write.resource
+    async def _carry_out(self, write: Write, decision: _Put | _Remove, found: _Found) -> Outcome:
+        if isinstance(decision, _Remove):
+            return await self._commit(write, decision, found)
+        async with self._charged(write, decision.tree, found.tree):
+            return await self._commit(write, decision, found)
+
+    @contextlib.asynccontextmanager
+    async def _charged(
+        self, write: Write, tree: Tree, old: Mapping[str, Any] | None
+    ) -> AsyncIterator[None]:
+        """What the write uses is counted before it is done, and taken back when it was not."""
+        attributes = write.attributes("UPDATE" if old else "CREATE", tree, old)
+        refund = await self.quota.charge(attributes)
+        try:
+            yield
+        except OutcomeUnknown:
+            raise
+        except StorageError:
+            refund()
+            raise
+
+    async def _commit(self, write: Write, decision: _Put | _Remove, found: _Found) -> Outcome:
+        resource, revision = write.resource, found.revision
         key = key_of(resource, write.namespace, write.name)
         stored = encode(decision.tree)
         removed = isinstance(decision, _Remove)
@@ -410,6 +473,8 @@ class Registry:
         else:
             lease = await self._lease(resource)
             at = await self._storage.update(key, stored, expected=revision, lease=lease)
+        now = None if removed else decision.tree
+        self.quota.stored(resource, write.namespace, now, found.tree)
         await self._seen(resource, at)
         return Outcome(item_of(stored, at), removed=removed)
 

@@ -126,3 +126,19 @@ def format_value(amount: int, *, binary: bool = False) -> str:
 def format_milli(amount: int) -> str:
     """A canonical text for thousandths: 1500 → `1500m`, 2000 → `2`."""
     return _format(Decimal(amount).scaleb(-3), "decimal")
+
+
+def add(left: str, right: str) -> str:
+    """The sum, in the family of suffixes of the left one unless that is zero."""
+    return _sum(left, right, 1)
+
+
+def subtract(left: str, right: str) -> str:
+    """The difference, in the family of suffixes of the left one unless that is zero."""
+    return _sum(left, right, -1)
+
+
+def _sum(left: str, right: str, sign: int) -> str:
+    value, family = _read(left)
+    other, its_family = _read(right)
+    return _format(value + sign * other, family if value else its_family)
