@@ -16,8 +16,6 @@ import typer
 from deploy import host, lab, launch
 from deploy.nodes import is_ready, list_nodes
 from deploy.preflight import Problem
-from wherry.api.errors import ApiError
-from wherry.client.rest import ApiUnavailable
 
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait for readiness.")]
 ConfigDir = Annotated[Path, typer.Option(help="PKI and kubeconfigs.")]
@@ -108,11 +106,7 @@ def status(
             well = well and condition["ready"]
             pid, restarts = condition["pid"] or "-", condition["restarts"]
             print(f"{name:<28}{word:<12}{pid:<9}{restarts:<10}{condition['last_exit']}")
-        try:
-            nodes = list_nodes(kubeconfig)
-        except (ApiError, ApiUnavailable) as error:
-            raise Problem(f"the API server does not answer: {error}", "see its log") from error
-        for node in nodes:
+        for node in list_nodes(kubeconfig):
             well = well and is_ready(node)
             ready = "Ready" if is_ready(node) else "NotReady"
             print(f"node/{node.metadata.name:<23}{ready}")

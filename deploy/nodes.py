@@ -2,62 +2,69 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import httpx
+
 from deploy.preflight import Problem
 from wherry.api.core_v1 import Node
-from wherry.api.errors import ApiError
-from wherry.client.kubeconfig import load
-from wherry.client.rest import ApiUnavailable, Client
+from wherry.api.scheme import resource_of
+from wherry.client.decode import decode_list
+from wherry.client.kubeconfig import load, tls_context
 
 POLL_SECONDS = 0.1
+REQUEST_SECONDS_MAX = 5.0
 
 
 def is_ready(node: Node) -> bool:
     return any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)
 
 
-async def _ready_names(client: Client) -> set[str]:
-    nodes = await client.list(Node)
-    return {node.metadata.name for node in nodes.items if is_ready(node)}
+def _client(kubeconfig: Path) -> httpx.Client:
+    config = load(kubeconfig)
+    context = tls_context(config)
+    return httpx.Client(
+        base_url=config.server,
+        verify=context if context is not None else False,
+        timeout=REQUEST_SECONDS_MAX,
+        trust_env=False,  # a proxy of the environment does not lead to this machine
+    )
 
 
-async def _wait(
-    kubeconfig: Path, names: Sequence[str], say: Callable[[str], None], timeout_seconds: float
-) -> None:
-    loop = asyncio.get_running_loop()
-    began, known = loop.time(), set[str]()
-    async with Client(load(kubeconfig), user_agent="wherry-up") as client:
-        while not known.issuperset(names):
-            if loop.time() - began > timeout_seconds:
-                late = ", ".join(sorted(set(names) - known))
-                raise Problem(
-                    f"not Ready after {timeout_seconds:.0f} s: {late}", "wherry get nodes"
-                )
-            try:
-                ready = await _ready_names(client)
-            except (ApiError, ApiUnavailable):
-                ready = set()  # still coming up; the deadline above bounds it
-            for name in sorted((ready & set(names)) - known):
-                say(f"  {'node/' + name:<24} Ready after {loop.time() - began:4.1f} s more")
-            known |= ready
-            await asyncio.sleep(POLL_SECONDS)
+def _list(client: httpx.Client) -> list[Node]:
+    response = client.get(resource_of(Node).path()).raise_for_status()
+    return decode_list(Node, response.content).items
 
 
 def wait_nodes_ready(
     kubeconfig: Path, names: Sequence[str], say: Callable[[str], None], timeout_seconds: float
 ) -> None:
     """Return once all the named nodes are Ready; Problem at the deadline."""
-    asyncio.run(_wait(kubeconfig, names, say, timeout_seconds))
-
-
-async def _list(kubeconfig: Path) -> list[Node]:
-    async with Client(load(kubeconfig), user_agent="wherry-status") as client:
-        return (await client.list(Node)).items
+    began, known = time.monotonic(), set[str]()
+    with _client(kubeconfig) as client:
+        while not known.issuperset(names):
+            waited = time.monotonic() - began
+            if waited > timeout_seconds:
+                late = ", ".join(sorted(set(names) - known))
+                raise Problem(
+                    f"not Ready after {timeout_seconds:.0f} s: {late}", "wherry get nodes"
+                )
+            try:
+                ready = {node.metadata.name for node in _list(client) if is_ready(node)}
+            except httpx.HTTPError:
+                ready = set()  # still coming up; the deadline above bounds it
+            for name in sorted((ready & set(names)) - known):
+                say(f"  {'node/' + name:<24} Ready after {waited:4.1f} s more")
+            known |= ready
+            time.sleep(POLL_SECONDS)
 
 
 def list_nodes(kubeconfig: Path) -> list[Node]:
-    """All nodes; ApiError or ApiUnavailable when the API server does not say."""
-    return asyncio.run(_list(kubeconfig))
+    """All nodes; Problem when the API server does not say."""
+    with _client(kubeconfig) as client:
+        try:
+            return _list(client)
+        except httpx.HTTPError as error:
+            raise Problem(f"the API server does not answer: {error}", "see its log") from error
