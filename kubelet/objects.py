@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from kubelet.env import service_environment
+from kubelet.pods import containers
 from kubelet.volumes.payload import needs
 from wherry.api.core_v1 import ConfigMap, Container, Node, Pod, Secret, Service
 from wherry.client.informer import Informer
@@ -36,7 +37,7 @@ def references(pod: Pod) -> frozenset[Reference]:
         wanted = needs(volume)
         found.update(("ConfigMap", name) for name in wanted.config_maps)
         found.update(("Secret", name) for name in wanted.secrets)
-    for container in (*pod.spec.init_containers, *pod.spec.containers):
+    for container in containers.everyone(pod):
         found.update(_of_container(container))
     found.update(("Secret", secret.name) for secret in pod.spec.image_pull_secrets)
     namespace = pod.metadata.namespace

@@ -47,6 +47,7 @@ class Inputs:
     files: ContainerFiles
     node: NodeFacts
     node_name: str
+    target_id: str = ""  # the container whose processes an ephemeral one sees
 
 
 def identity(pod: Pod, container: str, attempt: int) -> Identity:
@@ -110,6 +111,8 @@ def container(pod: Pod, start: Start, given: Inputs) -> dict[str, Any]:
         host["PidMode"] = "host"
     elif pod.spec.share_process_namespace:
         host["PidMode"] = f"container:{start.sandbox_id}"
+    elif given.target_id:
+        host["PidMode"] = f"container:{given.target_id}"
     config: dict[str, Any] = {
         "Image": given.image_id,
         "Env": [f"{name}={value}" for name, value in given.env.items()],

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kubelet.pods import hooks
+from kubelet.pods import containers, hooks
 from kubelet.pods.failures import Failures
 from kubelet.pods.killer import Hook, Killer
 from kubelet.pods.observed import Observed
@@ -201,10 +201,7 @@ class Deeds:
 
     def _pre_stop(self, kill: Kill, ip: str) -> Hook | None:
         pod = self._pod()
-        container = next(
-            (c for c in (*pod.spec.init_containers, *pod.spec.containers) if c.name == kill.record.name),
-            None,
-        )  # fmt: skip
+        container = next((c for c in containers.everyone(pod) if c.name == kill.record.name), None)
         handler = container.lifecycle.pre_stop if container and container.lifecycle else None
         if container is None or handler is None:
             return None

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from kubelet.pods import restart
+from kubelet.pods import containers, restart
 from kubelet.pods.observed import Observed
 from kubelet.runtime import labels as names
 from kubelet.runtime.protocol import ContainerRecord, State
@@ -178,6 +178,8 @@ class _Wanted:
         self.is_over = False
 
     def decide(self) -> None:
+        if self._sandbox_id:
+            self._add_ephemeral()
         if not self._is_initialized() and not self._initialize():
             return
         self._keep_sidecars()
@@ -234,6 +236,13 @@ class _Wanted:
         if self._must_die(container, record):
             return False
         return restart.is_sidecar(container) and container.name in self._now.started
+
+    def _add_ephemeral(self) -> None:
+        """Ephemeral containers run once, whatever becomes of them."""
+        for container in containers.ephemeral(self._now.pod):
+            record = self._now.observed.latest(container.name)
+            if record is None or (record.state is State.CREATED and not record.error):
+                self._start(container, record)
 
     def _keep_sidecars(self) -> None:
         for container in self._spec.init_containers:

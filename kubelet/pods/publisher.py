@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 
 OWNED = (
     "phase", "reason", "message", "conditions", "hostIP", "hostIPs", "podIP", "podIPs",
-    "startTime", "initContainerStatuses", "containerStatuses", "observedGeneration",
+    "startTime", "initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses",
+    "observedGeneration",
 )  # fmt: skip
 # Lists merged by key: what is not named stays, unless told to replace.
 _REPLACED = ("podIPs", "hostIPs")

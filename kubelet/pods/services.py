@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kubelet.network.cni import Cni
 from kubelet.objects import NodeObjects
+from kubelet.pods import containers
 from kubelet.pods.cache import ContainerCache
 from kubelet.pods.cgroups import NodeFacts
 from kubelet.pods.dns import Resolver
@@ -61,8 +62,7 @@ class Services:
         log.info("%s/%s %s: %s", meta.namespace, meta.name, reason, message)
         path = ""
         if container:
-            init = any(c.name == container for c in pod.spec.init_containers)
-            path = f"spec.{'initContainers' if init else 'containers'}{{{container}}}"
+            path = containers.field_path(pod, container)
         self.recorder.event(pod, type, reason, message, field_path=path)
 
     def node_event(self, reason: str, message: str) -> None:

@@ -16,13 +16,13 @@ from typing import Any
 from kubelet.env import ConfigError, make_environment
 from kubelet.network.cni import Attachment, NetworkError
 from kubelet.objects import Reference, references
-from kubelet.pods import container_config, files, hooks
+from kubelet.pods import container_config, containers, files, hooks
 from kubelet.pods.images import ImageError, Wish
 from kubelet.pods.plan import Start
 from kubelet.pods.pull_secrets import credentials
 from kubelet.pods.services import Services
 from kubelet.runtime.labels import SANDBOX_CONTAINER_NAME
-from kubelet.runtime.protocol import ContainerRecord, NotFound, RuntimeFailure
+from kubelet.runtime.protocol import ContainerRecord, NotFound, RuntimeFailure, State
 from kubelet.volumes.interface import VolumeError
 from wherry.api.core_v1 import Container, Pod, Secret
 
@@ -201,8 +201,19 @@ class Starter:
             files=files.container_files(folder, spec.name, start.attempt),
             node=s.node.facts,
             node_name=s.node.name,
+            target_id=self._target(pod, spec.name),
         )
         return container_config.container(pod, start, given)
+
+    def _target(self, pod: Pod, ephemeral: str) -> str:
+        """The running container that an ephemeral one joins; empty when it joins none."""
+        name = containers.target_of(pod, ephemeral)
+        if not name:
+            return ""
+        record = self._s.cache.observed(pod.metadata.uid).latest(name)
+        if record is None or record.state is not State.RUNNING:
+            raise ConfigError(f"unable to find target container {name}")
+        return record.id
 
     async def _objects(self, pod: Pod) -> dict[str, dict[str, Any]]:
         """The ConfigMaps and Secrets that containers' variables may name."""

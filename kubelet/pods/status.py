@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from kubelet.pods import restart
+from kubelet.pods import containers, restart
 from kubelet.pods.conditions import conditions
 from kubelet.pods.observed import Observed
 from kubelet.runtime.protocol import ContainerRecord, State
@@ -77,8 +77,9 @@ def compute(view: View) -> PodStatus:
     initializing = not _is_initialized(view)
     init = [_container_status(view, c, initializing=True) for c in spec.init_containers]
     main = [_container_status(view, c, initializing=initializing) for c in spec.containers]
+    hold = [_ephemeral_status(view, c) for c in containers.ephemeral(view.pod)]
     if view.forced and not view.observed.containers:
-        init = main = []  # rejected before anything was made
+        init = main = hold = []  # rejected before anything was made
     phase = view.forced[0] if view.forced else _phase(view, init, main)
     ips = [ip for ip in view.pod_ips if ip] or [ip.ip for ip in view.previous.pod_ips]
     return PodStatus(
@@ -94,6 +95,7 @@ def compute(view: View) -> PodStatus:
         start_time=view.previous.start_time or view.now,
         init_container_statuses=init,
         container_statuses=main,
+        ephemeral_container_statuses=hold,
         observed_generation=view.pod.metadata.generation,
     )  # fmt: skip
 
@@ -145,7 +147,11 @@ def _container_status(view: View, container: Container, *, initializing: bool) -
     record = view.observed.latest(container.name)
     if record is None and view.finished:
         # Its remains were cleaned away: what was said of it last stays true.
-        said = (*view.previous.init_container_statuses, *view.previous.container_statuses)
+        said = (
+            *view.previous.init_container_statuses,
+            *view.previous.container_statuses,
+            *view.previous.ephemeral_container_statuses,
+        )
         for status in said:
             if status.name == container.name:
                 return status
@@ -178,6 +184,12 @@ def _container_status(view: View, container: Container, *, initializing: bool) -
             for mount in container.volume_mounts
         ],
     )
+
+
+def _ephemeral_status(view: View, container: Container) -> ContainerStatus:
+    """Never ready, and without resources of its own."""
+    found = _container_status(view, container, initializing=False)
+    return found.with_(ready=False, started=None, resources=None, allocated_resources={})
 
 
 def _states(

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from kubelet.pods import plan
+from kubelet.pods import containers, plan
 from kubelet.pods.deeds import Deeds
 from kubelet.pods.ending import Ending
 from kubelet.pods.messages import Messages
@@ -252,7 +252,7 @@ class PodWorker:
     def _publish(self, look: _Look, result: Plan, deeds: Deeds, messages: Messages) -> None:
         if self._gone:
             return
-        spec, uid = self.pod.spec, self.pod.metadata.uid
+        uid = self.pod.metadata.uid
         before = self._publisher.latest
         status = compute(
             View(
@@ -266,7 +266,7 @@ class PodWorker:
                 finished=self._finished,
                 backing_off=result.backing_off,
                 waiting=deeds.failures.waiting(
-                    look.now, {c.name: c.image for c in (*spec.init_containers, *spec.containers)}
+                    look.now, {c.name: c.image for c in containers.everyone(self.pod)}
                 ),
                 ready=frozenset(
                     r.id
@@ -284,8 +284,7 @@ class PodWorker:
 
     def _say_pull_back_off(self, before: PodStatus, after: PodStatus) -> None:
         for name in _backing_off_pull(after) - _backing_off_pull(before):
-            spec = self.pod.spec
-            container = next(c for c in (*spec.init_containers, *spec.containers) if c.name == name)
+            container = next(c for c in containers.everyone(self.pod) if c.name == name)
             message = f'Back-off pulling image "{container.image}"'
             self._s.event(self.pod, "Normal", "BackOff", message, name)
             self._s.event(self.pod, "Warning", "Failed", "Error: ImagePullBackOff", name)
@@ -294,6 +293,10 @@ class PodWorker:
 def _backing_off_pull(status: PodStatus) -> set[str]:
     return {
         one.name
-        for one in (*status.init_container_statuses, *status.container_statuses)
+        for one in (
+            *status.init_container_statuses,
+            *status.container_statuses,
+            *status.ephemeral_container_statuses,
+        )
         if one.state.waiting is not None and one.state.waiting.reason == "ImagePullBackOff"
     }
