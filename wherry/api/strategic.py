@@ -174,7 +174,10 @@ def _ranks(items: Sequence[Any], key: str) -> dict[Any, int]:
 
 
 def _identity(item: Any, key: str) -> Any:
-    return item.get(key) if key and isinstance(item, Mapping) else item
+    found = item.get(key) if key and isinstance(item, Mapping) else item
+    if isinstance(found, (dict, list)):
+        raise PatchError(f"expected a scalar to merge a list by, got {found!r}")
+    return found
 
 
 def _key_of(item: Any, key: str) -> Any:
@@ -188,7 +191,7 @@ def _is_directive(item: Any) -> bool:
 
 def _directive(patch: Mapping[str, Any]) -> str:
     found = patch.get(DIRECTIVE, "")
-    if found and found not in _DIRECTIVES:
+    if found and (not isinstance(found, str) or found not in _DIRECTIVES):
         raise PatchError(f"unknown patch type found: {found}")
     return str(found)
 
@@ -196,7 +199,7 @@ def _directive(patch: Mapping[str, Any]) -> str:
 def _retain_keys(original: Tree, patch: Mapping[str, Any]) -> None:
     if RETAIN_KEYS not in patch:
         return
-    retained = set(_list(patch[RETAIN_KEYS], RETAIN_KEYS))
+    retained = _list(patch[RETAIN_KEYS], RETAIN_KEYS)
     for key, value in patch.items():
         if value is not None and not key.startswith("$") and key not in retained:
             raise PatchError(f"{key} is not in {RETAIN_KEYS} of its patch")

@@ -6,6 +6,7 @@ get past the decoder and reach validation; then values, structure or bytes are d
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -266,7 +267,7 @@ class Fuzzer:
             "time": lambda: self._mostly(("2026-11-21T17:00:00Z", None), ("x",)),
             "micro-time": lambda: self._mostly(("2026-11-21T17:00:00.000001Z", None), ("x",)),
             "byte": lambda: self._mostly(("YQ==", ""), ("=", "ü")),
-            "object": lambda: rng.choice(ODD_JSON),
+            "object": self._odd_json,
         }
         return makers.get(field.scalar, self._text)()
 
@@ -294,7 +295,7 @@ class Fuzzer:
                 if isinstance(node[key], dict | list):
                     here.append(node[key])
         if not nodes:
-            return rng.choice(ODD_JSON)
+            return self._odd_json()
         for _ in range(rng.choice((1, 1, 2, 4))):
             node, key = rng.choice(nodes)
             if isinstance(node, dict) and rng.random() < 0.2:
@@ -304,8 +305,11 @@ class Fuzzer:
             elif (isinstance(node, dict) and key in node) or (
                 isinstance(node, list) and key < len(node)
             ):
-                node[key] = rng.choice(ODD_JSON)
+                node[key] = self._odd_json()
         return tree
+
+    def _odd_json(self) -> Any:
+        return copy.deepcopy(self._random.choice(ODD_JSON))
 
     def _operations(self, tree: Any) -> Any:
         rng = self._random
@@ -317,11 +321,11 @@ class Fuzzer:
         operations: list[Any] = []
         for _ in range(rng.choice((0, 1, 1, 2, 5))):
             verb = rng.choice(("add", "remove", "replace", "move", "copy", "test", "x", None))
-            value = rng.choice((*ODD_JSON, tree))
+            value = rng.choice((self._odd_json(), tree))
             one = {"op": verb, "path": rng.choice(paths), "value": value, "from": rng.choice(paths)}
             if rng.random() < 0.2:
                 one.pop(rng.choice(list(one)))
-            operations.append(one if rng.random() < 0.95 else rng.choice(ODD_JSON))
+            operations.append(one if rng.random() < 0.95 else self._odd_json())
         return operations if rng.random() < 0.95 else tree
 
     def _damage(self, data: bytes) -> bytes:
