@@ -15,13 +15,13 @@ from apiserver.registry.printing import AGE, NAME, NONE, created
 from apiserver.registry.strategy import Column, Strategy, Tree
 from apiserver.registry.validation.metadata import subdomain_name
 from apiserver.registry.validation.volumes import TOKEN_SECONDS_MAX, TOKEN_SECONDS_MIN
-from apiserver.registry.validation.words import immutable
+from apiserver.registry.validation.words import immutable, unsupported
 from wherry.api.errors import FieldError, duplicate, invalid, not_supported
 from wherry.api.scheme import resource_of
 from wherry.api.storage_v1 import CSIDriver
 
 GROUP_POLICIES: Final = ("File", "None", "ReadWriteOnceWithFSType")
-LIFECYCLES: Final = ("Ephemeral", "Persistent")
+LIFECYCLES: Final = ("Persistent", "Ephemeral")
 UPDATE_SECONDS_MIN: Final = 10
 _DEFAULTS: Final[Mapping[str, Any]] = {
     "attachRequired": True,
@@ -76,7 +76,7 @@ class CSIDriverStrategy(Strategy):
         path = "spec.volumeLifecycleModes"
         for mode in spec["volumeLifecycleModes"]:
             if mode not in LIFECYCLES:
-                errors.append(not_supported(path, mode, LIFECYCLES))
+                errors.append(unsupported(path, mode, LIFECYCLES))
         period = spec.get("nodeAllocatableUpdatePeriodSeconds")
         if period is not None and period < UPDATE_SECONDS_MIN:
             words = f"must be greater than or equal to {UPDATE_SECONDS_MIN} seconds"

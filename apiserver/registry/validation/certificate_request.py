@@ -48,7 +48,7 @@ def validate_request(tree: Tree, old: Tree | None = None) -> list[FieldError]:
     errors: list[FieldError] = []
     text = spec["request"]
     if problem := request_problem(base64.b64decode(text or "")):
-        errors.append(invalid("spec.request", text, problem))
+        errors.append(invalid("spec.request", text or None, problem))
     errors += _usages(spec.get("usages", ()), old["spec"].get("usages", ()) if old else ())
     signer = spec["signerName"]
     if signer == LEGACY_SIGNER and not (old and old["spec"]["signerName"] == LEGACY_SIGNER):
