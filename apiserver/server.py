@@ -45,6 +45,7 @@ from apiserver.storage.prefixed import PrefixedStorage
 from apiserver.store_metrics import StoreCalls, watch_status
 from apiserver.subresources.components import ComponentEndpoints
 from apiserver.subresources.endpoints import endpoints
+from apiserver.subresources.eviction import EvictionEndpoint
 from apiserver.subresources.kubelets import Kubelets
 from apiserver.subresources.pods import PodEndpoints
 from apiserver.subresources.proxy import ProxyEndpoints
@@ -222,6 +223,7 @@ class Server:
         kubelets = Kubelets(self._config.kubelet)
         table = endpoints(
             PodEndpoints(registry),
+            EvictionEndpoint(registry),
             StreamEndpoints(registry, kubelets),
             ProxyEndpoints(registry, kubelets),
             TokenEndpoints(registry, gate.authenticator, issuer),

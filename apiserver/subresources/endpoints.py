@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from apiserver.http.dispatcher import Endpoint
 from apiserver.subresources.components import ComponentEndpoints
+from apiserver.subresources.eviction import EvictionEndpoint
 from apiserver.subresources.pods import PodEndpoints
 from apiserver.subresources.proxy import ProxyEndpoints
 from apiserver.subresources.reviews import ReviewEndpoints
@@ -18,6 +19,7 @@ AUTHORIZATION = "authorization.k8s.io"
 
 def endpoints(
     pods: PodEndpoints,
+    evictions: EvictionEndpoint,
     streams: StreamEndpoints,
     proxy: ProxyEndpoints,
     tokens: TokenEndpoints,
@@ -29,7 +31,7 @@ def endpoints(
         ("", "bindings", ""): pods.bind,
         ("", "componentstatuses", ""): components.read,
         ("", "pods", "binding"): pods.bind,
-        ("", "pods", "eviction"): pods.evict,
+        ("", "pods", "eviction"): evictions.evict,
         ("", "pods", "log"): streams.log,
         ("", "pods", "exec"): streams.execute,
         ("", "pods", "attach"): streams.attach,

@@ -1,9 +1,8 @@
-"""Binding a pod to a node, and evicting it.
+"""Binding a pod to a node.
 
 A binding is the scheduler's word and final: it fails when the pod has a node or is being deleted.
-An eviction is a deletion that budgets may refuse (there are none served yet).
 
-Source: kubernetes/pkg/registry/core/pod/storage/{storage,eviction}.go.
+Source: kubernetes/pkg/registry/core/pod/storage/storage.go.
 """
 
 from __future__ import annotations
@@ -12,11 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import orjson
-
-from apiserver.codec.body import JSON
 from apiserver.http.exchange import Exchange
-from apiserver.registry.options import delete_options
 from apiserver.registry.store import Registry
 from apiserver.request import RequestContext, Response
 from apiserver.subresources.answers import body_of, success
@@ -31,7 +26,6 @@ from wherry.api.errors import (
     required,
 )
 from wherry.api.model import format_time
-from wherry.api.policy_v1 import Eviction
 from wherry.api.scheme import BY_PLURAL
 
 PODS = BY_PLURAL["", "v1", "pods"]
@@ -40,7 +34,7 @@ Tree = dict[str, Any]
 
 
 class PodEndpoints:
-    """POST pods/binding, bindings and pods/eviction."""
+    """POST pods/binding and bindings."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -56,19 +50,6 @@ class PodEndpoints:
             assign_node(pod, binding, name, ctx.now)
 
         await self._registry.update(PODS, ctx.info.namespace, name, assign, ctx, "binding")
-        return success()
-
-    async def evict(self, ctx: RequestContext, exchange: Exchange) -> Response:
-        eviction = await body_of(Eviction, ctx, exchange)
-        name = ctx.info.name
-        named = eviction.get("metadata", {}).get("name", "")
-        if named and named != name:
-            raise bad_request("name in URL does not match name in Eviction object")
-        asked = dict(eviction.get("deleteOptions") or {})
-        if ctx.dry_run:
-            asked["dryRun"] = ["All"]
-        options = delete_options(ctx.query, orjson.dumps(asked) if asked else b"", JSON)
-        await self._registry.delete(PODS, ctx.info.namespace, name, ctx, options)
         return success()
 
 
