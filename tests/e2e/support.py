@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import select
 import subprocess
 import sys
 import time
@@ -42,6 +44,27 @@ def run(*command: str, check: bool = True, **more: Any) -> subprocess.CompletedP
     if check and done.returncode != 0:
         pytest.fail(f"{' '.join(command)} → {done.returncode}\n{done.stdout}\n{done.stderr}")
     return done
+
+
+def typed(command: list[str], text: bytes) -> str:
+    """What a terminal shows when someone types this into the command."""
+    primary, secondary = pty.openpty()
+    with subprocess.Popen(command, stdin=secondary, stdout=secondary, stderr=secondary) as process:
+        os.close(secondary)
+        os.write(primary, text)
+        shown, deadline = b"", time.monotonic() + 30
+        while time.monotonic() < deadline:
+            ready, _, _ = select.select([primary], [], [], 1.0)
+            try:
+                chunk = os.read(primary, 4096) if ready else b""
+            except OSError:
+                break
+            shown += chunk
+            if not chunk and process.poll() is not None:
+                break
+        process.kill()
+    os.close(primary)
+    return shown.decode(errors="replace")
 
 
 def wherry_program() -> str:

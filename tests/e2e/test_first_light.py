@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import pty
 import re
-import select
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.support import IMAGE, ROOT, Cluster, run, wait, wherry_program
+from tests.e2e.support import IMAGE, ROOT, Cluster, run, typed, wait, wherry_program
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 HELLO = str(ROOT / "deploy/examples/hello.yaml")
@@ -137,28 +134,7 @@ def test_exec_gives_output_exit_code_and_terminal(cluster: Cluster, namespace: s
     assert "err" in done.stderr
     done = run(*base, "-i", "--", "cat", input="through stdin\n")
     assert done.stdout == "through stdin\n"
-    assert "7" in _type(cluster, [*base, "-it", "--", "sh"], b"echo $((3+4)); exit\n")
-
-
-def _type(cluster: Cluster, command: list[str], text: bytes) -> str:
-    """What a terminal shows when someone types this into the command."""
-    primary, secondary = pty.openpty()
-    with subprocess.Popen(command, stdin=secondary, stdout=secondary, stderr=secondary) as process:
-        os.close(secondary)
-        os.write(primary, text)
-        shown, deadline = b"", time.monotonic() + 30
-        while time.monotonic() < deadline:
-            ready, _, _ = select.select([primary], [], [], 1.0)
-            try:
-                chunk = os.read(primary, 4096) if ready else b""
-            except OSError:
-                break
-            shown += chunk
-            if not chunk and process.poll() is not None:
-                break
-        process.kill()
-    os.close(primary)
-    return shown.decode(errors="replace")
+    assert "7" in typed([*base, "-it", "--", "sh"], b"echo $((3+4)); exit\n")
 
 
 def test_rollout_and_undo(cluster: Cluster, namespace: str) -> None:
