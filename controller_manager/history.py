@@ -20,6 +20,7 @@ from wherry.api.core_v1 import PodTemplateSpec
 from wherry.api.meta_v1 import ObjectMeta
 
 HASH = "controller-revision-hash"
+HASH_OF_REVISION = "controller.kubernetes.io/hash"  # on the revisions of StatefulSets
 GENERATION = "deprecated.daemonset.template.generation"
 DEFAULT_LIMIT = 10
 
@@ -98,13 +99,17 @@ def new_revision(owner: Workload, number: int, labels: dict[str, str]) -> Contro
         metadata=ObjectMeta(
             name=name,
             namespace=owner.metadata.namespace,
-            labels={**labels, HASH: suffix},
+            labels={**labels, _hash_label(owner): suffix},
             annotations=notes,
             owner_references=[controller_reference(owner)],
         ),
         data={"spec": {"template": template}},
         revision=number,
     )
+
+
+def _hash_label(owner: Workload) -> str:
+    return HASH_OF_REVISION if isinstance(owner, StatefulSet) else HASH
 
 
 def plan_clean_up(

@@ -25,6 +25,7 @@ from wherry.api.core_v1 import (
     Endpoints,
     Namespace,
     Node,
+    PersistentVolumeClaim,
     Pod,
     Service,
     ServiceAccount,
@@ -85,6 +86,7 @@ WHOLE = {
     ("", "services"): "services",
     ("", "endpoints"): "endpoints",
     ("", "namespaces"): "namespaces",
+    ("", "persistentvolumeclaims"): "claims",
     ("apps", "deployments"): "deployments",
     ("apps", "replicasets"): "replica_sets",
     ("apps", "daemonsets"): "daemon_sets",
@@ -159,6 +161,10 @@ class Informers:
     def controller_revisions(self) -> Informer[ControllerRevision]:
         indexers = {BY_CONTROLLER: controller_uid, ORPHANS: orphan_of}
         return self._keep(Informer(self._client, ControllerRevision, indexers=indexers))
+
+    @cached_property
+    def claims(self) -> Informer[PersistentVolumeClaim]:
+        return self._keep(Informer(self._client, PersistentVolumeClaim))
 
     @cached_property
     def namespaces(self) -> Informer[Namespace]:

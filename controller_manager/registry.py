@@ -20,6 +20,7 @@ from controller_manager.podgc.controller import PodGcController
 from controller_manager.replicaset.controller import ReplicaSetController
 from controller_manager.rootca.controller import RootCaController
 from controller_manager.serviceaccount.controller import ServiceAccountController
+from controller_manager.statefulset.controller import StatefulSetController
 from controller_manager.ttlafterfinished.controller import TtlAfterFinishedController
 
 
@@ -42,6 +43,7 @@ CONTROLLERS: tuple[Entry, ...] = (
     Entry("deployment-controller", "deployment", DeploymentController),
     Entry("replicaset-controller", "replicaset", ReplicaSetController),
     Entry("daemonset-controller", "daemonset", DaemonSetController),
+    Entry("statefulset-controller", "statefulset", StatefulSetController),
     Entry("job-controller", "job", JobController),
     Entry("ttl-after-finished-controller", "ttl-after-finished", TtlAfterFinishedController),
     Entry("endpoints-controller", "endpoint", EndpointsController),

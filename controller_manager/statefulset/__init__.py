@@ -1,0 +1,1 @@
+"""The StatefulSet controller: pods that each keep a name, an order and storage."""
