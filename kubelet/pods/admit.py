@@ -8,7 +8,7 @@ Source: upstream's pkg/kubelet/lifecycle/predicate.go.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from wherry.api import quantity
 from wherry.api.core_v1 import Container, Pod
@@ -70,6 +70,13 @@ def refusal(
     limit = allocatable.get("pods")
     if limit and len(here) + 1 > int(limit):
         return "OutOfpods", _short("pods", 1, len(here), int(limit))
+    return shortage(pod, here, allocatable)
+
+
+def shortage(
+    pod: Pod, here: Sequence[Pod], allocatable: Mapping[str, str]
+) -> tuple[str, str] | None:
+    """(reason, message) when there is too little cpu or memory for the pod beside those `here`."""
     for name in _COUNTED:
         if name not in allocatable:
             continue

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kubelet.runtime.protocol import PERIOD_MICROSECONDS
 from wherry.api import quantity
 from wherry.api.core_v1 import Container, Pod
 
 SHARES_PER_CPU = 1024
 SHARES_MIN, SHARES_MAX = 2, 262144
-PERIOD_MICROSECONDS = 100_000
 QUOTA_MICROSECONDS_MIN = 1_000
 MEMORY_BYTES_MIN = 6 * 1024 * 1024  # Docker refuses less
 OOM_GUARANTEED, OOM_BEST_EFFORT, OOM_MIN_BURSTABLE = -997, 1000, 3

@@ -10,7 +10,11 @@ from datetime import datetime
 
 from wherry.api.core_v1 import ContainerStatus, Pod, PodCondition, PodStatus
 
-OWNED = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+RESIZE_PENDING, RESIZE_IN_PROGRESS = "PodResizePending", "PodResizeInProgress"
+OWNED = (
+    "PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled",
+    RESIZE_PENDING, RESIZE_IN_PROGRESS,
+)  # fmt: skip
 
 
 def conditions(
@@ -22,8 +26,9 @@ def conditions(
     now: datetime,
     *,
     has_network: bool,
+    resizing: Sequence[PodCondition] = (),
 ) -> list[PodCondition]:
-    """The five conditions a kubelet owns; a time moves only with its condition's status."""
+    """The conditions a kubelet owns; a time moves only with its condition's status."""
     before = {condition.type: condition for condition in previous.conditions}
     containers = _containers_ready(phase, pod, init, main)
     found = [
@@ -32,6 +37,7 @@ def conditions(
         _ready(pod, containers),
         containers,
         PodCondition(type="PodScheduled", status="True"),
+        *resizing,
     ]
     result = []
     for condition in found:
@@ -44,6 +50,24 @@ def conditions(
             )
         )
     return result
+
+
+def resize_conditions(
+    pending: tuple[str, str] | None, error: str, *, in_progress: bool
+) -> list[PodCondition]:
+    """Conditions that are only there while they hold: a resize that waits, or is being done."""
+    found = []
+    if pending is not None:
+        reason, message = pending
+        found.append(
+            PodCondition(type=RESIZE_PENDING, status="True", reason=reason, message=message)
+        )
+    if in_progress:
+        reason = "Error" if error else ""
+        found.append(
+            PodCondition(type=RESIZE_IN_PROGRESS, status="True", reason=reason, message=error)
+        )
+    return found
 
 
 def _initialized(

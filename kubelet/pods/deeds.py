@@ -11,11 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kubelet.pods import containers, hooks
+from kubelet.pods import containers, hooks, resize
 from kubelet.pods.failures import Failures
 from kubelet.pods.killer import Hook, Killer
 from kubelet.pods.observed import Observed
-from kubelet.pods.plan import SANDBOX, Kill, Plan, Start
+from kubelet.pods.plan import SANDBOX, Kill, Plan, Resize, Start, resize_key
 from kubelet.pods.services import Services
 from kubelet.pods.starter import PodNetwork, Starter, StartError
 from kubelet.pods.status import pod_key
@@ -86,6 +86,8 @@ class Deeds:
             self._spawn(SANDBOX, self._create_sandbox(plan.create_sandbox))
         for start in plan.start:
             self._spawn(start.container.name, self._start(start, ips))
+        for change in plan.resize:
+            self._spawn(resize_key(change.container.name), self._resize(change))
         for record in plan.remove:
             self._spawn(record.id, self._remove(record))
         for name in plan.backing_off:
@@ -181,6 +183,23 @@ class Deeds:
             self.failures.add(name, failure, self._s.clock.now())
         else:
             self.failures.forget(name)
+
+    async def _resize(self, change: Resize) -> None:
+        key, record = resize_key(change.container.name), change.record
+        try:
+            await self._s.runtime.update(record.id, resize.told(change.container))
+            after = await self._s.cache.look(record.id)
+        except RuntimeFailure as error:
+            self._resize_failed(key, str(error))
+            return
+        if after is not None and resize.is_stale(change.container, after):
+            self._resize_failed(key, f"the engine applies other resources: {after.applied}")
+        else:
+            self.failures.forget(key)
+
+    def _resize_failed(self, key: str, message: str) -> None:
+        self._say("Warning", "ResizeError", f"Pod resize error: {resize.described(self._pod(), message)}")  # fmt: skip
+        self.failures.add(key, StartError("ResizeError", message), self._s.clock.now())
 
     async def _requisites(self, start: Start) -> tuple[Any, Mapping[str, Path]]:
         paths = await self._volumes()

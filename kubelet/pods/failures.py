@@ -6,7 +6,7 @@ often, since it costs little and a change of the object also clears it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -70,6 +70,11 @@ class Failures:
             else:
                 found[name] = Waiting(error.reason, error.message)
         return found
+
+    def message(self, names: Iterable[str]) -> str:
+        """Why the first of these failed that did; empty when none did."""
+        found = (self._failures[name].error.message for name in names if name in self._failures)
+        return next(found, "")
 
     def changes_at(self, now: datetime) -> datetime | None:
         """When `waiting` will say something else by itself."""

@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from kubelet.network.cni import Attachment, NetworkError
-from kubelet.pods import admit
+from kubelet.pods import admit, resize
+from kubelet.pods.resize import Refusal
 from kubelet.pods.services import Services
 from kubelet.pods.status import is_terminal
 from kubelet.pods.worker import PodWorker
@@ -86,6 +87,7 @@ class PodManager:
             while True:
                 lost = await self._free_addresses(lost)
                 await self._s.clock.sleep(HOUSEKEEPING_SECONDS)
+                self._room_changed()
                 api = {pod.metadata.uid for pod in self._informer.list()}
                 self._adopt_orphans(api | set(self._workers))
 
@@ -124,7 +126,11 @@ class PodManager:
         rejected = self._refusal(pod)
         if rejected is None:
             self._s.objects.register(pod)
-        self._begin(uid, PodWorker(self._s, pod, rejected=rejected))
+        worker = PodWorker(
+            self._s, pod, rejected=rejected, judge=self._judge_resize,
+            on_resized=self._room_changed,
+        )  # fmt: skip
+        self._begin(uid, worker)
 
     def _is_here(self, uid: str) -> bool:
         return bool(self._s.cache.records(uid))
@@ -137,18 +143,33 @@ class PodManager:
         node = self._node()
         if node is None:
             return None
-        others = [
-            other.pod
-            for other in self._workers.values()
-            if not other.is_over and other.pod.metadata.uid not in self._orphans
-        ]
-        found = admit.refusal(pod, others, node.status.allocatable, node.metadata.labels)
+        found = admit.refusal(pod, self._others(uid), node.status.allocatable, node.metadata.labels)
         if found is None:
             return None
         reason, message = found
         log.info("pod %s/%s rejected: %s", pod.metadata.namespace, pod.metadata.name, message)
         self._s.event(pod, "Warning", reason, message)
         return "Failed", reason, f"Pod was rejected: {message}"
+
+    def _others(self, uid: str) -> list[Pod]:
+        """The other pods that take of this node, with what they were promised."""
+        return [
+            other.agreed
+            for other_uid, other in self._workers.items()
+            if other_uid != uid and not other.is_over and other_uid not in self._orphans
+        ]
+
+    def _judge_resize(self, pod: Pod) -> Refusal | None:
+        node = self._node()
+        if node is None:
+            return None
+        return resize.judge(pod, self._others(pod.metadata.uid), node.status.allocatable)
+
+    def _room_changed(self) -> None:
+        """Resizes that wait for room are judged anew."""
+        for worker in self._workers.values():
+            if worker.waits_for_room:
+                worker.poke()
 
     def _begin(self, uid: str, worker: PodWorker) -> None:
         assert self._tasks is not None
@@ -169,6 +190,7 @@ class PodManager:
             self._workers.pop(uid, None)
             self._orphans.discard(uid)
             self._s.objects.unregister(uid)
+            self._room_changed()
 
     # -- orphans
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from kubelet.pods import containers, restart
+from kubelet.pods import containers, resize, restart
 from kubelet.pods.observed import Observed
 from kubelet.runtime import labels as names
 from kubelet.runtime.protocol import ContainerRecord, State
@@ -73,6 +73,14 @@ class Kill:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """Change what a running container may use."""
+
+    record: ContainerRecord
+    container: Container
+
+
 @dataclass(slots=True)
 class Plan:
     """What to do. All of it may be done at the same time.
@@ -86,6 +94,7 @@ class Plan:
     sandbox_changed: bool = False
     start: list[Start] = field(default_factory=list)
     kill: list[Kill] = field(default_factory=list)
+    resize: list[Resize] = field(default_factory=list)
     remove_sandboxes: list[ContainerRecord] = field(default_factory=list)
     remove: list[ContainerRecord] = field(default_factory=list)
     wake_at: datetime | None = None
@@ -100,6 +109,11 @@ class Plan:
 def spec_hash(container: Container) -> str:
     """Changes when a running container must be replaced: the image is all that may change in place."""
     return hashlib.sha256(f"{container.name}\0{container.image}".encode()).hexdigest()[:16]
+
+
+def resize_key(container: str) -> str:
+    """The key of a resize among the busy ones and those to be tried again."""
+    return f"{container}/resize"
 
 
 def grace_seconds(pod: Pod) -> int:
@@ -271,20 +285,34 @@ class _Wanted:
         return False
 
     def _must_die(self, container: Container, record: ContainerRecord) -> bool:
-        """Kill a running container that failed its probe or whose image changed."""
+        """Kill a running container that failed its probe or must start anew to change."""
         message = ""
         if record.id in self._now.failing:
             message = self._now.failing[record.id]
         elif record.labels.get(names.SPEC_HASH) not in (None, spec_hash(container)):
             message = f"Container {container.name} definition changed, will be restarted"
+        elif resize.needs_restart(container, record):
+            message = f"Container {container.name} resize requires restart"
         if not message:
+            if resize.is_stale(container, record):
+                self._resize(container, record)
             return False
         self._result.kill.append(Kill(record, _probe_grace(self._now.pod, container), message))
         return True
 
+    def _resize(self, container: Container, record: ContainerRecord) -> None:
+        key = resize_key(container.name)
+        not_before = self._now.not_before.get(key)
+        if not_before is not None and not_before > self._now.now:
+            self._result.wake(not_before)
+        elif key not in self._now.busy:
+            self._result.resize.append(Resize(record, container))
+
     def _again(self, container: Container, ended: ContainerRecord) -> None:
         """Start it anew when its back-off is over."""
         at = restart.restart_at(ended)
+        if resize.needs_restart(container, ended):
+            at = self._now.now  # it ended for its new resources, and did not fail
         if at > self._now.now:
             self._result.backing_off[container.name] = restart.delay_seconds(ended)
             self._result.wake(at)

@@ -53,6 +53,12 @@ def patch(uid: str, status: PodStatus, known: PodStatus) -> dict[str, Any]:
     body["conditions"] = [
         {"reason": None, "message": None, **condition} for condition in body.get("conditions", ())
     ]
+    held = {condition["type"] for condition in body["conditions"]}
+    body["conditions"] += [
+        {"$patch": "delete", "type": condition["type"]}
+        for condition in old.get("conditions", ())
+        if condition["type"] in CONDITIONS and condition["type"] not in held
+    ]
     return {"metadata": {"uid": uid}, "status": body}
 
 

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from kubelet.pods import containers, restart
-from kubelet.pods.conditions import conditions
+from kubelet.pods import containers, resize, restart
+from kubelet.pods.conditions import conditions, resize_conditions
 from kubelet.pods.observed import Observed
 from kubelet.runtime.protocol import ContainerRecord, State
 from wherry.api.core_v1 import (
@@ -26,6 +26,7 @@ from wherry.api.core_v1 import (
     ContainerStatus,
     HostIP,
     Pod,
+    PodCondition,
     PodIP,
     PodStatus,
     VolumeMountStatus,
@@ -52,6 +53,8 @@ class View:
     started:  names of running containers whose startup probe (if any) has passed
     messages: container id → termination message
     images:   image id → what `imageID` shows
+    resize_pending: (reason, message) of a resize that waits for room
+    resize_error:   why the engine did not take new resources
     forced:   (phase, reason, message) of a pod rejected, evicted or past its deadline
     """
 
@@ -68,6 +71,8 @@ class View:
     started: frozenset[str] = frozenset()
     messages: Mapping[str, str] = field(default_factory=dict)
     images: Mapping[str, str] = field(default_factory=dict)
+    resize_pending: tuple[str, str] | None = None
+    resize_error: str = ""
     forced: tuple[str, str, str] | None = None
 
 
@@ -87,7 +92,8 @@ def compute(view: View) -> PodStatus:
         reason=view.forced[1] if view.forced else view.previous.reason,
         message=view.forced[2] if view.forced else view.previous.message,
         conditions=conditions(view.pod, phase, init, main, view.previous, view.now,
-                              has_network=view.observed.sandbox is not None and bool(view.pod_ips)),
+                              has_network=view.observed.sandbox is not None and bool(view.pod_ips),
+                              resizing=_resizing(view)),
         host_ip=view.node_ip,
         host_ips=[HostIP(ip=view.node_ip)] if view.node_ip else [],
         pod_ip=ips[0] if ips else "",
@@ -98,6 +104,17 @@ def compute(view: View) -> PodStatus:
         ephemeral_container_statuses=hold,
         observed_generation=view.pod.metadata.generation,
     )  # fmt: skip
+
+
+def _resizing(view: View) -> list[PodCondition]:
+    if view.finished or view.forced:
+        return []
+    latest = ((c, view.observed.latest(c.name)) for c in resize.resizable(view.pod))
+    in_progress = any(
+        record is not None and record.state is State.RUNNING and resize.is_stale(container, record)
+        for container, record in latest
+    )
+    return resize_conditions(view.resize_pending, view.resize_error, in_progress=in_progress)
 
 
 def is_terminal(status: PodStatus) -> bool:
@@ -172,8 +189,8 @@ def _container_status(view: View, container: Container, *, initializing: bool) -
         image_id=view.images.get(record.image_id, "") if record is not None else "",
         container_id=RUNTIME_PREFIX + record.id if record is not None else "",
         started=is_started,
-        allocated_resources=container.resources.requests if running else {},
-        resources=container.resources if running else None,
+        allocated_resources=container.resources.requests,
+        resources=resize.shown(container, record if running else None),
         volume_mounts=[
             VolumeMountStatus(
                 name=mount.name,

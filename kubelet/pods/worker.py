@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from kubelet.pods import containers, plan
+from kubelet.pods.allocation import Judge, PodAllocation
 from kubelet.pods.deeds import Deeds
 from kubelet.pods.ending import Ending
 from kubelet.pods.messages import Messages
@@ -51,7 +53,13 @@ class PodWorker:
     """Drives one pod. `run` ends when nothing of the pod is left to do on this node."""
 
     def __init__(
-        self, services: Services, pod: Pod, *, rejected: tuple[str, str, str] | None = None
+        self,
+        services: Services,
+        pod: Pod,
+        *,
+        rejected: tuple[str, str, str] | None = None,
+        judge: Judge = lambda pod: None,
+        on_resized: Callable[[], None] = lambda: None,
     ) -> None:
         self.pod = pod
         self._s = services
@@ -66,12 +74,27 @@ class PodWorker:
         self._image_ids: dict[str, str] = {}
         self._publisher = Publisher(services.client, services.clock, pod)
         self._ending = Ending(services)
+        self._allocation = PodAllocation(pod, judge, self._say)
+        self._on_resized = on_resized
         self._deeds: Deeds | None = None
 
     @property
     def is_over(self) -> bool:
         """It runs nothing and will not: it takes none of the node's resources."""
         return self._finished or self._forced is not None
+
+    @property
+    def agreed(self) -> Pod:
+        """The pod with the resources that it was promised, which a resize may wish to change."""
+        return self._allocation.agreed(self.pod)
+
+    @property
+    def waits_for_room(self) -> bool:
+        """Whether a resize is refused for now."""
+        return self._allocation.refused is not None
+
+    def _say(self, type: str, reason: str, message: str) -> None:
+        self._s.event(self.pod, type, reason, message)
 
     # -- the mailbox
 
@@ -110,7 +133,7 @@ class PodWorker:
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
-            deeds = Deeds(self._s, self._starter, tasks, self.poke, lambda: self.pod)
+            deeds = Deeds(self._s, self._starter, tasks, self.poke, lambda: self.agreed)
             messages = Messages(self._s.runtime, tasks, self.poke)
             self._deeds = deeds
             helpers = [
@@ -146,6 +169,8 @@ class PodWorker:
         stop = self._stop()
         if stop is not None:
             deeds.stop()
+        elif not self._finished and self._allocation.consider(self.pod):
+            self._on_resized()
         look = await self._look(deeds)
         messages.collect(look.observed)
         result = plan.plan(self._situation(look, deeds, stop))
@@ -236,7 +261,7 @@ class PodWorker:
                     f"Container {record.name} failed {word} probe, will be restarted"
                 )
         return Situation(
-            pod=self.pod,
+            pod=self.agreed,
             observed=look.observed,
             now=look.now,
             finished=self._finished,
@@ -256,7 +281,7 @@ class PodWorker:
         before = self._publisher.latest
         status = compute(
             View(
-                pod=self.pod,
+                pod=self.agreed,
                 observed=look.observed,
                 now=look.now,
                 # Conditions of others are as the server has them, ours as we last said.
@@ -276,10 +301,15 @@ class PodWorker:
                 started=look.started,
                 messages=messages.texts,
                 images=self._image_ids,
+                resize_pending=self._allocation.refused,
+                resize_error=deeds.failures.message(
+                    plan.resize_key(c.name) for c in containers.everyone(self.pod)
+                ),
                 forced=self._forced,
             )
         )
         self._publisher.publish(status)
+        self._allocation.say_completed(self.pod, before, status)
         self._say_pull_back_off(before, status)
 
     def _say_pull_back_off(self, before: PodStatus, after: PodStatus) -> None:

@@ -28,6 +28,8 @@ from kubelet.runtime.docker_auth import auth_header
 from kubelet.runtime.docker_streams import Demultiplexer, DockerStream, read_bounded
 from kubelet.runtime.engine_http import EngineHttp
 from kubelet.runtime.protocol import (
+    PERIOD_MICROSECONDS,
+    Applied,
     ContainerEvent,
     ContainerRecord,
     ContainerStats,
@@ -186,6 +188,16 @@ class DockerRuntime:
         except RuntimeFailure as error:
             if "is not running" not in str(error):
                 raise
+
+    async def update(self, container_id: str, wanted: Applied) -> None:
+        # Without swap, as at its creation. Docker takes 0 for "as it is".
+        await self._call(
+            self._api.update_container, container_id,
+            cpu_shares=wanted.cpu_shares or None,
+            cpu_period=PERIOD_MICROSECONDS if wanted.cpu_quota else None,
+            cpu_quota=wanted.cpu_quota or None,
+            mem_limit=wanted.memory or None, memswap_limit=wanted.memory or None,
+        )  # fmt: skip
 
     async def remove(self, container_id: str) -> None:
         self._known.pop(container_id, None)

@@ -7,7 +7,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kubelet.runtime import labels as names
-from kubelet.runtime.protocol import ContainerRecord, ContainerStats, EngineInfo, ImageRecord, State
+from kubelet.runtime.protocol import (
+    Applied,
+    ContainerRecord,
+    ContainerStats,
+    EngineInfo,
+    ImageRecord,
+    State,
+)
 
 # Docker's states; "paused" and "restarting" have a process, "dead" is a removal that failed.
 _STATES = {
@@ -51,7 +58,17 @@ def container_record(tree: Mapping[str, Any]) -> ContainerRecord:
         image=tree["Config"]["Labels"].get(names.IMAGE, tree["Config"]["Image"]),
         image_id=tree["Image"],
         host_network=tree["HostConfig"]["NetworkMode"] == "host",
+        applied=applied(tree["HostConfig"]),
         labels=tree["Config"]["Labels"],
+    )
+
+
+def applied(host: Mapping[str, Any]) -> Applied:
+    """From a HostConfig, of a container or to be."""
+    return Applied(
+        cpu_shares=int(host.get("CpuShares") or 0),
+        cpu_quota=int(host.get("CpuQuota") or 0),
+        memory=int(host.get("Memory") or 0),
     )
 
 

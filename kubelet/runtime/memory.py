@@ -13,8 +13,10 @@ from datetime import datetime
 from typing import Any
 
 from kubelet.runtime import labels as names
+from kubelet.runtime.docker_records import applied
 from kubelet.runtime.protocol import (
     STDOUT,
+    Applied,
     ContainerEvent,
     ContainerRecord,
     ContainerStats,
@@ -107,6 +109,7 @@ class MemoryRuntime:
             image=labels.get(names.IMAGE, config["Image"]),
             image_id=image.id,
             host_network=config["HostConfig"].get("NetworkMode") == "host",
+            applied=applied(config["HostConfig"]),
             labels=dict(labels),
         )
         return container_id
@@ -138,6 +141,10 @@ class MemoryRuntime:
     async def signal(self, container_id: str, signal: str) -> None:
         if container_id in self._containers and not (self._ignores_term and signal != "SIGKILL"):
             self.end(container_id, _SIGNALS.get(signal, 128))
+
+    async def update(self, container_id: str, wanted: Applied) -> None:
+        record = await self.inspect(container_id)
+        self._containers[record.id] = replace(record, applied=wanted)
 
     async def remove(self, container_id: str) -> None:
         container_id = self._names.get(container_id, container_id)

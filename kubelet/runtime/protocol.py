@@ -19,6 +19,7 @@ from kubelet.runtime import labels as names
 from kubelet.runtime.labels import Identity, identity
 
 STDIN, STDOUT, STDERR = 0, 1, 2
+PERIOD_MICROSECONDS = 100_000  # that cpu quotas are of
 
 
 class RuntimeFailure(Exception):
@@ -40,6 +41,15 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Applied:
+    """Resources a container has: shares, microseconds per 100 ms and bytes (0 = no limit)."""
+
+    cpu_shares: int = 0
+    cpu_quota: int = 0
+    memory: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerRecord:
     """One container as last seen. `error` is the engine's text when it could not be started."""
 
@@ -55,6 +65,7 @@ class ContainerRecord:
     image: str = ""
     image_id: str = ""
     host_network: bool = False
+    applied: Applied | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -196,6 +207,10 @@ class Runtime(Protocol):
 
     async def signal(self, container_id: str, signal: str) -> None:
         """Send a signal ("SIGTERM"); no error when it has ended already."""
+        ...
+
+    async def update(self, container_id: str, wanted: Applied) -> None:
+        """Change what a container may use while it runs. A limit can't be taken away."""
         ...
 
     async def remove(self, container_id: str) -> None:

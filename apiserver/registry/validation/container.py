@@ -59,6 +59,8 @@ def validate_containers(spec: Tree, volumes: Volumes, path: str) -> list[FieldEr
             errors += validate_lifecycle(lifecycle, f"{here}.lifecycle")
         errors += validate_probes(container, here)
         errors += _restart_policy(container, here)
+    if spec.get("restartPolicy") == "Never":
+        errors += _restarts_never(containers, at)
     return errors + _host_port_conflicts(containers, at)
 
 
@@ -227,6 +229,16 @@ def _resize_policy(policies: Sequence[Tree], path: str) -> list[FieldError]:
                 unsupported(path, restart, _RESIZE_POLICIES) if restart else required(path)
             )
     return errors
+
+
+def _restarts_never(containers: Sequence[Tree], path: str) -> list[FieldError]:
+    detail = "must be 'NotRequired' when `restartPolicy` is 'Never'"
+    return [
+        invalid(f"{path}[{index}].resizePolicy", policy["restartPolicy"], detail)
+        for index, container in enumerate(containers)
+        for policy in container.get("resizePolicy", ())
+        if policy["restartPolicy"] == "RestartContainer"
+    ]
 
 
 def trimmed_images(containers: Sequence[Tree], path: str) -> list[FieldError]:

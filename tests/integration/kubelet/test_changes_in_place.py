@@ -9,6 +9,7 @@ from wherry.api.core_v1 import Pod
 
 pytestmark = pytest.mark.e2e
 __all__ = ["pods"]
+MEMORY, QUOTA, SHARES = "memory.limit_in_bytes", "cpu.cfs_quota_us", "cpu.shares"
 
 
 async def debug(kubelet, name, **fields):
@@ -58,3 +59,92 @@ async def test_a_target_that_is_not_there_is_told(kubelet, pods):
         ),
     )
     assert debugger_state(found).waiting.message == "unable to find target container i"
+
+
+def resources(cpu, memory, request="50m"):
+    return {
+        "limits": {"cpu": cpu, "memory": memory},
+        "requests": {"cpu": request, "memory": "16Mi"},
+    }
+
+
+async def resize(kubelet, name, wanted):
+    body = {"spec": {"containers": [{"name": "c", "resources": wanted}]}}
+    return await kubelet.client.patch(
+        Pod, name, "default", body, type="strategic", subresource="resize"
+    )
+
+
+def applied(pod, wanted):
+    """Whether the pod's first container has these and nothing of a resize is left to do."""
+    statuses = pod.status.container_statuses
+    return (
+        bool(statuses)
+        and statuses[0].resources is not None
+        and statuses[0].resources.to_wire() == wanted
+        and not {c.type for c in pod.status.conditions if c.type.startswith("PodResize")}
+    )
+
+
+def limits(kubelet, pod):
+    """Bytes, microseconds, shares: as the kernel has them."""
+    id = pod.status.container_statuses[0].container_id.removeprefix("docker://")
+    found = [path.parent for path in kubelet.machine.cgroups(id) for path in path.iterdir()]
+    values = {}
+    for folder in set(found):
+        for name in (MEMORY, QUOTA, SHARES):
+            if (folder / name).exists():
+                values[name] = int((folder / name).read_text())
+    return values
+
+
+async def test_cpu_and_memory_change_in_place(kubelet, pods):
+    await pods("resized", container(resources=resources("200m", "64Mi")))
+    before = await kubelet.until("resized", running)
+    for wanted, numbers in (
+        (resources("300m", "96Mi", "100m"), {MEMORY: 96 << 20, QUOTA: 30_000, SHARES: 102}),
+        (resources("100m", "32Mi"), {MEMORY: 32 << 20, QUOTA: 10_000, SHARES: 51}),
+    ):
+        made = await resize(kubelet, "resized", wanted)
+        found = await kubelet.until(
+            "resized",
+            lambda pod, w=wanted, g=made.metadata.generation: (
+                applied(pod, w) and pod.status.observed_generation == g
+            ),
+        )
+        assert limits(kubelet, found) == numbers
+        assert found.status.container_statuses[0].allocated_resources == wanted["requests"]
+    one, other = before.status.container_statuses[0], found.status.container_statuses[0]
+    assert (one.container_id, one.restart_count) == (other.container_id, other.restart_count)
+    reasons = {reason for reason, _ in await kubelet.events("resized")}
+    assert {"ResizeStarted", "ResizeCompleted"} <= reasons
+
+
+async def test_a_container_that_must_start_anew_for_memory(kubelet, pods):
+    policy = [{"resourceName": "memory", "restartPolicy": "RestartContainer"}]
+    await pods("anew", container(resources=resources("200m", "64Mi"), resizePolicy=policy))
+    await kubelet.until("anew", running)
+    wanted = resources("200m", "128Mi")
+    await resize(kubelet, "anew", wanted)
+    found = await kubelet.until("anew", lambda pod: applied(pod, wanted) and running(pod))
+    assert found.status.container_statuses[0].restart_count == 1
+    assert limits(kubelet, found)[MEMORY] == 128 << 20
+
+
+async def test_more_than_the_node_has_waits_and_says_so(kubelet, pods):
+    first = resources("200m", "64Mi")
+    await pods("greedy", container(resources=first))
+    before = await kubelet.until("greedy", running)
+    await resize(kubelet, "greedy", resources("900", "64Mi", "800"))
+    found = await kubelet.until(
+        "greedy", lambda pod: any(c.type == "PodResizePending" for c in pod.status.conditions)
+    )
+    [pending] = [c for c in found.status.conditions if c.type == "PodResizePending"]
+    assert pending.reason == "Infeasible"
+    assert pending.message.startswith("Node didn't have enough capacity: cpu, requested: 800000")
+    assert found.status.container_statuses[0].allocated_resources == first["requests"]
+    # The wish is taken back: nothing of it is left, and nothing happened to the container.
+    await resize(kubelet, "greedy", first)
+    after = await kubelet.until("greedy", lambda pod: applied(pod, first))
+    one, other = before.status.container_statuses[0], after.status.container_statuses[0]
+    assert (one.container_id, one.restart_count) == (other.container_id, other.restart_count)

@@ -11,7 +11,7 @@ from kubelet.runtime import labels as names
 from kubelet.runtime.docker import DockerRuntime
 from kubelet.runtime.labels import Identity
 from kubelet.runtime.memory import MemoryRuntime
-from kubelet.runtime.protocol import NotFound, RuntimeFailure, State
+from kubelet.runtime.protocol import Applied, NotFound, RuntimeFailure, State
 from wherry.daemon.clock import SystemClock
 
 SECONDS_MAX = 20
@@ -244,3 +244,15 @@ class TestDockerOnly:
         await bench.runtime.signal(made, signal.Signals.SIGTERM.name)
         ended = await until(bench.runtime, made, State.EXITED)
         assert (ended.exit_code, time.monotonic() - begun < 3) == (0, True)
+
+
+async def test_resources_change_while_it_runs(bench):
+    made = await bench.create("sleep")
+    await bench.runtime.start(made)
+    wanted = Applied(cpu_shares=512, cpu_quota=50_000, memory=64 << 20)
+    await bench.runtime.update(made, wanted)
+    after = await bench.runtime.inspect(made)
+    assert (after.applied, after.state) == (wanted, State.RUNNING)
+    less = Applied(cpu_shares=256, cpu_quota=25_000, memory=32 << 20)
+    await bench.runtime.update(made, less)
+    assert (await bench.runtime.inspect(made)).applied == less

@@ -47,6 +47,7 @@ def record(
     error="",
     delay=0,
     ran=5.0,
+    applied=None,
 ):
     identity = Identity("u", "p", "d", name, attempt)
     created = NOW - timedelta(seconds=ago)
@@ -61,6 +62,7 @@ def record(
         finished_at=created + timedelta(seconds=ran) if state is State.EXITED else None,
         exit_code=code,
         error=error,
+        applied=applied,
         labels=labels,
     )
 

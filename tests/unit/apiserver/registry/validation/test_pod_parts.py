@@ -207,3 +207,12 @@ def test_an_ephemeral_container_stays_ended() -> None:
     assert [str(one) for one in STRATEGY.validate_status_update(tree, old)] == [
         "status.ephemeralContainerStatuses[0].state: Forbidden: may not be transitioned to non-terminated state"
     ]  # fmt: skip
+
+
+def test_what_never_restarts_is_resized_without() -> None:
+    policy = [{"resourceName": "cpu", "restartPolicy": "RestartContainer"}]
+    errors = STRATEGY.validate(pod({"resizePolicy": policy}, restartPolicy="Never"))
+    assert [str(one) for one in errors] == [
+        "spec.containers[0].resizePolicy: Invalid value: \"RestartContainer\": must be 'NotRequired' when `restartPolicy` is 'Never'"
+    ]  # fmt: skip
+    assert STRATEGY.validate(pod({"resizePolicy": policy})) == []
