@@ -5,6 +5,9 @@ out (unless somebody else owns it), and hands over the fields. Where the merge w
 other managers it answers with `Conflicts`, unless forced. The applied tree is what the client wrote,
 checked by `typed_check.py` but not canonical: exactly its fields are owned.
 
+Values are compared as the merge leaves them, before defaults: an atomic list whose items got defaults
+differs from the one that was applied, as it does upstream.
+
 Not here: changes of a type's list topology between versions (there is one version of each type).
 Source: sigs.k8s.io/structured-merge-diff/merge/update.go, k8s.io/apimachinery/pkg/util/managedfields.
 """
