@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from apiserver.http.request_info import parse_query, parse_resource, split_path
+from apiserver.http.request_info import parse_query, parse_resource, proxied, split_path
 from wherry.api.errors import ApiError
 
 
@@ -93,3 +93,29 @@ def test_query_with_too_many_parameters() -> None:
     with pytest.raises(ApiError) as refusal:
         parse_query(b"&".join(b"a=1" for _ in range(2000)))
     assert refusal.value.code == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "want"),
+    [
+        (b"/api/v1/namespaces/n/pods/p/proxy", (b"/api/v1/namespaces/n/pods/p/proxy", b"")),
+        (b"/api/v1/nodes/n:10250/proxy/a//b/..", (b"/api/v1/nodes/n:10250/proxy", b"/a//b/..")),
+        (b"/api/v1/namespaces/n/services/https:s:x/proxy/%2F/",
+         (b"/api/v1/namespaces/n/services/https:s:x/proxy", b"/%2F/")),
+        (b"/api/v1/namespaces/n/pods/p/proxyx", None),
+        (b"/api/v1/namespaces/n/pods/proxy", None),
+        (b"/api/v1/namespaces/n/configmaps/c/proxy/x", None),
+        (b"/api/v1/pods", None),
+    ],
+)  # fmt: skip
+def test_what_follows_proxy_is_not_ours(path: bytes, want: tuple[bytes, bytes] | None) -> None:
+    assert proxied(path) == want
+
+
+@pytest.mark.parametrize(
+    ("method", "verb"), [("GET", "get"), ("HEAD", "get"), ("POST", "create"), ("OPTIONS", "")]
+)
+def test_proxy_takes_every_method(method: str, verb: str) -> None:
+    path = "/api/v1/namespaces/n/pods/p:80/proxy"
+    found = parse_resource(method, path, split_path(path.encode()), {})
+    assert (found.verb, found.name, found.subresource) == (verb, "p:80", "proxy")

@@ -1,0 +1,450 @@
+"""port-forward, attach and proxy by unmodified clients: real API server, the kubelet's real server.
+
+Only the engine is played, and "the pod's network" is this machine's: its ports are a small HTTP server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import os
+import shutil
+import socket
+import ssl
+import time
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import kubernetes
+import kubernetes.stream
+import pytest
+import websockets
+from prometheus_client import CollectorRegistry
+from websockets.asyncio.server import ServerConnection
+
+from kubelet.runtime import labels
+from kubelet.runtime.protocol import STDOUT, ContainerRecord, State
+from kubelet.server.app import Server
+from kubelet.server.auth import Caller
+from kubelet.server.serve import serve
+from wherry.api.core_v1 import Pod
+from wherry.daemon.certificate import load_context, self_signed_pem
+from wherry.daemon.clock import SystemClock
+
+TOKEN = "test-token"
+BIG = os.urandom(3_000_000)
+PAGE = b'<html><a href="/next">next</a><a href="http://elsewhere/">out</a></html>'
+POD_ADDRESS = "10.99.0.1"  # never connected to: `connect` of this test goes to localhost
+needs_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason="no kubectl on PATH")
+
+
+class Everybody:
+    """Lets every caller in: who may is tested elsewhere."""
+
+    async def caller(self, certificate: object, token: str) -> Caller:
+        return Caller("apiserver")
+
+    async def may(self, caller: Caller, verb: str, subresources: object) -> bool:
+        return True
+
+
+class Echo:
+    """A main process that says back what it is told, in capitals."""
+
+    def __init__(self) -> None:
+        self.said: asyncio.Queue[tuple[int, bytes] | None] = asyncio.Queue()
+
+    async def read(self) -> tuple[int, bytes] | None:
+        return await self.said.get()
+
+    async def write(self, data: bytes) -> None:
+        await self.said.put((STDOUT, data.upper()))
+        if b"bye" in data:
+            await self.said.put(None)
+
+    async def close_stdin(self) -> None:
+        await self.said.put(None)
+
+    async def resize(self, width: int, height: int) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass
+class Node:
+    """What the kubelet's server asks of the node: pods, engine, network."""
+
+    namespace: str
+    web_port: int = 0
+    inspected: int = 0
+
+    def pods(self) -> list[Pod]:
+        return []
+
+    def pod(self, namespace: str, name: str) -> Pod | None:
+        spec = {"containers": [{"name": "c", "stdin": True}]}
+        tree = {"metadata": {"name": name, "namespace": namespace, "uid": "u"}, "spec": spec}
+        return Pod.from_wire({**tree, "status": {"podIP": POD_ADDRESS}}) if name == "web" else None
+
+    def containers(self, pod_uid: str) -> list[ContainerRecord]:
+        return [
+            ContainerRecord(
+                kind, State.RUNNING, datetime.now(UTC), started_at=datetime.now(UTC), pid=1,
+                labels={labels.TYPE: kind, labels.CONTAINER_NAME: "c"},
+            )
+            for kind in (labels.TYPE_SANDBOX, labels.TYPE_CONTAINER)
+        ]  # fmt: skip
+
+    async def inspect(self, container_id: str) -> ContainerRecord:
+        assert container_id == labels.TYPE_SANDBOX
+        self.inspected += 1
+        return self.containers("u")[0]
+
+    async def attach(self, container_id: str, *, stdin: bool, tty: bool) -> Echo:
+        return Echo()
+
+    async def connect(self, pid: int, addresses: Any, port: int) -> socket.socket:
+        found = socket.socket()
+        found.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(found, ("127.0.0.1", port))
+        except BaseException:
+            found.close()
+            raise
+        return found
+
+
+async def web(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """An HTTP server with a page, a big body, a redirect, an echo, and a half-closed connection."""
+    try:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        await answer(head, reader, writer)
+        await writer.drain()
+    except (OSError, EOFError):
+        pass  # the client left early
+    finally:
+        writer.close()
+
+
+async def answer(head: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    _, *fields = head.lower().split("\r\n")
+    method, path = head.split(" ", 2)[:2]
+    length = next((int(one.split(":")[1]) for one in fields if one.startswith("content-len")), 0)
+
+    def say(body: bytes, *more: str, status: str = "200 OK") -> None:
+        lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *more, "", ""]
+        writer.write("\r\n".join(lines).encode() + (b"" if method == "HEAD" else body))
+
+    if path == "/big":
+        say(BIG)
+    elif path == "/page":
+        say(gzip.compress(PAGE), "Content-Type: text/html", "Content-Encoding: gzip")
+    elif path == "/moved":
+        say(b"", "Location: /page?x=1", status="302 Found")
+    elif path == "/eof":
+        writer.write(b"HTTP/1.0 200 OK\r\n\r\n" + (await reader.read()).upper())
+    elif path == "/silent":
+        return
+    elif "transfer-encoding: chunked" in fields:
+        body = b""
+        while size := int(await reader.readline(), 16):
+            body += await reader.readexactly(size + 2)
+        say(body.replace(b"\r\n", b""))
+    else:
+        cookies = ("Set-Cookie: a=1", "Set-Cookie: b=2")
+        said = f"{method} {path} {'authorization' in head.lower()}\n".encode()
+        say(said + await reader.readexactly(length), *cookies, "X-Path: yes")
+
+
+@dataclass
+class Site:
+    """Pod `web` and a service of it, on a node whose kubelet runs in this process."""
+
+    apiserver: Any
+    client: httpx.AsyncClient
+    node: Node
+    kubelet_port: int
+
+    @property
+    def base(self) -> str:
+        return f"/api/v1/namespaces/{self.node.namespace}"
+
+    async def post(self, path: str, kind: str, name: str, **more: Any) -> None:
+        version = "discovery.k8s.io/v1" if kind == "EndpointSlice" else "v1"
+        metadata = {"name": name, **more.pop("metadata", {})}
+        tree = {"kind": kind, "apiVersion": version, "metadata": metadata, **more}
+        (await self.client.post(path, json=tree)).raise_for_status()
+
+    async def prepare(self) -> None:
+        name = self.node.namespace
+        await self.post("/api/v1/namespaces", "Namespace", name)
+        await self.post(f"{self.base}/serviceaccounts", "ServiceAccount", "default")
+        await self.post("/api/v1/nodes", "Node", name)
+        await self.put_status(
+            f"/api/v1/nodes/{name}",
+            {
+                "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
+                "daemonEndpoints": {"kubeletEndpoint": {"Port": self.kubelet_port}},
+            },
+        )
+        port = {"name": "http", "containerPort": self.node.web_port}
+        container = {"name": "c", "image": "i", "ports": [port], "stdin": True}
+        spec = {"containers": [container], "nodeName": name}
+        await self.post(f"{self.base}/pods", "Pod", "web", spec=spec)
+        running = {"phase": "Running", "podIP": POD_ADDRESS, "podIPs": [{"ip": POD_ADDRESS}]}
+        condition = {"type": "Ready", "status": "True"}
+        await self.put_status(f"{self.base}/pods/web", {**running, "conditions": [condition]})
+        ports = [{"name": "http", "port": 80, "targetPort": "http"}]
+        await self.post(f"{self.base}/services", "Service", "web", spec={"ports": ports})
+        target = {"kind": "Pod", "name": "web", "namespace": name}
+        await self.post(
+            f"/apis/discovery.k8s.io/v1/namespaces/{name}/endpointslices", "EndpointSlice", "web-1",
+            metadata={"labels": {"kubernetes.io/service-name": "web"}}, addressType="IPv4",
+            ports=[{"name": "http", "port": self.node.web_port}],
+            endpoints=[{"addresses": [POD_ADDRESS], "targetRef": target}],
+        )  # fmt: skip
+
+    async def put_status(self, path: str, status: dict[str, Any]) -> None:
+        tree = (await self.client.get(path)).json()
+        answer = await self.client.put(
+            f"{path}/status", json={**tree, "status": {**tree.get("status", {}), **status}}
+        )
+        assert answer.is_success, answer.text
+
+
+@pytest.fixture
+async def site(shared_apiserver: Any) -> AsyncIterator[Site]:
+    node = Node(f"p-{uuid.uuid4().hex[:8]}")
+    listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    server = Server(node, node, CollectorRegistry(), SystemClock(), node.connect)  # type: ignore[arg-type]
+    context = load_context(self_signed_pem(["127.0.0.1"]))
+    app = server.app(Everybody())  # type: ignore[arg-type]
+    task = asyncio.create_task(
+        serve(app, "127.0.0.1", 0, context, on_listening=listening.set_result)
+    )
+    pages = await asyncio.start_server(web, "127.0.0.1", 0)
+    node.web_port = pages.sockets[0].getsockname()[1]
+    try:
+        async with pages, shared_apiserver.client() as client:
+            made = Site(shared_apiserver, client, node, await listening)
+            await made.prepare()
+            yield made
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+# --- proxy ---
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["pods/web", "pods/web:http", "pods/http:web:{}", "pods/web:{}", "services/web:http",
+     "services/web:80", "services/http:web:80"],
+)  # fmt: skip
+async def test_whom_a_proxy_path_means(site: Site, name: str) -> None:
+    path = f"{site.base}/{name.format(site.node.web_port)}/proxy/a%2Fb//c/d?x=1&y"
+    answer = await site.client.get(httpx.URL(str(site.client.base_url), raw_path=path.encode()))
+    assert answer.text == "GET /a%2Fb//c/d?x=1&y False\n"
+    assert answer.headers.get_list("set-cookie") == ["a=1", "b=2"]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+async def test_all_methods_and_bodies(site: Site, method: str) -> None:
+    path = f"{site.base}/pods/web/proxy/x"
+    answer = await site.client.request(method, path, content=b"body")
+    assert answer.content == f"{method} /x False\nbody".encode()
+
+
+async def test_head_and_big_and_chunked_bodies(site: Site) -> None:
+    proxy = f"{site.base}/services/web:http/proxy"
+    head = await site.client.head(f"{proxy}/big")
+    assert (head.headers["content-length"], head.content) == (str(len(BIG)), b"")
+    found = await asyncio.gather(*(site.client.get(f"{proxy}/big") for _ in range(8)))
+    assert all(one.content == BIG for one in found)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(50):
+            yield b"x" * 10_000
+
+    assert (await site.client.post(f"{proxy}/up", content=pieces())).content == b"x" * 500_000
+
+
+async def test_links_and_redirects_stay_within_the_proxy(site: Site) -> None:
+    proxy = f"{site.base}/services/web:http/proxy"
+    page = (await site.client.get(f"{proxy}/page")).text
+    assert (
+        page == f'<html><a href="{proxy}/next">next</a><a href="http://elsewhere/">out</a></html>'
+    )
+    moved = await site.client.get(f"{proxy}/moved")
+    assert (moved.status_code, moved.headers["location"]) == (302, f"{proxy}/page?x=1")
+    root = await site.client.get(f"{proxy}?q=1")
+    assert (root.status_code, root.headers["location"]) == (301, f"{proxy}/?q=1")
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "words"),
+    [
+        ("services/web/proxy/", 503, 'no endpoints available for service "web"'),
+        ("services/web:81/proxy/", 503, 'no service port 81 found for service "web"'),
+        ("services/none/proxy/", 404, 'services "none" not found'),
+        ("pods/web:1/proxy/", 503, "connect: connection refused"),
+        ("pods/web/proxy/silent", 503, "error trying to reach service: EOF"),
+        ("pods/ftp:web:80/proxy/", 400, 'invalid pod request "ftp:web:80"'),
+    ],
+)
+async def test_refusals(site: Site, path: str, code: int, words: str) -> None:
+    answer = await site.client.get(f"{site.base}/{path}")
+    assert answer.status_code == code
+    assert words in answer.json()["message"]
+
+
+async def test_a_node_means_its_kubelet(site: Site) -> None:
+    node = f"/api/v1/nodes/{site.node.namespace}"
+    assert (await site.client.get(f"{node}/proxy/healthz")).text == "ok"
+    assert (await site.client.get(f"{node}:{site.kubelet_port}/proxy/healthz")).text == "ok"
+    refused = await site.client.get(f"{node}:{site.node.web_port}/proxy/x")
+    assert refused.json()["message"] == "address not allowed"  # this test's node is localhost
+
+
+async def test_pods_that_speak_tls(site: Site) -> None:
+    context = load_context(self_signed_pem(["whoever"]))
+    async with await asyncio.start_server(web, "127.0.0.1", 0, ssl=context) as server:
+        port = server.sockets[0].getsockname()[1]
+        answer = await site.client.get(f"{site.base}/pods/https:web:{port}/proxy/big")
+        assert answer.content == BIG
+        plain = await site.client.get(f"{site.base}/pods/web:{port}/proxy/")
+        assert "error trying to reach service" in plain.json()["message"]
+
+
+async def test_websockets_through_the_proxy(site: Site) -> None:
+    async def talk(connection: ServerConnection) -> None:
+        async for message in connection:
+            await connection.send(f"{connection.request.path} {message!s}")  # type: ignore[union-attr]
+
+    context = ssl.create_default_context(cafile=str(site.apiserver.ca_file))
+    async with websockets.serve(talk, "127.0.0.1", 0) as server, asyncio.timeout(10):
+        port = next(iter(server.sockets)).getsockname()[1]
+        url = f"wss://127.0.0.1:{site.apiserver.port}{site.base}/pods/web:{port}/proxy/chat?a=1"
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        async with websockets.connect(url, ssl=context, additional_headers=headers) as client:
+            await client.send("hello")
+            assert await client.recv() == "/chat?a=1 hello"
+
+
+# --- port-forward and attach ---
+
+
+async def kubectl(site: Site, *words: str, **more: Any) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        "kubectl", f"--kubeconfig={site.apiserver.kubeconfig}",
+        f"--namespace={site.node.namespace}", *words,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, **more,
+    )  # fmt: skip
+
+
+async def raw(port: int, data: bytes, *, half_close: bool = False) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(data)
+    if half_close:
+        writer.write_eof()
+    found = await reader.read(-1)
+    writer.close()
+    return found
+
+
+@needs_kubectl
+@pytest.mark.parametrize("what", ["pod/web"])
+async def test_kubectl_port_forward(site: Site, what: str) -> None:
+    child = await kubectl(site, "port-forward", what, f":{site.node.web_port}", ":1")
+    assert child.stdout is not None
+    try:
+        async with asyncio.timeout(30):
+            ports = [await local_port(child.stdout), await local_port(child.stdout)]
+            get = b"GET /big HTTP/1.0\r\n\r\n"
+            found = await asyncio.gather(*(raw(ports[0], get) for _ in range(20)))
+            assert all(one.endswith(BIG) for one in found)
+            sent = b"x" * 1_000_000
+            ended = await raw(ports[0], b"POST /eof HTTP/1.0\r\n\r\n" + sent, half_close=True)
+            assert ended.endswith(sent.upper())
+            # Nobody listens there: kubectl says so and, as with upstream, ends.
+            assert await raw(ports[1], b"hello") == b""
+            _, errors = await child.communicate()
+            assert b"error forwarding port 1 to pod web, uid u: connect: connection" in errors
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.communicate()
+
+
+async def local_port(lines: asyncio.StreamReader) -> int:
+    """`Forwarding from 127.0.0.1:PORT -> 80`, and the same for [::1]."""
+    while line := (await lines.readline()).decode():
+        if line.startswith("Forwarding from 127"):
+            return int(line.split(" -> ")[0].rpartition(":")[2])
+    raise AssertionError("kubectl does not forward")
+
+
+@needs_kubectl
+async def test_kubectl_is_told_the_real_cause(site: Site) -> None:
+    site.node.containers = lambda uid: []  # type: ignore[method-assign,assignment]
+    for words, cause in (
+        (("port-forward", "web", ":80"), b'pod "web" is not running'),
+        (("exec", "web", "--", "ls"), b'unable to upgrade connection: container not found ("c")'),
+        (("attach", "web"), b'unable to upgrade connection: container not found ("c")'),
+    ):
+        child = await kubectl(site, *words)
+        async with asyncio.timeout(20):
+            _, errors = await child.communicate()
+        assert child.returncode == 1
+        assert cause in errors
+
+
+@needs_kubectl
+async def test_kubectl_attach(site: Site) -> None:
+    child = await kubectl(site, "attach", "-i", "web", stdin=asyncio.subprocess.PIPE)
+    assert child.stdin is not None
+    assert child.stdout is not None
+    async with asyncio.timeout(20):
+        child.stdin.write(b"hello\n")
+        assert await child.stdout.readline() == b"HELLO\n"
+        child.stdin.close()  # the container's input stays open: it has no stdinOnce
+        await asyncio.sleep(0)
+        child.kill()
+        await child.communicate()
+
+
+async def test_python_clients_port_forward(site: Site) -> None:
+    port = site.node.web_port
+
+    def run() -> tuple[bytes, str]:
+        api = kubernetes.config.new_client_from_config(config_file=str(site.apiserver.kubeconfig))
+        core = kubernetes.client.CoreV1Api(api)
+        forward = kubernetes.stream.portforward(
+            core.connect_get_namespaced_pod_portforward, "web", site.node.namespace,
+            ports=f"{port},1",
+        )  # fmt: skip
+        try:
+            sock = forward.socket(port)
+            sock.settimeout(10)
+            sock.sendall(b"GET /big HTTP/1.0\r\n\r\n")
+            found = b""
+            while len(found) < len(BIG) and (piece := sock.recv(65536)):
+                found += piece
+            deadline = time.monotonic() + 10
+            while forward.error(1) is None and time.monotonic() < deadline:
+                time.sleep(0.02)
+            return found, str(forward.error(1))
+        finally:
+            forward.close()
+            forward.websocket.shutdown()  # its own close leaves the connection behind
+            api.close()
+
+    async with asyncio.timeout(30):
+        found, error = await asyncio.to_thread(run)
+    assert found.endswith(BIG[-1000:])
+    assert error == "error forwarding port 1 to pod web, uid u: connect: connection refused"
