@@ -10,6 +10,7 @@ Source of the transitions: k8s.io/apiserver/pkg/storage/cacher (cacheWatcher.con
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Hashable, Iterator
 from typing import NamedTuple, Protocol
 
@@ -19,9 +20,9 @@ from wherry.api.selectors import FieldSelectorExpr, LabelSelectorExpr
 
 BUFFER_FRAMES_MAX = 8192
 BUFFER_BYTES_MAX = 24 * 1024 * 1024
-# Four times what a write costs: rounds take at most a quarter of the time.
-ROUND_SECONDS_PER_WATCHER = 0.0002
-ROUND_SECONDS_MAX = 0.03
+# After a round of writes comes a pause of so many times its length: a quarter of the time at most.
+ROUND_PAUSE_FACTOR = 3
+ROUND_SECONDS_MAX = 0.05
 CHUNK_BYTES = 256 * 1024
 NODE_FIELD = "spec.nodeName"
 
@@ -123,13 +124,8 @@ class Watcher:
         self._buffer: list[bytes] = []
         self._bytes = 0
         self._closed = False
+        self._due = False  # what is buffered may go: its round has come
         self._waiter: asyncio.Future[None] | None = None
-
-    def offer(self, event: Event) -> None:
-        """Take over a change if it is of interest."""
-        frame = frame_of(event, self.interest, self.encoder)
-        if frame is not None:
-            self.push(frame)
 
     def push(self, frame: bytes) -> None:
         """Take over a ready line."""
@@ -161,17 +157,19 @@ class Watcher:
                 self.sent += len(taken)
                 return b"".join(taken)
             self._first = None
-        while not self._buffer:
-            if self._closed:
+        while not (self._buffer and self._due):
+            if self._closed and not self._buffer:
                 return b""
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
             self._waiter = None
         if self._bytes > CHUNK_BYTES:  # a slow reader must not cost a copy of all that waits
             return self._some()
-        frames, self._buffer, self._bytes = self._buffer, [], 0
+        frames, self._buffer, self._bytes, self._due = self._buffer, [], 0, False
         self.sent += len(frames)
-        return frames[0] if len(frames) == 1 else b"".join(frames)
+        if len(frames) == 1:
+            return frames[0]
+        return b"".join(frames) if self.pacer is None else self.pacer.joined(frames)
 
     def _some(self) -> bytes:
         """The first lines that wait, up to a chunk's size."""
@@ -184,6 +182,7 @@ class Watcher:
 
     def wake(self) -> None:
         """Let the reader see what there is."""
+        self._due = True
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -193,11 +192,13 @@ class Pacer:
 
     A write to one client costs a TLS record, a system call and a task's turn, however many events it
     carries. So after a round that woke many, the next one comes a while later and carries more; when
-    little happens, everybody is woken at once.
+    little happens, everybody is woken at once. Those who wake together mostly write the same.
     """
 
     def __init__(self) -> None:
         self._waiting: list[Watcher] = []
+        self._frames: list[bytes] = []  # what was joined last, and what it made
+        self._chunk = b""
         self._timer: asyncio.Handle | None = None
         self._not_before = 0.0
 
@@ -205,20 +206,36 @@ class Pacer:
         """Wake this watcher in the next round."""
         self._waiting.append(watcher)
         if self._timer is None:
-            loop = asyncio.get_running_loop()
-            delay = self._not_before - loop.time()
-            if delay > 0:
-                self._timer = loop.call_later(delay, self._round)
-            else:
-                self._timer = loop.call_soon(self._round)
+            self._next_round()
+
+    def joined(self, frames: list[bytes]) -> bytes:
+        """These lines in one piece; made once for watchers that ask one after the other."""
+        if frames != self._frames:
+            self._frames, self._chunk = frames, b"".join(frames)
+        return self._chunk
+
+    def _next_round(self) -> None:
+        loop = asyncio.get_running_loop()
+        delay = self._not_before - time.monotonic()
+        if delay > 0:
+            self._timer = loop.call_later(delay, self._round)
+        else:
+            self._timer = loop.call_soon(self._round)
 
     def _round(self) -> None:
-        self._timer = None
         waiting, self._waiting = self._waiting, []
         for watcher in waiting:
             watcher.wake()
-        pause = min(len(waiting) * ROUND_SECONDS_PER_WATCHER, ROUND_SECONDS_MAX)
-        self._not_before = asyncio.get_running_loop().time() + pause
+        loop = asyncio.get_running_loop()
+        # Their tasks run in the loop's next turn; what they write leaves at its end.
+        self._timer = loop.call_soon(loop.call_soon, self._written, time.monotonic())
+
+    def _written(self, started: float) -> None:
+        self._timer = None
+        now = time.monotonic()
+        self._not_before = now + min(ROUND_PAUSE_FACTOR * (now - started), ROUND_SECONDS_MAX)
+        if self._waiting:
+            self._next_round()
 
 
 def _take(frames: Iterator[bytes]) -> list[bytes]:
@@ -233,11 +250,32 @@ def _take(frames: Iterator[bytes]) -> list[bytes]:
     return taken
 
 
+class Audience:
+    """Watchers that see the same of every change, in the same form."""
+
+    __slots__ = ("_encoder", "_interest", "watchers")
+
+    def __init__(self, interest: Interest, encoder: FrameEncoder) -> None:
+        self._interest = interest
+        self._encoder = encoder
+        self.watchers: set[Watcher] = set()
+
+    def tell(self, event: Event) -> None:
+        """Hand a change to all of them, if they see it."""
+        frame = frame_of(event, self._interest, self._encoder)
+        if frame is not None:
+            for watcher in self.watchers:
+                watcher.push(frame)
+
+
 class WatcherIndex:
-    """The watchers of one resource, found by what a change touches."""
+    """The watchers of one resource, found by what a change touches.
+
+    By topic (the narrowest thing a change must touch to concern them), then by what they see of it.
+    """
 
     def __init__(self) -> None:
-        self._by_topic: dict[Hashable, set[Watcher]] = {}
+        self._by_topic: dict[Hashable, dict[Hashable, Audience]] = {}
         self._count = 0
         self._sent_before = 0  # to watchers that have left
         self.dispatched = 0
@@ -251,21 +289,30 @@ class WatcherIndex:
         return self._count
 
     def __iter__(self) -> Iterator[Watcher]:
-        for watchers in list(self._by_topic.values()):
-            yield from list(watchers)
+        for audiences in list(self._by_topic.values()):
+            for audience in list(audiences.values()):
+                yield from list(audience.watchers)
 
     def add(self, watcher: Watcher) -> None:
-        self._by_topic.setdefault(_topic(watcher.interest), set()).add(watcher)
+        topic, view = _topic(watcher.interest), _view(watcher)
+        audiences = self._by_topic.setdefault(topic, {})
+        if view not in audiences:
+            audiences[view] = Audience(watcher.interest, watcher.encoder)
+        audiences[view].watchers.add(watcher)
         self._count += 1
 
     def remove(self, watcher: Watcher) -> None:
-        topic = _topic(watcher.interest)
-        watchers = self._by_topic.get(topic, set())
-        if watcher in watchers:
-            watchers.remove(watcher)
-            self._count -= 1
-            self._sent_before += watcher.sent
-            if not watchers:
+        topic, view = _topic(watcher.interest), _view(watcher)
+        audiences = self._by_topic.get(topic, {})
+        audience = audiences.get(view)
+        if audience is None or watcher not in audience.watchers:
+            return
+        audience.watchers.remove(watcher)
+        self._count -= 1
+        self._sent_before += watcher.sent
+        if not audience.watchers:
+            del audiences[view]
+            if not audiences:
                 del self._by_topic[topic]
 
     def dispatch(self, event: Event) -> None:
@@ -288,8 +335,9 @@ class WatcherIndex:
             if before and before != node:
                 topics.append(("node", before))
         for topic in topics if current.namespace else topics[:1] + topics[3:]:
-            for watcher in self._by_topic.get(topic, ()):
-                watcher.offer(event)
+            if audiences := self._by_topic.get(topic):
+                for audience in audiences.values():
+                    audience.tell(event)
         event.frames.clear()  # they live on in buffers; history must not keep a second copy
 
 
@@ -302,3 +350,8 @@ def _topic(interest: Interest) -> Hashable:
     if interest.namespace:
         return ("namespace", interest.namespace)
     return None
+
+
+def _view(watcher: Watcher) -> Hashable:
+    """Equal for watchers that are shown the same lines."""
+    return (watcher.interest, watcher.encoder.key)

@@ -6,7 +6,7 @@ import pytest
 
 from apiserver.storage import watchers as watchers_module
 from apiserver.storage.encoder import EventType
-from apiserver.storage.watchers import Interest, Watcher, WatcherIndex
+from apiserver.storage.watchers import Interest, Pacer, Watcher, WatcherIndex
 from apiserver.storage.window import Cached, Event
 from wherry.api.selectors import parse_field_selector
 
@@ -89,16 +89,16 @@ async def test_who_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(watchers_module, "BUFFER_FRAMES_MAX", 3)
     watcher = Watcher(Interest(), Names())
     for _ in range(3):
-        watcher.offer(added(pod("a")))
+        watcher.push(b"A:a ")
     assert not watcher.cut_off
-    watcher.offer(added(pod("a")))
+    watcher.push(b"A:a ")
     assert watcher.cut_off
     assert await watcher.next_chunk() == b""
 
 
 async def test_first_lines_come_before_changes_and_a_close_drains() -> None:
     watcher = Watcher(Interest(), Names(), first=iter([b"1 ", b"2 "]))
-    watcher.offer(added(pod("a")))
+    watcher.push(b"A:a ")
     assert await watcher.next_chunk() == b"1 2 "
     watcher.close()
     assert await watcher.next_chunk() == b"A:a "
@@ -109,7 +109,7 @@ async def test_what_waits_long_comes_in_pieces(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(watchers_module, "CHUNK_BYTES", 7)
     watcher = Watcher(Interest(), Names())
     for name in "abcde":
-        watcher.offer(added(pod(name)))
+        watcher.push(f"A:{name} ".encode())
     watcher.close()
     chunks = []
     while chunk := await watcher.next_chunk():
@@ -124,3 +124,48 @@ async def test_waits_until_something_comes() -> None:
         await asyncio.sleep(0)
         watcher.push(b"x")
     assert reading.result() == b"x"
+
+
+async def test_watchers_of_one_view_share_a_chunk() -> None:
+    index, encoder, pacer = WatcherIndex(), Names(), Pacer()
+    watchers = [Watcher(Interest("ns"), encoder) for _ in range(3)]
+    for watcher in watchers:
+        watcher.pacer = pacer
+        index.add(watcher)
+    for name in "ab":
+        index.dispatch(added(pod(name)))
+    chunks = [await watcher.next_chunk() for watcher in watchers]
+    assert chunks == [b"A:a A:b "] * 3
+    assert len({id(chunk) for chunk in chunks}) == 1
+
+
+async def test_what_comes_after_a_round_waits_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchers_module, "ROUND_PAUSE_FACTOR", 1e6)
+    watcher = Watcher(Interest(), Names())
+    watcher.pacer = Pacer()
+    watcher.push(b"1 ")
+    assert await watcher.next_chunk() == b"1 "
+    await asyncio.sleep(0)
+    watcher.push(b"2 ")
+    async with asyncio.TaskGroup() as group:
+        reading = group.create_task(watcher.next_chunk())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not reading.done()
+        watcher.push(b"3 ")
+    assert reading.result() == b"2 3 "
+
+
+async def test_a_closed_watcher_waits_for_no_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchers_module, "ROUND_PAUSE_FACTOR", 1e6)
+    monkeypatch.setattr(watchers_module, "ROUND_SECONDS_MAX", 3600.0)
+    watcher = Watcher(Interest(), Names())
+    watcher.pacer = Pacer()
+    watcher.push(b"1 ")
+    assert await watcher.next_chunk() == b"1 "
+    for _ in range(5):
+        await asyncio.sleep(0)
+    watcher.push(b"2 ")
+    watcher.close()
+    assert await watcher.next_chunk() == b"2 "
+    assert await watcher.next_chunk() == b""
