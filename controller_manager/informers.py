@@ -18,7 +18,7 @@ from wherry.api.apps_v1 import (
     ReplicaSet,
     StatefulSet,
 )
-from wherry.api.batch_v1 import Job
+from wherry.api.batch_v1 import CronJob, Job
 from wherry.api.coordination_v1 import Lease
 from wherry.api.core_v1 import (
     ConfigMap,
@@ -93,6 +93,7 @@ WHOLE = {
     ("apps", "statefulsets"): "stateful_sets",
     ("apps", "controllerrevisions"): "controller_revisions",
     ("batch", "jobs"): "jobs",
+    ("batch", "cronjobs"): "cron_jobs",
 }
 
 
@@ -147,7 +148,11 @@ class Informers:
 
     @cached_property
     def jobs(self) -> Informer[Job]:
-        return self._keep(Informer(self._client, Job))
+        return self._keep(Informer(self._client, Job, indexers={BY_CONTROLLER: controller_uid}))
+
+    @cached_property
+    def cron_jobs(self) -> Informer[CronJob]:
+        return self._keep(Informer(self._client, CronJob))
 
     @cached_property
     def daemon_sets(self) -> Informer[DaemonSet]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from controller_manager.context import Component, Context
+from controller_manager.cronjob.controller import CronJobController
 from controller_manager.daemonset.controller import DaemonSetController
 from controller_manager.deployment.controller import DeploymentController
 from controller_manager.endpoints.controller import EndpointsController
@@ -44,6 +45,7 @@ CONTROLLERS: tuple[Entry, ...] = (
     Entry("replicaset-controller", "replicaset", ReplicaSetController),
     Entry("daemonset-controller", "daemonset", DaemonSetController),
     Entry("statefulset-controller", "statefulset", StatefulSetController),
+    Entry("cronjob-controller", "cronjob", CronJobController),
     Entry("job-controller", "job", JobController),
     Entry("ttl-after-finished-controller", "ttl-after-finished", TtlAfterFinishedController),
     Entry("endpoints-controller", "endpoint", EndpointsController),

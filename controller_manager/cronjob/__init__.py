@@ -1,0 +1,1 @@
+"""The CronJob controller: starts Jobs when it is time."""
