@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from apiserver import system_objects
+from apiserver.registry.failures import FAILURES, api_error
 from apiserver.registry.store import Registry
 from apiserver.request import RequestContext, RequestInfo, User
 from apiserver.system_objects import (
@@ -44,6 +45,7 @@ log = logging.getLogger(__name__)
 USER = User("system:apiserver", groups=("system:masters", "system:authenticated"))
 USER_AGENT = "kube-apiserver"
 RENEW_SECONDS = 10.0
+REPAIR_SECONDS = 180.0
 WITHDRAW_SECONDS_MAX = 2.0
 
 
@@ -83,10 +85,14 @@ class Bootstrap:
                 continue
             self.done.set()
             on_done()
+        repaired = self._clock.monotonic()
         while not self._leaving:
             await self._clock.sleep(RENEW_SECONDS)
             try:
                 await self._renew()
+                if self._clock.monotonic() - repaired >= REPAIR_SECONDS:
+                    await self._repair()
+                    repaired = self._clock.monotonic()
             except ApiError as error:
                 log.warning("renewing this server's lease: %s", error)
 
@@ -122,6 +128,7 @@ class Bootstrap:
         await self._make_service_cidr()
         service = system_objects.kubernetes_service(self._service_ip, self._identity.port)
         await self._ensure(SERVICES, service)
+        await self._repair()
         await self._renew()
 
     async def _make_flow_schema(self, tree: Tree) -> None:
@@ -150,6 +157,13 @@ class Bootstrap:
         name = tree["metadata"]["name"]
         ctx = self._context("update", SERVICE_CIDRS)
         await self._registry.update(SERVICE_CIDRS, "", name, fill, ctx, "status")
+
+    async def _repair(self) -> None:
+        """Service addresses and what holds them. ApiError when the store is away."""
+        try:
+            await self._registry.holdings.repair(self._clock.now())
+        except FAILURES as error:
+            raise api_error(error) from error
 
     async def _renew(self) -> None:
         if self._leaving:

@@ -18,13 +18,14 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-from apiserver.admission.interface import Attributes
 from apiserver.codec.decode import decode_tree
 from apiserver.registry import deletion
+from apiserver.registry.decisions import Decide, Decision, Found, Nothing, Put, Remove, found_in
 from apiserver.registry.deletion import DeleteOptions, Mark, Pending, Plan
 from apiserver.registry.failures import FAILURES, api_error
+from apiserver.registry.holdings import SERVICES, AddressTaken, Holdings, gained
 from apiserver.registry.leases import Leases
 from apiserver.registry.pipeline import (
     Admission,
@@ -33,12 +34,12 @@ from apiserver.registry.pipeline import (
     prepare_create,
     prepare_update,
 )
+from apiserver.registry.quota import Quota, Unlimited
 from apiserver.registry.strategy import Strategy, Tree
 from apiserver.request import RequestContext
 from apiserver.storage.cache import CacheBehind, WatchCache
 from apiserver.storage.encoder import decode_item, encode, item_of
 from apiserver.storage.interface import (
-    Entry,
     KeyExists,
     KeyMissing,
     OutcomeUnknown,
@@ -73,42 +74,6 @@ _SEEN_BEFORE_ANSWERED = frozenset(
 Make = Callable[[Mapping[str, Any] | None], Tree]
 
 
-class Quota(Protocol):
-    """Counts what a namespace uses (`quota/ledger.py`)."""
-
-    async def charge(self, attributes: Attributes) -> Callable[[], None]:
-        """Before a write that may use more; a function for when it is not done. ApiError 403."""
-
-    def stored(
-        self,
-        resource: Resource,
-        namespace: str,
-        tree: Mapping[str, Any] | None,
-        old: Mapping[str, Any] | None,
-    ) -> None:
-        """After a write; `tree` is None when the object is gone."""
-
-
-class Unlimited:
-    """Where nothing is counted."""
-
-    async def charge(self, attributes: Attributes) -> Callable[[], None]:
-        return _no_refund
-
-    def stored(
-        self,
-        resource: Resource,
-        namespace: str,
-        tree: Mapping[str, Any] | None,
-        old: Mapping[str, Any] | None,
-    ) -> None:
-        """Nobody wants to know."""
-
-
-def _no_refund() -> None:
-    """There is nothing to give back."""
-
-
 class Outcome(NamedTuple):
     """A write that was done. `item` is the object as an item of a list; `created` for 201.
 
@@ -118,30 +83,6 @@ class Outcome(NamedTuple):
     item: bytes
     created: bool = False
     removed: bool = False
-
-
-class _Found(NamedTuple):
-    """An object as a change starts from it. `fresh`: read from the store after the change began."""
-
-    tree: Mapping[str, Any]
-    revision: int
-    fresh: bool
-
-
-class _Remove(NamedTuple):
-    tree: Mapping[str, Any]
-
-
-class _Nothing(NamedTuple):
-    tree: Mapping[str, Any]
-
-
-class _Put(NamedTuple):
-    tree: Tree
-
-
-_Decision = _Put | _Remove | _Nothing
-_Decide = Callable[[_Found], _Decision]
 
 
 class Registry:
@@ -160,6 +101,7 @@ class Registry:
         self.cache = cache
         self.strategies = strategies
         self.quota: Quota = Unlimited()
+        self.holdings = Holdings(storage, cache)
         self._storage = storage
         self._admission = admission
         self._event_leases = Leases(storage, event_seconds, clock or SystemClock())
@@ -275,12 +217,12 @@ class Registry:
             ctx, resource, namespace, name, subresource, dry_run=dry_run, applies=applies
         )
 
-        def decide(found: _Found) -> _Decision:
+        def decide(found: Found) -> Decision:
             tree = make(found.tree)
             prepare_update(write, tree, found.tree)
             if deletion.ends_with_update(resource, tree, found.tree):
-                return _Remove(tree)
-            return _Nothing(found.tree) if is_same(tree, found.tree) else _Put(tree)
+                return Remove(tree)
+            return Nothing(found.tree) if is_same(tree, found.tree) else Put(tree)
 
         try:
             async with self._alone(write):
@@ -307,15 +249,15 @@ class Registry:
         chosen = options or DeleteOptions(dry_run=ctx.dry_run)
         write = self._write(ctx, resource, namespace, name, "", dry_run=chosen.dry_run)
 
-        def decide(found: _Found) -> _Decision:
+        def decide(found: Found) -> Decision:
             deletion.check_preconditions(resource, found.tree, chosen.uid, chosen.resource_version)
             attributes = write.attributes("DELETE", None, found.tree)
             self._admission.admit(attributes)
             self._admission.validate(attributes)
             plan: Plan = deletion.plan_delete(write.strategy, found.tree, chosen, ctx.now)
             if isinstance(plan, Pending):
-                return _Nothing(plan.tree)
-            return _Put(plan.tree) if isinstance(plan, Mark) else _Remove(plan.tree)
+                return Nothing(plan.tree)
+            return Put(plan.tree) if isinstance(plan, Mark) else Remove(plan.tree)
 
         try:
             return await self._change(write, decide)
@@ -345,13 +287,14 @@ class Registry:
         )  # fmt: skip
 
     def _others(self, resource: Resource, namespace: str, name: str) -> list[Mapping[str, Any]]:
-        """A kind's objects but one."""
-        return [
+        """A kind's objects but one, and what else holds their numbers."""
+        found = [
             tree
             for tree in self.cache.lister().list(resource)
             if (tree["metadata"].get("namespace", ""), tree["metadata"]["name"])
             != (namespace, name)
         ]
+        return found + self.holdings.others(namespace, name) if resource is SERVICES else found
 
     def _alone(self, write: Write) -> contextlib.AbstractAsyncContextManager[None]:
         """While a kind hands out numbers, nobody else does, and all that are taken are seen."""
@@ -393,10 +336,12 @@ class Registry:
             try:
                 async with self._charged(named, tree, None):
                     return await self._store_new(named, tree, name)
+            except AddressTaken:
+                await self.cache.fresh()  # its holder is there now: choose another
             except KeyExists:
                 if not generated or attempt == NAME_ATTEMPTS_MAX - 1:
                     raise already_exists(resource.qualified_name, name) from None
-        raise AssertionError("the last attempt returns or raises")
+        raise conflict(resource.qualified_name, name, "others keep taking its address; try again")
 
     async def _store_new(self, write: Write, tree: Tree, name: str) -> Outcome:
         resource = write.resource
@@ -411,7 +356,7 @@ class Registry:
         await self._seen(resource, revision)
         return Outcome(item_of(stored, revision), created=True)
 
-    async def _change(self, write: Write, decide: _Decide) -> Outcome:
+    async def _change(self, write: Write, decide: Decide) -> Outcome:
         """Carry a decision out on the newest state. KeyMissing when there is no object."""
         found = await self._find(write)
         for _ in range(CHANGE_ATTEMPTS_MAX):
@@ -425,7 +370,7 @@ class Registry:
                 found = newer
                 del write.ctx.warnings[warned:]
                 continue
-            if isinstance(decision, _Nothing):
+            if isinstance(decision, Nothing):
                 newer = await self._newer(write, found)
                 if newer is None:
                     return Outcome(_item(decision.tree, found.revision))
@@ -433,15 +378,19 @@ class Registry:
                 continue
             try:
                 return await self._carry_out(write, decision, found)
+            except AddressTaken:
+                await self.cache.fresh()
+                found = await self._find(write)
+                del write.ctx.warnings[warned:]
             except RevisionConflict as error:
-                found = _found(write.resource, error.current)
+                found = found_in(write.resource, error.current)
                 del write.ctx.warnings[warned:]
         raise conflict(
             write.resource.qualified_name, write.name, "others keep changing it; try again"
         )
 
-    async def _carry_out(self, write: Write, decision: _Put | _Remove, found: _Found) -> Outcome:
-        if isinstance(decision, _Remove):
+    async def _carry_out(self, write: Write, decision: Put | Remove, found: Found) -> Outcome:
+        if isinstance(decision, Remove):
             return await self._commit(write, decision, found)
         async with self._charged(write, decision.tree, found.tree):
             return await self._commit(write, decision, found)
@@ -450,22 +399,28 @@ class Registry:
     async def _charged(
         self, write: Write, tree: Tree, old: Mapping[str, Any] | None
     ) -> AsyncIterator[None]:
-        """What the write uses is counted before it is done, and taken back when it was not."""
+        """What the write uses is taken before it is done, and given back when it was not."""
         attributes = write.attributes("UPDATE" if old else "CREATE", tree, old)
         refund = await self.quota.charge(attributes)
+        namespace, name = write.namespace, tree["metadata"]["name"]
+        held: list[str] = []
         try:
+            if write.resource is SERVICES and not write.dry_run:
+                wanted = gained(tree, old)
+                held = await self.holdings.hold(namespace, name, wanted, write.ctx.now)
             yield
         except OutcomeUnknown:
             raise
-        except StorageError:
+        except (StorageError, AddressTaken):
             refund()
+            await self.holdings.release(namespace, name, held)
             raise
 
-    async def _commit(self, write: Write, decision: _Put | _Remove, found: _Found) -> Outcome:
+    async def _commit(self, write: Write, decision: Put | Remove, found: Found) -> Outcome:
         resource, revision = write.resource, found.revision
         key = key_of(resource, write.namespace, write.name)
         stored = encode(decision.tree)
-        removed = isinstance(decision, _Remove)
+        removed = isinstance(decision, Remove)
         if write.dry_run:
             return Outcome(item_of(stored, revision), removed=removed)
         if removed:
@@ -474,11 +429,14 @@ class Registry:
             lease = await self._lease(resource)
             at = await self._storage.update(key, stored, expected=revision, lease=lease)
         now = None if removed else decision.tree
+        if resource is SERVICES:
+            lost = gained(found.tree, now)
+            await self.holdings.release(write.namespace, write.name, lost)
         self.quota.stored(resource, write.namespace, now, found.tree)
         await self._seen(resource, at)
         return Outcome(item_of(stored, at), removed=removed)
 
-    async def _find(self, write: Write) -> _Found:
+    async def _find(self, write: Write) -> Found:
         """The object as cached; if it is not there, as it is after a fresh look."""
         window = self.cache.window(write.resource)
         cached = window.get(write.namespace, write.name)
@@ -488,9 +446,9 @@ class Registry:
             cached = window.get(write.namespace, write.name)
         if cached is None:
             raise KeyMissing
-        return _Found(self.cache.tree(write.resource, cached), cached.revision, fresh)
+        return Found(self.cache.tree(write.resource, cached), cached.revision, fresh)
 
-    async def _newer(self, write: Write, found: _Found) -> _Found | None:
+    async def _newer(self, write: Write, found: Found) -> Found | None:
         """A fresh state that differs from the one just decided on; None when it was the newest."""
         if found.fresh:
             return None
@@ -500,7 +458,7 @@ class Registry:
             raise KeyMissing
         if cached.revision == found.revision:
             return None
-        return _Found(self.cache.tree(write.resource, cached), cached.revision, True)
+        return Found(self.cache.tree(write.resource, cached), cached.revision, True)
 
     def _new_uid(self) -> str:
         # Unique, not secret: no system call for each object.
@@ -513,11 +471,6 @@ class Registry:
         if resource.plural in _SEEN_BEFORE_ANSWERED:
             with suppress(CacheBehind):  # it is written all the same
                 await self.cache.wait_for(revision)
-
-
-def _found(resource: Resource, entry: Entry) -> _Found:
-    item = item_of(entry.value, entry.revision)
-    return _Found(decode_item(item, resource.gvk), entry.revision, True)
 
 
 def _item(tree: Mapping[str, Any], revision: int) -> bytes:

@@ -87,9 +87,9 @@ class ServiceAllocator:
 
     def _addresses(self, tree: Tree, before: Spec, others: Sequence[Spec]) -> None:
         spec = tree["spec"]
-        taken = {address for one in others for address in _addresses_of(one)}
-        held = set(_addresses_of(before))
-        addresses = list(_addresses_of(spec))
+        taken = {address for one in others for address in addresses_of(one)}
+        held = set(addresses_of(before))
+        addresses = list(addresses_of(spec))
         for index, family in enumerate(spec.get("ipFamilies", ())):
             found = next((one for one in self.ranges if one.family == family), None)
             if found is None:
@@ -176,7 +176,8 @@ def _wish_for(number: int, ports: Sequence[Mapping[str, Any]]) -> int:
     )
 
 
-def _addresses_of(spec: Spec) -> Sequence[str]:
+def addresses_of(spec: Spec) -> Sequence[str]:
+    """The cluster addresses a Service has."""
     found = spec.get("clusterIPs") or ([spec["clusterIP"]] if spec.get("clusterIP") else [])
     return [one for one in found if one and one != "None"]
 
