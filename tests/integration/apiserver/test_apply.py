@@ -15,6 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
+from wherry.api.scheme import RESOURCES
+
 APPLY = {"Content-Type": "application/apply-patch+yaml"}
 Tree = dict[str, Any]
 
@@ -309,3 +311,46 @@ async def test_the_pypi_client_applies(shared_apiserver: Any) -> None:
         return tree
 
     assert (await asyncio.to_thread(use))["data"] == {"b": "2"}
+
+
+LABELS = {"app": "x"}
+POD = {"containers": [{"name": "c", "image": "i", "resources": {"limits": {"cpu": "1000m"}}}]}
+TEMPLATE = {"metadata": {"labels": LABELS}, "spec": POD}
+KINDS: list[tuple[str, str, Tree]] = [
+    ("v1", "Pod", {"spec": POD}),
+    ("v1", "Service", {"spec": {"selector": LABELS, "ports": [{"port": 80, "name": "web"}, {"port": 53, "protocol": "UDP", "name": "dns"}]}}),
+    ("v1", "Secret", {"stringData": {"a": "b"}}),
+    ("v1", "ServiceAccount", {}),
+    ("v1", "PersistentVolumeClaim", {"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}),
+    ("v1", "ReplicationController", {"spec": {"selector": LABELS, "template": TEMPLATE}}),
+    ("apps/v1", "StatefulSet", {"spec": {"selector": {"matchLabels": LABELS}, "serviceName": "s", "template": TEMPLATE}}),
+    ("apps/v1", "DaemonSet", {"spec": {"selector": {"matchLabels": LABELS}, "template": TEMPLATE}}),
+    ("batch/v1", "CronJob", {"spec": {"schedule": "@daily", "jobTemplate": {"spec": {"template": {"spec": {**POD, "restartPolicy": "Never"}}}}}}),
+    ("batch/v1", "Job", {"spec": {"template": {"spec": {**POD, "restartPolicy": "Never"}}}}),
+    ("autoscaling/v2", "HorizontalPodAutoscaler", {"spec": {"maxReplicas": 2, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"}}}),
+    ("networking.k8s.io/v1", "NetworkPolicy", {"spec": {"podSelector": {}, "ingress": [{"ports": [{"port": 80}]}]}}),
+    ("rbac.authorization.k8s.io/v1", "Role", {"rules": [{"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]}]}),
+    ("coordination.k8s.io/v1", "Lease", {"spec": {"holderIdentity": "a"}}),
+    ("policy/v1", "PodDisruptionBudget", {"spec": {"minAvailable": "50%", "selector": {"matchLabels": LABELS}}}),
+    ("resource.k8s.io/v1", "ResourceClaim", {"spec": {"devices": {"requests": [{"name": "r", "exactly": {"deviceClassName": "c"}}]}}}),
+    ("flowcontrol.apiserver.k8s.io/v1", "FlowSchema", {"spec": {"priorityLevelConfiguration": {"name": "exempt"}}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("version", "kind", "rest"), KINDS, ids=[kind for _, kind, _ in KINDS])
+async def test_applying_again_writes_nothing(
+    http: httpx.AsyncClient, version: str, kind: str, rest: Tree
+) -> None:
+    name = unique()
+    resource = next(one for one in RESOURCES if (one.api_version, one.kind) == (version, kind))
+    account = {"kind": "ServiceAccount", "apiVersion": "v1", "metadata": {"name": "default"}}
+    await http.post("/api/v1/namespaces/default/serviceaccounts", json=account)
+    at = resource.path("default", name)
+    body = {"apiVersion": version, "kind": kind, "metadata": {"name": name, "labels": LABELS}}
+    made = await apply(http, at, {**body, **rest}, code=201)
+    again = await apply(http, at, {**body, **rest})
+    assert again["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
+    assert again == made
+    shared = await apply(http, at, body, "two")
+    assert [one["manager"] for one in shared["metadata"]["managedFields"]] == ["one", "two"]
+    assert (await http.delete(at)).status_code == 200

@@ -185,3 +185,13 @@ def test_kubectl_applies_shows_and_deletes(
     assert name in kubectl("get", resource, name)
     assert "KIND" in kubectl("explain", f"--api-version={api_version}", kind.lower())
     kubectl("delete", resource, name)
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="no kubectl on PATH")
+def test_kubectl_lists_what_one_may_do(shared_apiserver: Any, tmp_path: Path) -> None:
+    command = ["kubectl", f"--kubeconfig={shared_apiserver.kubeconfig}", f"--cache-dir={tmp_path}"]
+    said = subprocess.run(
+        [*command, "auth", "can-i", "--list"], capture_output=True, text=True, timeout=30,
+        env={**os.environ, "KUBECONFIG": ""}, check=True,
+    ).stdout  # fmt: skip
+    assert "*.*" in said
