@@ -1,0 +1,94 @@
+"""Service addresses among several API servers: never the same twice, freed, repaired."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+SERVICES = "/api/v1/namespaces/default/services"
+ADDRESSES = "/apis/networking.k8s.io/v1/ipaddresses"
+COUNT = 30
+NARROW = "--service-cluster-ip-range=10.97.0.0/26"  # 62 addresses: two servers meet
+
+
+async def make(client: httpx.AsyncClient, name: str, **spec: Any) -> httpx.Response:
+    body = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"ports": [{"port": 80}], **spec},
+    }
+    return await client.post(SERVICES, json=body)
+
+
+async def addresses(client: httpx.AsyncClient) -> dict[str, str]:
+    """Who holds which."""
+    items = (await client.get(ADDRESSES)).json()["items"]
+    return {one["metadata"]["name"]: one["spec"]["parentRef"]["name"] for one in items}
+
+
+async def test_two_servers_never_choose_one_address(make_apiserver: Callable[..., Any]) -> None:
+    first, second = make_apiserver(NARROW), make_apiserver(NARROW)
+    async with first.client() as one, second.client() as other:
+        made = await asyncio.gather(
+            *(make(client, f"s{n}") for n, client in enumerate([one, other] * (COUNT // 2)))
+        )
+        assert [answer.status_code for answer in made] == [201] * COUNT
+        chosen = {
+            answer.json()["spec"]["clusterIP"]: answer.json()["metadata"]["name"] for answer in made
+        }
+        assert len(chosen) == COUNT
+        held = await addresses(one)
+        assert held == {**chosen, "10.97.0.1": "kubernetes"}
+        wish = next(iter(chosen))
+        refused = await make(other, "again", clusterIP=wish)
+        assert refused.status_code == 422
+        assert "provided IP is already allocated" in refused.json()["message"]
+
+
+async def test_the_same_wish_at_two_servers(make_apiserver: Callable[..., Any]) -> None:
+    first, second = make_apiserver(NARROW), make_apiserver(NARROW)
+    async with first.client() as one, second.client() as other:
+        for n in range(5):
+            wish = f"10.97.0.{40 + n}"
+            answers = await asyncio.gather(
+                make(one, f"a{n}", clusterIP=wish), make(other, f"b{n}", clusterIP=wish)
+            )
+            assert sorted(answer.status_code for answer in answers) == [201, 422]
+
+
+async def test_an_address_follows_its_service(apiserver: Any) -> None:
+    async with apiserver.client() as client:
+        address = (await make(client, "s")).json()["spec"]["clusterIP"]
+        assert (await addresses(client))[address] == "s"
+        assert (await make(client, "s")).status_code == 409
+        assert sorted((await addresses(client)).values()) == ["kubernetes", "s"]
+        merge = {"Content-Type": "application/merge-patch+json"}
+        away = {"spec": {"type": "ExternalName", "externalName": "a.io", "clusterIP": None}}
+        away["spec"]["clusterIPs"] = None
+        changed = await client.patch(f"{SERVICES}/s", json=away, headers=merge)
+        assert changed.status_code == 200, changed.text
+        assert address not in await addresses(client)
+        again = await make(client, "t", clusterIP=address)
+        assert again.status_code == 201, again.text
+        assert (await client.delete(f"{SERVICES}/t")).status_code == 200
+        assert address not in await addresses(client)
+        dry = await client.post(
+            f"{SERVICES}?dryRun=All", json=again.json() | {"metadata": {"name": "d"}}
+        )
+        assert dry.status_code == 201, dry.text
+        assert address not in await addresses(client)
+
+
+async def test_what_is_missing_is_made_at_start(apiserver: Any) -> None:
+    async with apiserver.client() as client:
+        address = (await make(client, "s")).json()["spec"]["clusterIP"]
+        assert (await client.delete(f"{ADDRESSES}/{address}")).status_code == 200
+        assert address not in await addresses(client)
+    apiserver.stop()
+    apiserver.start()
+    async with apiserver.client() as client:
+        assert (await addresses(client))[address] == "s"
