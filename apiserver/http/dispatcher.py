@@ -20,6 +20,7 @@ from typing import Protocol
 from apiserver.authn.authenticator import ANONYMOUS, Authenticator, unauthorized
 from apiserver.authz.authorizer import AlwaysAllow, Authorizer, attributes_of, denied
 from apiserver.http.exchange import ClientGone, Exchange, Receive, Scope, Send
+from apiserver.http.messages import Messages
 from apiserver.http.metrics import MUTATING, NON_RESOURCE, RequestMetrics, key_of
 from apiserver.http.relay import Relay
 from apiserver.http.request_info import (
@@ -37,7 +38,7 @@ from wherry.api.errors import ApiError, status_error
 
 log = logging.getLogger(__name__)
 
-Answer = Response | Relay | Tunnel
+Answer = Response | Relay | Tunnel | Messages
 Endpoint = Callable[[RequestContext, Exchange], Awaitable[Answer]]
 LONG_RUNNING = frozenset({"log", "exec", "attach", "portforward", "proxy"})
 AUDIT_ID_CHARACTERS_MAX = 64
@@ -139,7 +140,7 @@ class Dispatcher:
         if live:
             self._metrics.streaming(key, +1)
         try:
-            if isinstance(answer, Tunnel):
+            if isinstance(answer, Tunnel | Messages):
                 await answer.run(exchange.connection)
             elif isinstance(answer, Relay):
                 await self._responder.relay(exchange, send, answer, audit_id)

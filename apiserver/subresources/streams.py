@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 from apiserver.http.backend import SWITCHING_PROTOCOLS, Answer
 from apiserver.http.exchange import Exchange
+from apiserver.http.messages import Handshake, Messages
 from apiserver.http.request_info import is_true
 from apiserver.http.tunnel import Tunnel
 from apiserver.registry.store import Registry
@@ -52,8 +53,9 @@ class StreamEndpoints:
         self._registry = registry
         self._kubelets = kubelets
 
-    async def log(self, ctx: RequestContext, exchange: Exchange) -> Response:
+    async def log(self, ctx: RequestContext, exchange: Exchange) -> Response | Messages:
         query = log_query(ctx.query)
+        handshake = Handshake.of(exchange.headers)
         pod = await self._pod(ctx)
         container = chosen_container(pod, ctx.query.get("container", ""))
         node_name = pod["spec"].get("nodeName")
@@ -65,6 +67,8 @@ class StreamEndpoints:
         answer = await self._kubelets.call(self._node(node_name), call)
         if not 200 <= answer.status <= 206:
             raise await _relayed(answer, ctx.info.name)
+        if handshake is not None:
+            return Messages(handshake, answer.chunks())
         return Response(200, answer.chunks(), TEXT)
 
     async def execute(self, ctx: RequestContext, exchange: Exchange) -> Response | Tunnel:

@@ -162,11 +162,38 @@ async def test_logs_are_passed_through(site: Site, kubelet: Kubelet) -> None:
     assert (await client.get(f"{path}/none/log")).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("protocol", "want"),
+    [
+        ("", b"one\ntwo\n"),
+        ("binary.k8s.io", b"one\ntwo\n"),
+        ("base64.binary.k8s.io", "b25lCnR3bwo="),
+    ],
+)
+async def test_logs_over_a_websocket(
+    shared_apiserver: Any, site: Site, protocol: str, want: bytes | str
+) -> None:
+    async with connect(shared_apiserver, site, "talks/log?follow=true", protocol) as socket:
+        async with asyncio.timeout(10):
+            assert await socket.recv() == want
+            with pytest.raises(websockets.ConnectionClosedOK):
+                await socket.recv()
+        assert (socket.subprotocol or "") == protocol
+
+
+async def test_logs_over_a_websocket_refused(shared_apiserver: Any, site: Site) -> None:
+    for query, protocol in (("waits/log", "binary.k8s.io"), ("talks/log", "v9.k8s.io")):
+        with pytest.raises(websockets.InvalidStatus) as refusal:
+            await connect(shared_apiserver, site, query, protocol)
+        assert refusal.value.response.status_code == 400
+
+
 def connect(apiserver: Any, site: Site, query: str, protocol: str = PROTOCOL) -> Any:
     context = ssl.create_default_context(cafile=str(apiserver.ca_file))
     url = f"wss://127.0.0.1:{apiserver.port}{site.pods}/{query}"
     return websockets.connect(
-        url, ssl=context, subprotocols=[websockets.Subprotocol(protocol)],
+        url, ssl=context,
+        subprotocols=[websockets.Subprotocol(protocol)] if protocol else None,
         additional_headers={"Authorization": f"Bearer {TOKEN}"}, compression=None,
     )  # fmt: skip
 
