@@ -65,7 +65,8 @@ def _references(
     found = {}
     kinds = [resource.kind, *(sub.kind.kind for sub in resource.subresources)]
     for kind in kinds:
-        model = models.get(kind)
+        # A kind of this name may be in another group too; the resource's own is its model's.
+        model = resource.model if kind == resource.kind else models.get(kind)
         if model is not None:
             found[kind] = _kind_reference(schemas, model)
     for model in (DeleteOptions, Status):
