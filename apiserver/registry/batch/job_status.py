@@ -34,7 +34,7 @@ def validate_job_status(tree: Tree, old: Tree) -> list[FieldError]:
     if {"Complete", "Failed"} & true:
         errors += _finished(status)
     errors += _indexes(tree)
-    if status.get("ready", 0) > status.get("active", 0):
+    if "ready" in status and status["ready"] > status.get("active", 0):
         detail = "cannot set more ready pods than active"
         errors.append(invalid("status.ready", status["ready"], detail))
     errors += [
