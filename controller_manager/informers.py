@@ -27,11 +27,13 @@ from wherry.api.core_v1 import (
     Node,
     PersistentVolumeClaim,
     Pod,
+    ReplicationController,
     Service,
     ServiceAccount,
 )
 from wherry.api.discovery_v1 import EndpointSlice
 from wherry.api.model import TypedModel
+from wherry.api.policy_v1 import PodDisruptionBudget
 from wherry.api.scheme import Resource
 from wherry.client.informer import Informer
 from wherry.client.rest import Client
@@ -93,6 +95,8 @@ WHOLE = {
     ("apps", "statefulsets"): "stateful_sets",
     ("apps", "controllerrevisions"): "controller_revisions",
     ("batch", "jobs"): "jobs",
+    ("", "replicationcontrollers"): "replication_controllers",
+    ("policy", "poddisruptionbudgets"): "disruption_budgets",
     ("batch", "cronjobs"): "cron_jobs",
 }
 
@@ -170,6 +174,15 @@ class Informers:
     @cached_property
     def claims(self) -> Informer[PersistentVolumeClaim]:
         return self._keep(Informer(self._client, PersistentVolumeClaim))
+
+    @cached_property
+    def replication_controllers(self) -> Informer[ReplicationController]:
+        indexers = {BY_CONTROLLER: controller_uid}
+        return self._keep(Informer(self._client, ReplicationController, indexers=indexers))
+
+    @cached_property
+    def disruption_budgets(self) -> Informer[PodDisruptionBudget]:
+        return self._keep(Informer(self._client, PodDisruptionBudget))
 
     @cached_property
     def namespaces(self) -> Informer[Namespace]:

@@ -60,6 +60,7 @@ def _worker_flags(flags: Flags) -> None:
         ("serviceaccount", 5),
         ("gc", 20),
         ("job", 5),
+        ("rc", 5),
         ("cron-job", 5),
         ("daemonset", 2),
         ("statefulset", 5),

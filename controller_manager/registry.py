@@ -9,6 +9,7 @@ from controller_manager.context import Component, Context
 from controller_manager.cronjob.controller import CronJobController
 from controller_manager.daemonset.controller import DaemonSetController
 from controller_manager.deployment.controller import DeploymentController
+from controller_manager.disruption.controller import DisruptionController
 from controller_manager.endpoints.controller import EndpointsController
 from controller_manager.endpointslice.controller import EndpointSliceController
 from controller_manager.garbagecollector.controller import GarbageCollector
@@ -18,7 +19,10 @@ from controller_manager.nodeipam.controller import NodeIpamController
 from controller_manager.nodelifecycle.controller import NodeLifecycleController
 from controller_manager.nodelifecycle.eviction_controller import TaintEvictionController
 from controller_manager.podgc.controller import PodGcController
-from controller_manager.replicaset.controller import ReplicaSetController
+from controller_manager.replicaset.controller import (
+    ReplicaSetController,
+    ReplicationControllerController,
+)
 from controller_manager.rootca.controller import RootCaController
 from controller_manager.serviceaccount.controller import ServiceAccountController
 from controller_manager.statefulset.controller import StatefulSetController
@@ -45,6 +49,12 @@ CONTROLLERS: tuple[Entry, ...] = (
     Entry("replicaset-controller", "replicaset", ReplicaSetController),
     Entry("daemonset-controller", "daemonset", DaemonSetController),
     Entry("statefulset-controller", "statefulset", StatefulSetController),
+    Entry(
+        "replicationcontroller-controller",
+        "replicationcontroller",
+        ReplicationControllerController,
+    ),
+    Entry("disruption-controller", "disruption", DisruptionController),
     Entry("cronjob-controller", "cronjob", CronJobController),
     Entry("job-controller", "job", JobController),
     Entry("ttl-after-finished-controller", "ttl-after-finished", TtlAfterFinishedController),

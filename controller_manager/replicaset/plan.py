@@ -18,6 +18,7 @@ from wherry.api.apps_v1 import ReplicaSet, ReplicaSetStatus
 from wherry.api.apps_v1.replicaset import ReplicaSetCondition
 from wherry.api.core_v1 import Pod
 from wherry.api.meta_v1 import ObjectMeta
+from wherry.api.model import TypedModel
 
 BURST_REPLICAS = 500  # pods made or deleted in one pass
 SLOW_START_INITIAL = 1
@@ -74,8 +75,8 @@ def slow_start(count: int) -> list[int]:
     return batches
 
 
-def new_pod(rs: ReplicaSet) -> Pod:
-    """A pod from the template, controlled by the set, named by the server."""
+def new_pod(rs: ReplicaSet, owner: TypedModel | None = None) -> Pod:
+    """A pod from the template, named by the server; `owner`: whom the set is a view of."""
     template = rs.spec.template
     return Pod(
         metadata=ObjectMeta(
@@ -84,7 +85,7 @@ def new_pod(rs: ReplicaSet) -> Pod:
             labels=template.metadata.labels,
             annotations=template.metadata.annotations,
             finalizers=template.metadata.finalizers,
-            owner_references=[controller_reference(rs)],
+            owner_references=[controller_reference(owner or rs)],
         ),
         spec=template.spec,
     )
