@@ -119,7 +119,10 @@ def apply(
         mine = replace(mine, time=last.time)
     if mine.fields:
         entries.append(mine)
-    new["metadata"]["managedFields"] = to_wire(entries)
+    if entries:
+        new["metadata"]["managedFields"] = to_wire(entries)
+    else:
+        new["metadata"].pop("managedFields", None)
     return new
 
 

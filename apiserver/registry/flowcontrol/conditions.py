@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from apiserver.registry.strategy import Tree
 from wherry.api.errors import FieldError, duplicate, required
 
 
@@ -24,17 +23,3 @@ def status_errors(status: Mapping[str, Any]) -> list[FieldError]:
         if not kind:
             errors.append(required(path, "must not be empty"))
     return errors
-
-
-def keep_status(tree: Tree, old: Mapping[str, Any]) -> None:
-    tree["status"] = dict(old["status"])
-
-
-def keep_all_but_status(tree: Tree, old: Mapping[str, Any]) -> None:
-    """A status update changes the status and its ownership, nothing else."""
-    tree["spec"] = dict(old["spec"])
-    managed = tree["metadata"].get("managedFields")
-    tree["metadata"] = {k: v for k, v in old["metadata"].items() if k != "resourceVersion"}
-    tree["metadata"].pop("managedFields", None)
-    if managed is not None:
-        tree["metadata"]["managedFields"] = managed

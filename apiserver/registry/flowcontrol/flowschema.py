@@ -11,12 +11,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from apiserver.registry.flowcontrol.bootstrap import FIXED_FLOW_SCHEMAS
-from apiserver.registry.flowcontrol.conditions import (
-    keep_all_but_status,
-    keep_status,
-    status_errors,
-)
+from apiserver.registry.flowcontrol.conditions import status_errors
 from apiserver.registry.printing import AGE, NAME, NONE, created
+from apiserver.registry.status_updates import keep_all_but_status, keep_status
 from apiserver.registry.strategy import Column, Strategy, Tree
 from apiserver.registry.validation.metadata import subdomain_name
 from apiserver.registry.validation.words import each, invalids

@@ -12,12 +12,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from apiserver.registry.flowcontrol.bootstrap import FIXED_PRIORITY_LEVELS
-from apiserver.registry.flowcontrol.conditions import (
-    keep_all_but_status,
-    keep_status,
-    status_errors,
-)
+from apiserver.registry.flowcontrol.conditions import status_errors
 from apiserver.registry.printing import AGE, NAME, NONE, created
+from apiserver.registry.status_updates import keep_all_but_status, keep_status
 from apiserver.registry.strategy import Column, Strategy, Tree
 from apiserver.registry.validation.metadata import subdomain_name
 from wherry.api.errors import FieldError, forbidden_field, invalid, not_supported, required

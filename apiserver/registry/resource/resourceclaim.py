@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from apiserver.registry.flowcontrol.conditions import keep_all_but_status, keep_status
 from apiserver.registry.printing import AGE, NAME, created
+from apiserver.registry.status_updates import keep_all_but_status, keep_status
 from apiserver.registry.strategy import Column, Strategy, Tree
 from apiserver.registry.validation.device_claim import (
     allocated_devices,

@@ -100,6 +100,22 @@ async def test_an_update_takes_fields_and_apply_sees_it(http: httpx.AsyncClient)
     )
 
 
+async def test_a_configuration_may_insist_on_a_state(http: httpx.AsyncClient) -> None:
+    name = unique()
+    made = await apply(http, path(name), config_map(name, a="1"), code=201)
+    body = config_map(name, a="2")
+    body["metadata"]["resourceVersion"] = made["metadata"]["resourceVersion"]
+    await apply(http, path(name), body)
+    body["data"] = {"a": "3"}
+    refused = await apply(http, path(name), body, code=409)
+    assert "the object has been modified" in refused["message"]
+    body["metadata"] = {"name": name, "uid": "other"}
+    assert "Precondition failed: UID" in (await apply(http, path(name), body, code=409))["message"]
+    body["metadata"] = {"name": unique(), "uid": "other"}
+    refused = await apply(http, path(body["metadata"]["name"]), body, code=409)
+    assert "uid mismatch" in refused["message"]
+
+
 async def test_dry_run_stores_nothing(http: httpx.AsyncClient) -> None:
     name = unique()
     await apply(http, path(name), config_map(name, a="1"), code=201, dryRun="All")
@@ -262,6 +278,10 @@ def test_kubectl_applies_on_the_server(kubectl: Kubectl) -> None:
     )  # fmt: skip
     found = kubectl("get", "deployment", name, "-o", "jsonpath={.spec.replicas}")
     assert found == "3"
+    same = deployment(name, replicas=3)
+    assert kubectl("diff", "--server-side", "--field-manager=other", "-f", "-", stdin=same) == ""
+    more = ("diff", "--server-side", "--field-manager=other", "-f", "-")
+    assert "replicas: 4" in kubectl(*more, stdin=deployment(name, replicas=4), code=1)
     kubectl("delete", "deployment", name)
 
 
