@@ -38,7 +38,7 @@ PLUGINS: Mapping[str, Callable[[Settings], AdmissionPlugin]] = MappingProxyType(
     {
         "NamespaceLifecycle": lambda settings: NamespaceLifecycle(),
         "LimitRanger": lambda settings: LimitRanger(),
-        "ServiceAccount": lambda settings: ServiceAccount(random.SystemRandom()),
+        "ServiceAccount": lambda settings: ServiceAccount(random.Random()),
         "TaintNodesByCondition": lambda settings: TaintNodesByCondition(),
         "Priority": lambda settings: Priority(),
         "DefaultTolerationSeconds": lambda settings: DefaultTolerationSeconds(

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,6 +34,7 @@ from apiserver.http.respond import Responder, error_response, head_of
 from apiserver.http.tunnel import Tunnel
 from apiserver.request import RequestContext, RequestInfo, Response, User
 from wherry.api.errors import ApiError, status_error
+from wherry.api.names import new_uid
 
 log = logging.getLogger(__name__)
 
@@ -128,14 +128,14 @@ class Dispatcher:
         except ClientGone:
             return
         except Exception:  # a bug of ours must be an answer too, and a line in the log
-            audit_id = audit_id or _new_id()
+            audit_id = audit_id or new_uid().encode()
             log.exception("%s failed", _named(scope, audit_id))
             answer = error_response(_internal_error())
         info = ctx.info if ctx is not None else None
         warnings = ctx.warnings if ctx is not None else []
         live = info is not None and (info.verb == "watch" or info.subresource in LONG_RUNNING)
         key = key_of(info) if info is not None else NON_RESOURCE
-        audit_id = audit_id or _new_id()
+        audit_id = audit_id or new_uid().encode()
         size = 0
         if live:
             self._metrics.streaming(key, +1)
@@ -208,10 +208,6 @@ class Dispatcher:
             return await self._rooms.handlers.handle(ctx, exchange.body)
         finally:
             self._metrics.inflight_reading -= 1
-
-
-def _new_id() -> bytes:
-    return str(uuid.uuid4()).encode()
 
 
 def is_following(ctx: RequestContext) -> bool:

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
-import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -56,6 +54,7 @@ from wherry.api.errors import (
     not_found,
     status_error,
 )
+from wherry.api.names import new_uid
 from wherry.api.patch import copy_tree
 from wherry.api.scheme import Resource
 from wherry.daemon.clock import Clock, SystemClock
@@ -106,7 +105,6 @@ class Registry:
         self._admission = admission
         self._event_leases = Leases(storage, event_seconds, clock or SystemClock())
         self._allocating = asyncio.Lock()
-        self._random = random.Random()
 
     # --- for handlers and subresources, on trees ---
 
@@ -328,7 +326,7 @@ class Registry:
             version = metadata.pop("resourceVersion", "")
             generated = not metadata.get("name")
             named = replace(write, name=metadata.get("name", ""))
-            prepare_create(named, tree, self._new_uid)
+            prepare_create(named, tree, new_uid)
             name = tree["metadata"]["name"]
             if version and not write.dry_run:
                 message = "resourceVersion should not be set on objects to be created"
@@ -459,10 +457,6 @@ class Registry:
         if cached.revision == found.revision:
             return None
         return Found(self.cache.tree(write.resource, cached), cached.revision, True)
-
-    def _new_uid(self) -> str:
-        # Unique, not secret: no system call for each object.
-        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
 
     async def _lease(self, resource: Resource) -> int:
         return await self._event_leases.current() if resource.plural == "events" else 0

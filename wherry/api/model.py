@@ -45,8 +45,8 @@ def wire_name(snake: str) -> str:
 
 def format_time(moment: datetime) -> str:
     """RFC 3339 in UTC with whole seconds, as metav1.Time is written."""
-    # Six times as fast as strftime, on the way of every write.
-    return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+    # Many times as fast as strftime, on the way of every write.
+    return moment.astimezone(UTC).isoformat(timespec="seconds")[:-6] + "Z"
 
 
 def format_micro_time(moment: datetime) -> str:

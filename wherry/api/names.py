@@ -211,9 +211,15 @@ def mask_trailing_dash(name: str) -> str:
 
 def generate_name(base: str, rng: random.Random | None = None) -> str:
     """`base` with a random suffix, short enough for a DNS label."""
-    rng = rng or random.SystemRandom()
-    suffix = "".join(rng.choice(SUFFIX_ALPHABET) for _ in range(SUFFIX_LENGTH))
-    return base[:GENERATED_BASE_MAX] + suffix
+    choices = rng.choices if rng is not None else random.choices  # distinct, not secret
+    return base[:GENERATED_BASE_MAX] + "".join(choices(SUFFIX_ALPHABET, k=SUFFIX_LENGTH))
+
+
+def new_uid(rng: random.Random | None = None) -> str:
+    """A random UUID (version 4): distinct, not secret, so without a system call for each."""
+    bits = rng.getrandbits(128) if rng is not None else random.getrandbits(128)
+    text = f"{bits:032x}"
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{'89ab'[bits & 3]}{text[17:20]}-{text[20:]}"
 
 
 def _no_dots(value: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import uuid
 
 import pytest
 
@@ -50,6 +51,14 @@ def test_generated_names_fit_a_label() -> None:
     assert set(name[4:]) <= set(names.SUFFIX_ALPHABET)
     assert len(names.generate_name("x" * 80, rng)) == 63
     assert names.generate_name("a-") != names.generate_name("a-")
+
+
+def test_a_new_uid_is_a_random_uuid() -> None:
+    made = {names.new_uid(random.Random(seed)) for seed in range(50)} | {names.new_uid()}
+    assert len(made) == 51
+    for text in made:
+        parsed = uuid.UUID(text)
+        assert (str(parsed), parsed.version, parsed.variant) == (text, 4, uuid.RFC_4122)
 
 
 def test_a_prefix_may_end_in_a_dash() -> None:
