@@ -35,7 +35,7 @@ OPEN_SECONDS_MAX = 30.0
 
 def run(api: Api, path: str, params: Sequence[tuple[str, str]], *, stdin: bool, tty: bool) -> int:
     """Carry the streams until the command ends; its exit code."""
-    with _open(api, f"{path}?{urlencode(params)}") as socket, _raw_terminal(tty):
+    with open_stream(api, f"{path}?{urlencode(params)}", PROTOCOLS) as socket, _raw_terminal(tty):
         if stdin:
             threading.Thread(target=_send_input, args=(socket,), daemon=True).start()
         if tty:
@@ -58,14 +58,15 @@ def exit_code(status: dict[str, Any]) -> int:
     raise CliError(f"{status.get('message', 'the command ended without a status')}")
 
 
-def _open(api: Api, target: str) -> ClientConnection:
+def open_stream(api: Api, target: str, protocols: Sequence[Subprotocol]) -> ClientConnection:
+    """A WebSocket to a streaming subresource. ApiError, Unreachable."""
     base = api.config.server
     url = "ws" + base.removeprefix("http") + target
     try:
         return connect(
             url,
             ssl=api.tls(),
-            subprotocols=PROTOCOLS,
+            subprotocols=protocols,
             additional_headers=api.credentials(),
             user_agent_header=USER_AGENT,
             compression=None,

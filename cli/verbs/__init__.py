@@ -19,6 +19,8 @@ VERBS = {
     "delete": ("delete", "delete"),
     "logs": ("logs", "logs"),
     "exec": ("exec", "exec_"),
+    "attach": ("attach", "attach"),
+    "port-forward": ("port_forward", "port_forward"),
     "scale": ("scale", "scale"),
     "rollout": ("rollout", ""),
     "api-resources": ("api_resources", "api_resources"),

@@ -9,13 +9,16 @@ import asyncio
 import gzip
 import os
 import shutil
+import signal
 import socket
 import ssl
+import sys
 import time
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -416,6 +419,42 @@ async def test_kubectl_attach(site: Site) -> None:
         await asyncio.sleep(0)
         child.kill()
         await child.communicate()
+
+
+async def wherry(site: Site, *words: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        str(Path(sys.executable).parent / "wherry"), *words, "-n", site.node.namespace,
+        env={**os.environ, "KUBECONFIG": str(site.apiserver.kubeconfig)},
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+
+
+async def test_wherry_port_forward(site: Site) -> None:
+    child = await wherry(site, "port-forward", "web", ":http", ":1", "--address=127.0.0.1")
+    assert child.stdout is not None
+    try:
+        async with asyncio.timeout(30):
+            ports = [await local_port(child.stdout), await local_port(child.stdout)]
+            get = b"GET /big HTTP/1.0\r\n\r\n"
+            found = await asyncio.gather(*(raw(ports[0], get) for _ in range(5)))
+            assert all(one.endswith(BIG) for one in found)
+            assert await raw(ports[1], b"hello") == b""
+            child.send_signal(signal.SIGINT)
+            _, errors = await child.communicate()
+        assert b"error forwarding port 1 to pod web" in errors
+        assert b"Traceback" not in errors
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.communicate()
+
+
+async def test_wherry_attach(site: Site) -> None:
+    child = await wherry(site, "attach", "-i", "web")
+    async with asyncio.timeout(30):
+        out, _ = await child.communicate(b"bye\n")  # with this word the process ends
+    assert (out, child.returncode) == (b"BYE\n", 0)
 
 
 async def test_python_clients_port_forward(site: Site) -> None:
