@@ -1,9 +1,7 @@
 """The one implementation of create, update and delete for every stored kind.
 
-It owns the order of events; kinds only answer through their `Strategy`, and `pipeline.py` decides
-without waiting. Changes start from the cached object, optimistically: the store's transaction on the
-object's revision catches a stale one, and whatever would *not* be written (nothing to do, a refusal,
-not found) is decided again on a fresh read before it is answered. Each transaction writes one object.
+It owns the order of events; kinds only answer through their `Strategy`, `pipeline.py` decides without
+waiting, and `committer.py` carries out what was decided.
 
 Source: k8s.io/apiserver/pkg/registry/generic/registry/store.go.
 """
@@ -13,17 +11,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from apiserver.codec.decode import decode_tree
 from apiserver.registry import deletion
-from apiserver.registry.decisions import Decide, Decision, Found, Nothing, Put, Remove, found_in
+from apiserver.registry.committer import Committer
+from apiserver.registry.committer import Outcome as Outcome
+from apiserver.registry.decisions import Decision, Found, Nothing, Put, Remove
 from apiserver.registry.deletion import DeleteOptions, Mark, Pending, Plan
 from apiserver.registry.failures import FAILURES, api_error
-from apiserver.registry.holdings import SERVICES, AddressTaken, Holdings, gained
+from apiserver.registry.holdings import SERVICES, AddressTaken, Holdings
 from apiserver.registry.leases import Leases
 from apiserver.registry.pipeline import (
     Admission,
@@ -32,20 +31,16 @@ from apiserver.registry.pipeline import (
     prepare_create,
     prepare_update,
 )
-from apiserver.registry.quota import Quota, Unlimited
+from apiserver.registry.quota import Quota
 from apiserver.registry.strategy import Strategy, Tree
 from apiserver.request import RequestContext
-from apiserver.storage.cache import CacheBehind, WatchCache
-from apiserver.storage.encoder import decode_item, encode, item_of
+from apiserver.storage.cache import WatchCache
+from apiserver.storage.encoder import decode_item
 from apiserver.storage.interface import (
     KeyExists,
     KeyMissing,
-    OutcomeUnknown,
-    RevisionConflict,
     Storage,
-    StorageError,
 )
-from apiserver.storage.keys import key_of
 from apiserver.storage.window import Cached
 from wherry.api.errors import (
     ApiError,
@@ -60,28 +55,8 @@ from wherry.api.scheme import Resource
 from wherry.daemon.clock import Clock, SystemClock
 
 EVENT_SECONDS = 3600  # upstream's --event-ttl
-CHANGE_ATTEMPTS_MAX = 20  # of one change, against others who change the same object
 NAME_ATTEMPTS_MAX = 8  # of generated names
-# Kinds that admission and others look up in memory right after they were made.
-_SEEN_BEFORE_ANSWERED = frozenset(
-    (
-        "namespaces", "serviceaccounts", "priorityclasses", "services", "storageclasses",
-        "runtimeclasses", "ingressclasses", "resourcequotas", "limitranges",
-    )
-)  # fmt: skip
-
 Make = Callable[[Mapping[str, Any] | None], Tree]
-
-
-class Outcome(NamedTuple):
-    """A write that was done. `item` is the object as an item of a list; `created` for 201.
-
-    `removed` says that the object is gone (a deletion that had nothing to wait for).
-    """
-
-    item: bytes
-    created: bool = False
-    removed: bool = False
 
 
 class Registry:
@@ -99,12 +74,20 @@ class Registry:
     ) -> None:
         self.cache = cache
         self.strategies = strategies
-        self.quota: Quota = Unlimited()
         self.holdings = Holdings(storage, cache)
-        self._storage = storage
         self._admission = admission
-        self._event_leases = Leases(storage, event_seconds, clock or SystemClock())
+        leases = Leases(storage, event_seconds, clock or SystemClock())
+        self._committer = Committer(storage, cache, self.holdings, leases)
         self._allocating = asyncio.Lock()
+
+    @property
+    def quota(self) -> Quota:
+        """Who counts what namespaces use; nobody unless it is set."""
+        return self._committer.quota
+
+    @quota.setter
+    def quota(self, quota: Quota) -> None:
+        self._committer.quota = quota
 
     # --- for handlers and subresources, on trees ---
 
@@ -224,7 +207,7 @@ class Registry:
 
         try:
             async with self._alone(write):
-                return await self._change(write, decide)
+                return await self._committer.change(write, decide)
         except KeyMissing:
             creates = applies or write.strategy.allow_create_on_update
             if subresource or not creates:
@@ -258,7 +241,7 @@ class Registry:
             return Put(plan.tree) if isinstance(plan, Mark) else Remove(plan.tree)
 
         try:
-            return await self._change(write, decide)
+            return await self._committer.change(write, decide)
         except KeyMissing:
             raise not_found(resource.qualified_name, name) from None
         except FAILURES as error:
@@ -332,145 +315,10 @@ class Registry:
                 message = "resourceVersion should not be set on objects to be created"
                 raise status_error("", message, code=500)
             try:
-                async with self._charged(named, tree, None):
-                    return await self._store_new(named, tree, name)
+                return await self._committer.create(named, tree)
             except AddressTaken:
                 await self.cache.fresh()  # its holder is there now: choose another
             except KeyExists:
                 if not generated or attempt == NAME_ATTEMPTS_MAX - 1:
                     raise already_exists(resource.qualified_name, name) from None
         raise conflict(resource.qualified_name, name, "others keep taking its address; try again")
-
-    async def _store_new(self, write: Write, tree: Tree, name: str) -> Outcome:
-        resource = write.resource
-        if write.dry_run:
-            if self.cache.window(resource).get(write.namespace, name) is not None:
-                raise KeyExists
-            return Outcome(_unversioned(encode(tree)), created=True)
-        stored = encode(tree)
-        key = key_of(resource, write.namespace, name)
-        revision = await self._storage.create(key, stored, lease=await self._lease(resource))
-        self.quota.stored(resource, write.namespace, tree, None)
-        await self._seen(resource, revision)
-        return Outcome(item_of(stored, revision), created=True)
-
-    async def _change(self, write: Write, decide: Decide) -> Outcome:
-        """Carry a decision out on the newest state. KeyMissing when there is no object."""
-        found = await self._find(write)
-        for _ in range(CHANGE_ATTEMPTS_MAX):
-            warned = len(write.ctx.warnings)
-            try:
-                decision = decide(found)
-            except ApiError:
-                newer = await self._newer(write, found)
-                if newer is None:
-                    raise
-                found = newer
-                del write.ctx.warnings[warned:]
-                continue
-            if isinstance(decision, Nothing):
-                newer = await self._newer(write, found)
-                if newer is None:
-                    return Outcome(_item(decision.tree, found.revision))
-                found = newer
-                continue
-            try:
-                return await self._carry_out(write, decision, found)
-            except AddressTaken:
-                await self.cache.fresh()
-                found = await self._find(write)
-                del write.ctx.warnings[warned:]
-            except RevisionConflict as error:
-                found = found_in(write.resource, error.current)
-                del write.ctx.warnings[warned:]
-        raise conflict(
-            write.resource.qualified_name, write.name, "others keep changing it; try again"
-        )
-
-    async def _carry_out(self, write: Write, decision: Put | Remove, found: Found) -> Outcome:
-        if isinstance(decision, Remove):
-            return await self._commit(write, decision, found)
-        async with self._charged(write, decision.tree, found.tree):
-            return await self._commit(write, decision, found)
-
-    @contextlib.asynccontextmanager
-    async def _charged(
-        self, write: Write, tree: Tree, old: Mapping[str, Any] | None
-    ) -> AsyncIterator[None]:
-        """What the write uses is taken before it is done, and given back when it was not."""
-        attributes = write.attributes("UPDATE" if old else "CREATE", tree, old)
-        refund = await self.quota.charge(attributes)
-        namespace, name = write.namespace, tree["metadata"]["name"]
-        held: list[str] = []
-        try:
-            if write.resource is SERVICES and not write.dry_run:
-                wanted = gained(tree, old)
-                held = await self.holdings.hold(namespace, name, wanted, write.ctx.now)
-            yield
-        except OutcomeUnknown:
-            raise
-        except (StorageError, AddressTaken):
-            refund()
-            await self.holdings.release(namespace, name, held)
-            raise
-
-    async def _commit(self, write: Write, decision: Put | Remove, found: Found) -> Outcome:
-        resource, revision = write.resource, found.revision
-        key = key_of(resource, write.namespace, write.name)
-        stored = encode(decision.tree)
-        removed = isinstance(decision, Remove)
-        if write.dry_run:
-            return Outcome(item_of(stored, revision), removed=removed)
-        if removed:
-            at = await self._storage.delete(key, expected=revision)
-        else:
-            lease = await self._lease(resource)
-            at = await self._storage.update(key, stored, expected=revision, lease=lease)
-        now = None if removed else decision.tree
-        if resource is SERVICES:
-            lost = gained(found.tree, now)
-            await self.holdings.release(write.namespace, write.name, lost)
-        self.quota.stored(resource, write.namespace, now, found.tree)
-        await self._seen(resource, at)
-        return Outcome(item_of(stored, at), removed=removed)
-
-    async def _find(self, write: Write) -> Found:
-        """The object as cached; if it is not there, as it is after a fresh look."""
-        window = self.cache.window(write.resource)
-        cached = window.get(write.namespace, write.name)
-        fresh = cached is None
-        if cached is None:
-            await self.cache.fresh()
-            cached = window.get(write.namespace, write.name)
-        if cached is None:
-            raise KeyMissing
-        return Found(self.cache.tree(write.resource, cached), cached.revision, fresh)
-
-    async def _newer(self, write: Write, found: Found) -> Found | None:
-        """A fresh state that differs from the one just decided on; None when it was the newest."""
-        if found.fresh:
-            return None
-        await self.cache.fresh()
-        cached = self.cache.window(write.resource).get(write.namespace, write.name)
-        if cached is None:
-            raise KeyMissing
-        if cached.revision == found.revision:
-            return None
-        return Found(self.cache.tree(write.resource, cached), cached.revision, True)
-
-    async def _lease(self, resource: Resource) -> int:
-        return await self._event_leases.current() if resource.plural == "events" else 0
-
-    async def _seen(self, resource: Resource, revision: int) -> None:
-        if resource.plural in _SEEN_BEFORE_ANSWERED:
-            with suppress(CacheBehind):  # it is written all the same
-                await self.cache.wait_for(revision)
-
-
-def _item(tree: Mapping[str, Any], revision: int) -> bytes:
-    return item_of(encode(tree), revision)
-
-
-def _unversioned(stored: bytes) -> bytes:
-    """The item form of what has no revision, because a dry run stores nothing."""
-    return b"{" + stored[stored.index(b'"metadata":{') :]
