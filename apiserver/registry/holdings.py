@@ -51,12 +51,14 @@ class Holdings:
         self._cache = cache
 
     def others(self, namespace: str, name: str) -> list[Mapping[str, Any]]:
-        """Addresses held by anybody but this Service, as if by a Service each."""
-        return [
-            {"metadata": one["metadata"], "spec": {"clusterIPs": [one["metadata"]["name"]]}}
-            for one in self._cache.lister().list(ADDRESSES)
-            if owner_of(one) != (namespace, name)
-        ]
+        """Addresses held by anybody but this Service, as if by one other Service.
+
+        Only names are looked at: there may be many, and each new Service asks.
+        """
+        service = self._cache.lister().get(SERVICES, namespace, name) if name else None
+        own = set(addresses_of(service["spec"])) if service else set()
+        held = self._cache.window(ADDRESSES).select()
+        return [{"spec": {"clusterIPs": [one.name for one in held if one.name not in own]}}]
 
     async def hold(
         self, namespace: str, name: str, wanted: Iterable[str], now: datetime
