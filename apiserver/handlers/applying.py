@@ -10,6 +10,8 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import orjson
+
 from apiserver.codec.apply import Applier, Conflicts, apply, conflict_causes
 from apiserver.codec.body import JSON, YAML, Body, Unparsable, parse_body
 from apiserver.codec.canonical import canonical
@@ -89,7 +91,13 @@ def _parse(body: bytes) -> Body:
             parsed = parse_body(body, JSON)
             if not parsed.repeated:
                 return parsed
-    return parse_body(body, YAML)
+    parsed = parse_body(body, YAML)
+    try:
+        orjson.dumps(parsed.tree)
+    except TypeError as error:
+        # YAML knows integers beyond 64 bits and halves of characters; JSON's types do not
+        raise Unparsable(str(error)) from None
+    return parsed
 
 
 def _applied(

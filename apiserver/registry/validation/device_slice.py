@@ -242,8 +242,10 @@ def _choices(values: list[str], default: str, most: str, path: str) -> list[Fiel
         for i in range(len(values) - 1)
         if parse(values[i]) > parse(values[i + 1])
     ]
-    errors += unique(values, CHOICES_MAX, path, lambda one, at: _at_most(one, most, "option", at),
-                     parse)  # fmt: skip
+    errors += unique(
+        values, CHOICES_MAX, path,
+        lambda one, at: _at_most(one, most, "option", at), lambda one: str(quantity.value(one)),
+    )  # fmt: skip
     if all(parse(one) != parse(default) for one in values):
         words = "default value is not valid according to the requestPolicy"
         errors.append(invalid(path, default, words))

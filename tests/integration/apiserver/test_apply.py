@@ -185,6 +185,12 @@ async def test_status(http: httpx.AsyncClient) -> None:
             400,
             "failed to create typed patch object (/x; /v1, Kind=ConfigMap): .nope: field not declared in schema",
         ),
+        (
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, generation: 1" + "0" * 30 + "}\n",
+            {},
+            400,
+            "error decoding YAML: ",
+        ),
         ({**config_map("x"), "metadata": 3}, {}, 400, "failed to create typed patch object"),
         (
             {**config_map("x"), "metadata": {"managedFields": []}},

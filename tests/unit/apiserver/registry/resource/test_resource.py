@@ -200,6 +200,7 @@ MEMORY = "spec.devices[0].capacity[memory].requestPolicy"
         (devices(capacity(default="1Gi", validValues=["1Gi", "2Gi"])), []),
         (devices(capacity(validValues=["1Gi"])), [f"{MEMORY}.default: Required value: required when validValues is defined"]),
         (devices(capacity(default="3Gi", validValues=["1Gi", "9Gi"])), [f'{MEMORY}.validValues[1]: Invalid value: "9Gi": option is larger than capacity value: 8Gi', f'{MEMORY}.validValues: Invalid value: "3Gi": default value is not valid according to the requestPolicy']),
+        (devices(capacity(default="1Gi", validValues=["1Gi", "1024Mi"])), [f'{MEMORY}.validValues[1]: Duplicate value: "1073741824"']),
         (devices(capacity(default="1Gi", validRange={"min": "1Gi", "max": "4Gi", "step": "1Gi"})), []),
         (devices(capacity(default="1Gi", validRange={"min": "2Gi"})), [f'{MEMORY}.validRange.min: Invalid value: "1Gi": default is less than min: 2Gi']),
         (devices(device(bindingConditions=["a"])), ["spec.devices[0].bindingFailureConditions: Invalid value: []: bindingFailureConditions are required to use bindingConditions"]),
