@@ -288,7 +288,10 @@ class CacheLister:
 
     def list(self, resource: Resource, namespace: str = "") -> list[Mapping[str, Any]]:
         """Everything; parsed anew when it is much: not for hot paths then."""
-        found = self._cache.window(resource).select(namespace)
+        window = self._cache.window(resource)
+        if not window:  # admission asks on every write for kinds that few clusters have
+            return []
+        found = window.select(namespace)
         if len(found) <= LISTED_SHARED_MAX:
             return [self._cache.tree(resource, cached) for cached in found]
         return [decode_item(cached.item, resource.gvk) for cached in found]
