@@ -232,10 +232,16 @@ def path_element(shape: Shape, wire: str) -> str:
     return f"{embedded}.{wire}" if wire in fields else wire
 
 
+def _struct(shape: Shape) -> str:
+    """`v1.PodSpec`: a struct's package is its version."""
+    package = shape.model.__module__.split(".")[2]  # wherry.api.<group>_<version>.<module>
+    return f"{package.rpartition('_')[2]}.{shape.name}"
+
+
 def element_type(owner: Shape, named: FieldShape, element: FieldShape) -> str:
     """The Go type of a list's or map's element; `named` is the field that holds it."""
     if element.child is not None and element.kind == "struct":
-        return f"v1.{element.child.name}"
+        return _struct(element.child)
     return _NAMED.get(f"{owner.name}.{named.wire}") or _BASIC.get(element.scalar, "string")
 
 
@@ -243,7 +249,7 @@ def field_type(owner: Shape, field: FieldShape) -> str:
     """The Go type of a field."""
     if field.kind == "struct":
         assert field.child is not None
-        return f"v1.{field.child.name}"
+        return _struct(field.child)
     known = _NAMED.get(f"{owner.name}.{field.wire}", "")
     if field.kind == "scalar":
         return known or _BASIC[field.scalar]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -66,6 +67,24 @@ async def test_racing_creates_never_exceed_a_quota(client: httpx.AsyncClient) ->
     )
     assert len((await client.get(CONFIGMAPS)).json()["items"]) == ROOM
     assert await used(client) == {"count/configmaps": str(ROOM)}
+
+
+async def test_nor_do_creates_that_race_on_two_servers(
+    etcd: Any, make_apiserver: Callable[..., Any]
+) -> None:
+    servers = [make_apiserver() for _ in range(2)]
+    async with servers[0].client() as one, servers[1].client() as two:
+        await make_quota(one, {"count/configmaps": str(ROOM)})
+        await until_used(two, {"count/configmaps": "0"})
+        answers = await asyncio.gather(
+            *(
+                client.post(CONFIGMAPS, json={"metadata": {"name": f"{prefix}-{index}"}})
+                for prefix, client in (("one", one), ("two", two))
+                for index in range(RACERS // 2)
+            )
+        )
+        assert [answer.status_code for answer in answers].count(201) == ROOM
+        assert len((await two.get(CONFIGMAPS)).json()["items"]) == ROOM
 
 
 async def test_what_is_deleted_makes_room(client: httpx.AsyncClient) -> None:
