@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """`chunks` may raise OSError or EOFError: then the client's connection breaks off, too."""
+    """`chunks` may raise what a broken answer ends in: then the client's connection breaks off, too."""
 
     status: int
     headers: Sequence[tuple[str, str]]

@@ -29,6 +29,9 @@ GZIP_LEVEL = 1
 # How long a client may leave a full buffer unread before it is cut off.
 WRITE_STALL_SECONDS_MAX = 30.0
 
+# What reading somebody else's answer may end in: cut off, not HTTP, not gzip.
+BROKEN_OFF = (OSError, EOFError, ValueError, asyncio.LimitOverrunError, zlib.error)
+
 _CACHE_CONTROL = (b"cache-control", b"no-cache, private")
 _JSON = (b"content-type", b"application/json")
 _CHUNKED = (b"transfer-encoding", b"chunked")
@@ -118,7 +121,7 @@ class Responder:
         headers = [(b"audit-id", audit_id), *fields]
         try:
             await self._stream(exchange, send, relay.status, headers, relay.chunks, live=True)
-        except (OSError, EOFError) as error:
+        except BROKEN_OFF as error:
             log.info("a relayed answer broke off: %s", error)
             exchange.connection.abort()
 

@@ -8,15 +8,17 @@ Source: kubernetes/pkg/registry/core/{pod,service,node}/rest; k8s.io/apimachiner
 
 from __future__ import annotations
 
+import asyncio
 import random
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from apiserver.http.backend import SWITCHING_PROTOCOLS, Answer, Ask, BrokenAnswer, exchange
-from apiserver.http.exchange import Exchange
+from apiserver.http.exchange import ClientGone, Exchange
+from apiserver.http.protocol import Connection
 from apiserver.http.relay import Relay
 from apiserver.http.request_info import proxied
 from apiserver.http.tunnel import Tunnel
@@ -145,17 +147,33 @@ async def _pass(passage: Passage, connecting: Awaitable[Backend]) -> Reply:
         # So that relative links of the page at the root lead below it.
         headers = {"Location": f"{passage.prefix}/{passage.query}"}
         return Response(301, b"", "text/plain", headers)
-    try:
-        backend = await connecting
-    except OSError as error:
-        raise unavailable(f"error trying to reach service: {_why(error)}") from error
-    try:
-        answer = await exchange(backend.streams, passage.ask())
-    except BrokenAnswer as error:
-        raise unavailable(f"error trying to reach service: {backend.why(error)}") from error
+    with _given_up_when_the_client_goes(passage.exchange.connection):
+        try:
+            backend = await connecting
+        except OSError as error:
+            raise unavailable(f"error trying to reach service: {_why(error)}") from error
+        try:
+            answer = await exchange(backend.streams, passage.ask())
+        except BrokenAnswer as error:
+            raise unavailable(f"error trying to reach service: {backend.why(error)}") from error
     if answer.status == SWITCHING_PROTOCOLS:
         return Tunnel(answer.head, answer.reader, answer.writer)
     return _relayed(passage, backend, answer)
+
+
+@contextmanager
+def _given_up_when_the_client_goes(connection: Connection) -> Iterator[None]:
+    """An answer may take an hour to begin: nobody waits for it when nobody wants it."""
+    task = connection.streaming = asyncio.current_task()
+    try:
+        yield
+    except asyncio.CancelledError:
+        if task is None or not connection.transport.is_closing():
+            raise
+        task.uncancel()
+        raise ClientGone from None
+    finally:
+        connection.streaming = None
 
 
 def _why(error: OSError) -> str:

@@ -45,6 +45,9 @@ POD_ADDRESS = "10.99.0.1"  # never connected to: `connect` of this test goes to 
 needs_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason="no kubectl on PATH")
 
 
+HANGING, LET_GO = asyncio.Event(), asyncio.Event()
+
+
 class Everybody:
     """Lets every caller in: who may is tested elsewhere."""
 
@@ -152,6 +155,17 @@ async def answer(head: str, reader: asyncio.StreamReader, writer: asyncio.Stream
         writer.write(b"HTTP/1.0 200 OK\r\n\r\n" + (await reader.read()).upper())
     elif path == "/silent":
         return
+    elif path == "/hangs":
+        HANGING.set()
+        await reader.read()
+        LET_GO.set()
+    elif path.startswith("/broken"):
+        broken = {
+            "/broken-length": "Content-Length: x",
+            "/broken-chunk": "Transfer-Encoding: chunked",
+        }
+        short = broken.get(path, "Content-Length: 100")
+        writer.write(f"HTTP/1.1 200 OK\r\n{short}\r\n\r\nnot a chunk\r\n".encode())
     elif "transfer-encoding: chunked" in fields:
         body = b""
         while size := int(await reader.readline(), 16):
@@ -312,6 +326,22 @@ async def test_a_node_means_its_kubelet(site: Site) -> None:
     assert (await site.client.get(f"{node}:{site.kubelet_port}/proxy/healthz")).text == "ok"
     refused = await site.client.get(f"{node}:{site.node.web_port}/proxy/x")
     assert refused.json()["message"] == "address not allowed"  # this test's node is localhost
+
+
+@pytest.mark.parametrize("how", ["short", "length", "chunk"])
+async def test_an_answer_that_breaks_off_does_so_for_the_client(site: Site, how: str) -> None:
+    with pytest.raises(httpx.RemoteProtocolError):
+        await site.client.get(f"{site.base}/pods/web/proxy/broken-{how}")
+    assert (await site.client.get(f"{site.base}/pods/web/proxy/x")).status_code == 200
+
+
+async def test_a_client_that_goes_is_not_waited_for(site: Site) -> None:
+    async with asyncio.timeout(10):
+        asking = asyncio.create_task(site.client.get(f"{site.base}/pods/web/proxy/hangs"))
+        await HANGING.wait()
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        await LET_GO.wait()
 
 
 async def test_pods_that_speak_tls(site: Site) -> None:
