@@ -44,6 +44,7 @@ DEFAULT_ACCOUNT = "default"
 NODE_LEASES = "kube-node-lease"
 SERVICE_LABEL = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by=endpointslice-controller.k8s.io"
+MIRRORED_BY = "endpointslice.kubernetes.io/managed-by=endpointslicemirroring-controller.k8s.io"
 
 BY_NODE = "node"
 BY_CONTROLLER = "controller"
@@ -137,6 +138,17 @@ class Informers:
                 self._client,
                 EndpointSlice,
                 label_selector=MANAGED_BY,
+                indexers={BY_SERVICE: service_of},
+            )
+        )
+
+    @cached_property
+    def mirrored_slices(self) -> Informer[EndpointSlice]:
+        return self._keep(
+            Informer(
+                self._client,
+                EndpointSlice,
+                label_selector=MIRRORED_BY,
                 indexers={BY_SERVICE: service_of},
             )
         )

@@ -67,6 +67,7 @@ def _worker_flags(flags: Flags) -> None:
         ("ttl-after-finished", 5),
     ):
         flags.integer(f"--concurrent-{name}-syncs", workers, "objects worked at the same time")
+    flags.integer("--mirroring-concurrent-service-endpoint-syncs", 5, "the same for mirroring")
     flags.duration("--namespace-sync-period", 300.0, "how often namespaces are looked at anyway")
     flags.integer("--max-endpoints-per-slice", 100, "endpoints of one EndpointSlice")
     flags.boolean("--enable-garbage-collector", True, "delete what lost its owner")

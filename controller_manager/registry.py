@@ -12,6 +12,7 @@ from controller_manager.deployment.controller import DeploymentController
 from controller_manager.disruption.controller import DisruptionController
 from controller_manager.endpoints.controller import EndpointsController
 from controller_manager.endpointslice.controller import EndpointSliceController
+from controller_manager.endpointslicemirroring.controller import EndpointSliceMirroringController
 from controller_manager.garbagecollector.controller import GarbageCollector
 from controller_manager.job.controller import JobController
 from controller_manager.namespace.controller import NamespaceController
@@ -60,6 +61,11 @@ CONTROLLERS: tuple[Entry, ...] = (
     Entry("ttl-after-finished-controller", "ttl-after-finished", TtlAfterFinishedController),
     Entry("endpoints-controller", "endpoint", EndpointsController),
     Entry("endpointslice-controller", "endpointslice", EndpointSliceController),
+    Entry(
+        "endpointslice-mirroring-controller",
+        "endpointslicemirroring",
+        EndpointSliceMirroringController,
+    ),
     Entry("garbage-collector-controller", "garbagecollector", GarbageCollector),
     Entry("pod-garbage-collector-controller", "podgc", PodGcController),
 )

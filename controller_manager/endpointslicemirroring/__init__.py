@@ -1,0 +1,1 @@
+"""The mirroring controller: Endpoints that people write by hand, as EndpointSlices."""
