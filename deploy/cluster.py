@@ -248,6 +248,8 @@ def _kubelet(node: Machine, place: ControlPlane, authority: Authority) -> Daemon
         f"--client-ca-file={authority.path}",
         f"--healthz-bind-address={node.address}",
         *(() if not node.namespace else (f"--cni-conf-dir={node.directory / 'cni'}",)),
+        # The images in an engine of the machine's own are not ours to clear away.
+        *(() if node.own_engine else ("--image-gc-high-threshold=100",)),
         *FAST_PROFILE["kubelet"],
     )  # fmt: skip
     after = (daemon_name(node, "dockerd"),) if node.own_engine else ()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kubelet.garbage import GarbagePolicy
 from kubelet.node.status import parse_taint
 from wherry.api.core_v1 import Taint
 from wherry.daemon.flags import Flags, client_flags
@@ -51,6 +53,7 @@ class Config:
     lease_seconds: int
     status_update_seconds: float
     status_report_seconds: float
+    garbage: GarbagePolicy
     verbosity: int
 
 
@@ -89,7 +92,49 @@ def declare() -> Flags:
     flags.duration(
         "--node-status-report-frequency", 300.0, "how often an unchanged one is reported"
     )
+    _declare_garbage(flags)
     return flags
+
+
+def _declare_garbage(flags: Flags) -> None:
+    policy = GarbagePolicy()
+    flags.integer(
+        "--image-gc-high-threshold", policy.image_high_percent,
+        "per cent of the engine's disk in use from which images are removed; 100 = never",
+    )  # fmt: skip
+    flags.integer(
+        "--image-gc-low-threshold", policy.image_low_percent, "per cent in use down to which"
+    )
+    flags.duration(
+        "--minimum-image-ttl-duration", policy.image_age_min_seconds,
+        "an unused image stays at least so long",
+    )  # fmt: skip
+    flags.integer(
+        "--maximum-dead-containers", policy.dead_max, "ended containers of the node; -1 = any"
+    )
+    flags.integer(
+        "--maximum-dead-containers-per-container", policy.dead_max_per_container,
+        "ended runs of a container beside its newest",
+    )  # fmt: skip
+    flags.duration(
+        "--minimum-container-ttl-duration", policy.dead_age_min_seconds,
+        "an ended container stays at least so long",
+    )  # fmt: skip
+
+
+def _garbage(given: argparse.Namespace) -> GarbagePolicy:
+    high, low = given.image_gc_high_threshold, given.image_gc_low_threshold
+    for flag, value in (("high", high), ("low", low)):
+        if not 0 <= value <= 100:
+            raise StartError(f"--image-gc-{flag}-threshold {value} is no percentage")
+    if low > high or (low == high and high < 100):
+        raise StartError(
+            f"--image-gc-low-threshold {low} is not below --image-gc-high-threshold {high}"
+        )
+    return GarbagePolicy(
+        high, low, given.minimum_image_ttl_duration, given.maximum_dead_containers,
+        given.maximum_dead_containers_per_container, given.minimum_container_ttl_duration,
+    )  # fmt: skip
 
 
 def _socket_path(endpoint: str) -> str:
@@ -152,5 +197,6 @@ def parse(arguments: Sequence[str] | None = None) -> Config:
         lease_seconds=given.node_lease_duration_seconds,
         status_update_seconds=given.node_status_update_frequency,
         status_report_seconds=given.node_status_report_frequency,
+        garbage=_garbage(given),
         verbosity=given.v,
     )

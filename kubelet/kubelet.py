@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from kubelet import sandbox_image
 from kubelet.config import Config
+from kubelet.garbage import GarbageCollector, disk_of
 from kubelet.network.cni import Cni
 from kubelet.node import machine
 from kubelet.node.health import NodeHealth
@@ -139,6 +140,14 @@ async def _run_with(
         services, pod_informer, lambda: node_informer.get("", config.node_name)
     )
 
+    garbage = GarbageCollector(
+        runtime, services.cache, config.garbage, clock,
+        disk=lambda: disk_of(Path(engine.root_dir or config.root_dir)),
+        finished=manager.finished_uids,
+        sandbox_image=services.node.sandbox_image,
+        say=lambda type, reason, message: services.node_event(reason, message, type),
+    )  # fmt: skip
+
     def node_changed(before: Node | None, after: Node | None) -> None:
         if after is not None and after.spec.pod_cidr:
             services.cni.set_pod_cidr(after.spec.pod_cidr)
@@ -153,7 +162,7 @@ async def _run_with(
         async with asyncio.TaskGroup() as tasks:
             for part in (
                 services.recorder, services.cache, services.objects, services.probes, reporter,
-                node_informer, pod_informer, manager,
+                node_informer, pod_informer, manager, garbage,
             ):  # fmt: skip
                 tasks.create_task(part.run(), name=type(part).__name__)
             await _serve(config, services, manager, address, tasks)
@@ -207,6 +216,7 @@ async def _services(
             cgroup_root=config.cgroup_root,
             oom_score_min=machine.oom_score_min(),
         ),
+        dead_kept=config.garbage.dead_max_per_container,
     )
     services = Services(
         node=settings,

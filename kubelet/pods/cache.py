@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from kubelet.pods.observed import Observed, observe
 from kubelet.runtime.protocol import (
@@ -49,6 +50,7 @@ class ContainerCache:
         self._on_engine = on_engine
         self._records: dict[str, ContainerRecord] = {}
         self._by_pod: dict[str, set[str]] = {}
+        self._starting: set[str] = set()
         self.listed = asyncio.Event()
         self.failure = ""
 
@@ -85,6 +87,15 @@ class ContainerCache:
         if not siblings:
             del self._by_pod[record.pod_uid]
         self._on_change(record.pod_uid)
+
+    @contextmanager
+    def starting(self, container_id: str) -> Iterator[None]:
+        """While we start a container ourselves, and look at it then, its start is no news."""
+        self._starting.add(container_id)
+        try:
+            yield
+        finally:
+            self._starting.discard(container_id)
 
     async def look(self, container_id: str) -> ContainerRecord | None:
         """Ask the engine about one container and remember the answer; None when it is gone."""
@@ -145,6 +156,8 @@ class ContainerCache:
             self.drop(event.container_id)
         elif event.action == "oom":
             return  # the record of the "die" that may follow says it too
+        elif event.action == "start" and event.container_id in self._starting:
+            return
         elif event.action != "start" or known is None or known.state is State.CREATED:
             # (A start that is known already was our own.)
             await self.look(event.container_id)

@@ -59,6 +59,10 @@ class PodManager:
     def containers(self, pod_uid: str) -> list[ContainerRecord]:
         return self._s.cache.records(pod_uid)
 
+    def finished_uids(self) -> set[str]:
+        """Pods that run nothing more."""
+        return {uid for uid, worker in self._workers.items() if worker.is_over}
+
     # -- bells
 
     def containers_changed(self, pod_uid: str) -> None:

@@ -43,6 +43,7 @@ class Situation:
     failing:    container id → why it must be killed and restarted (liveness, startup)
     started:    names of running containers whose startup probe (if any) has passed
     not_before: name (or SANDBOX) → when to try again after a failed pull, configuration or wiring
+    dead_kept:  how many ended runs of a container stay beside its newest
     """
 
     pod: Pod
@@ -54,6 +55,7 @@ class Situation:
     failing: Mapping[str, str] = field(default_factory=dict)
     started: frozenset[str] = frozenset()
     not_before: Mapping[str, datetime] = field(default_factory=dict)
+    dead_kept: int = DEAD_KEPT_PER_CONTAINER
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,7 +353,7 @@ def _plan_garbage(now: Situation, result: Plan) -> None:
         return
     for records in now.observed.containers.values():
         dead = [record for record in records[1:] if record.state is not State.RUNNING]
-        result.remove.extend(dead[DEAD_KEPT_PER_CONTAINER:])
+        result.remove.extend(dead[max(0, now.dead_kept) :])
     if now.observed.sandbox is not None and not result.remove_sandboxes:
         in_use = {record.sandbox_id for record in now.observed.running()}
         result.remove_sandboxes.extend(s for s in now.observed.sandboxes[1:] if s.id not in in_use)

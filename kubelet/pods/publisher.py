@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from kubelet.pods.conditions import OWNED as CONDITIONS
 from wherry.api.core_v1 import Pod, PodStatus
 from wherry.api.errors import ApiError
+from wherry.api.scheme import resource_of
 from wherry.client.rest import ApiUnavailable, Client
 from wherry.daemon.backoff import Backoff
 from wherry.daemon.clock import Clock
@@ -26,20 +28,21 @@ OWNED = (
     "startTime", "initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses",
     "observedGeneration",
 )  # fmt: skip
+STRATEGIC = "application/strategic-merge-patch+json"
+_PODS = resource_of(Pod)
 # Lists merged by key: what is not named stays, unless told to replace.
 _REPLACED = ("podIPs", "hostIPs")
 
 
-def owned(status: PodStatus) -> dict[str, Any]:
-    """The part of a status that a kubelet writes, as it is on the wire. Pure."""
-    tree = status.to_wire()
+def owned(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a status on the wire that a kubelet writes. Pure."""
+    tree = dict(tree)
     tree["conditions"] = [c for c in tree.get("conditions", ()) if c["type"] in CONDITIONS]
     return {field: tree[field] for field in OWNED if tree.get(field)}
 
 
-def patch(uid: str, status: PodStatus, known: PodStatus) -> dict[str, Any]:
-    """The patch that brings the server from `known` to `status`. Pure."""
-    new, old = status.to_wire(), known.to_wire()
+def patch(uid: str, new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
+    """The patch that brings the server's status from `old` to `new`. Pure."""
     body: dict[str, Any] = {}
     for field in OWNED:
         if field in new:
@@ -69,8 +72,8 @@ class Publisher:
         self._client = client
         self._clock = clock
         self._pod = pod
-        self._known = pod.status
-        self._wanted: PodStatus | None = None
+        # Each status as it is and as it is on the wire: to make that is most of the work here.
+        self._known = self._latest = (pod.status, pod.status.to_wire())
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -79,13 +82,14 @@ class Publisher:
     @property
     def latest(self) -> PodStatus:
         """What we last wanted published, or what the server had."""
-        return self._wanted or self._known
+        return self._latest[0]
 
     def publish(self, status: PodStatus) -> bool:
         """Ask for it to be written; False when it says nothing new."""
-        if self.gone or owned(self.latest) == owned(status):
+        tree = status.to_wire()
+        if self.gone or owned(self._latest[1]) == owned(tree):
             return False
-        self._wanted = status
+        self._latest = (status, tree)
         self._idle.clear()
         self._changed.set()
         return True
@@ -112,12 +116,13 @@ class Publisher:
         backoff = Backoff(0.2, 2.0, 10.0)
         meta = self._pod.metadata
         while not self.gone:
-            status = self.latest
+            latest = self._latest
             try:
-                body = patch(meta.uid, status, self._known)
-                await self._client.patch(
-                    Pod, meta.name, meta.namespace, body, type="strategic", subresource="status"
-                )
+                # The answer is not read: the informer brings the pod anyway.
+                await self._client.request(
+                    "PATCH", _PODS.path(meta.namespace, meta.name, "status"),
+                    body=patch(meta.uid, latest[1], self._known[1]), content_type=STRATEGIC,
+                )  # fmt: skip
             except ApiUnavailable as error:
                 log.debug("status of %s/%s: %s", meta.namespace, meta.name, error)
             except ApiError as error:
@@ -126,7 +131,7 @@ class Publisher:
                     return
                 log.warning("status of %s/%s: %s", meta.namespace, meta.name, error)
             else:
-                self._known = status
+                self._known = latest
                 return
             await self._clock.sleep(backoff.next())
 

@@ -37,6 +37,7 @@ class NodeSettings:
     host_resolver: Resolver
     host_hosts: Path
     facts: NodeFacts
+    dead_kept: int = 1  # ended runs of a container beside its newest
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ class Services:
             path = containers.field_path(pod, container)
         self.recorder.event(pod, type, reason, message, field_path=path)
 
-    def node_event(self, reason: str, message: str) -> None:
+    def node_event(self, reason: str, message: str, type: str = "Normal") -> None:
         """An event about this node; upstream's kubelet gives the name for the uid."""
         log.info("node %s: %s", reason, message)
         node = ObjectReference(kind="Node", name=self.node.name, uid=self.node.name)
-        self.recorder.event(node, "Normal", reason, message)
+        self.recorder.event(node, type, reason, message)

@@ -64,8 +64,9 @@ class Starter:
         name = container_config.identity(pod, SANDBOX_CONTAINER_NAME, attempt).docker_name
         try:
             sandbox_id = await s.runtime.create(name, config)
-            await s.runtime.start(sandbox_id)
-            record = await s.runtime.inspect(sandbox_id)
+            with s.cache.starting(sandbox_id):
+                await s.runtime.start(sandbox_id)
+                record = await s.runtime.inspect(sandbox_id)
             if not pod.spec.host_network:
                 await s.cni.add(_attachment(record, pod))
             s.cache.put(record)
@@ -155,17 +156,27 @@ class Starter:
             s.event(pod, "Warning", "Failed", f"Error: {error}", container=spec.name)
             raise StartError("CreateContainerError", str(error)) from error
         s.event(pod, "Normal", "Created", "Container created", container=spec.name)
-        try:
-            await s.runtime.start(container_id)
-        except RuntimeFailure as error:
-            s.event(pod, "Warning", "Failed", f"Error: {error}", container=spec.name)
-            # The record carries the error: the pod's status and back-off read it from there.
-            if await s.cache.look(container_id) is None:
-                raise StartError("RunContainerError", str(error)) from error
-            return
-        s.event(pod, "Normal", "Started", "Container started", container=spec.name)
-        await s.cache.look(container_id)
+        with s.cache.starting(container_id):
+            try:
+                await s.runtime.start(container_id)
+            except RuntimeFailure as error:
+                if await self._has_ended(start.sandbox_id):
+                    # That was no attempt: the pod needs another sandbox first.
+                    await s.runtime.remove(container_id)
+                    s.cache.drop(container_id)
+                    return
+                s.event(pod, "Warning", "Failed", f"Error: {error}", container=spec.name)
+                # The record carries the error: the pod's status and back-off read it from there.
+                if await s.cache.look(container_id) is None:
+                    raise StartError("RunContainerError", str(error)) from error
+                return
+            s.event(pod, "Normal", "Started", "Container started", container=spec.name)
+            await s.cache.look(container_id)
         await self._post_start(pod, spec, container_id, ips)
+
+    async def _has_ended(self, sandbox_id: str) -> bool:
+        record = await self._s.cache.look(sandbox_id)
+        return record is None or record.state is not State.RUNNING
 
     async def _create(self, name: str, config: Mapping[str, Any]) -> str:
         try:

@@ -270,6 +270,7 @@ class PodWorker:
             failing=failing,
             started=look.started,
             not_before=deeds.failures.not_before,
+            dead_kept=self._s.node.dead_kept,
         )
 
     # -- status

@@ -1,8 +1,9 @@
 """Docker Engine as the kubelet's runtime.
 
-Short calls go through the docker SDK on a bounded pool of threads; everything that streams or waits
-goes over asyncio on the same socket (`engine_http.py`), so that no thread is ever held by a
-container that just runs. The SDK's errors end here.
+What every pod needs goes over asyncio on kept connections (`engine_calls.py`), what streams or waits
+on connections of its own (`engine_http.py`), so that no thread is ever held by a container that just
+runs. The rest is rare and goes through the docker SDK on a bounded pool of threads. The SDK's errors
+end here.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import docker.errors
 import orjson
@@ -26,6 +28,7 @@ from kubelet.runtime import docker_records as records
 from kubelet.runtime import labels as names
 from kubelet.runtime.docker_auth import auth_header
 from kubelet.runtime.docker_streams import Demultiplexer, DockerStream, read_bounded
+from kubelet.runtime.engine_calls import EngineCalls
 from kubelet.runtime.engine_http import EngineHttp
 from kubelet.runtime.protocol import (
     PERIOD_MICROSECONDS,
@@ -44,7 +47,7 @@ from kubelet.runtime.protocol import (
 T = TypeVar("T")
 
 API_VERSION = "1.41"  # Docker Engine 20.10, the oldest we support
-THREADS_MAX = 8
+THREADS_MAX = 4
 CALL_SECONDS_MAX = 120
 PULL_IDLE_SECONDS_MAX = 300.0
 EXEC_OUTPUT_BYTES_MAX = 10 * 1024
@@ -57,6 +60,7 @@ class DockerRuntime:
     def __init__(self, socket_path: str, node: str) -> None:
         self._node = node
         self._http = EngineHttp(socket_path, API_VERSION)
+        self._calls = EngineCalls(socket_path, API_VERSION)
         self._api = APIClient(
             base_url=f"unix://{socket_path}", version=API_VERSION, timeout=CALL_SECONDS_MAX
         )
@@ -86,9 +90,8 @@ class DockerRuntime:
 
     async def containers(self) -> list[ContainerRecord]:
         """Listing is cheap but thin, inspecting is neither: inspect only what may have changed."""
-        rows = await self._call(
-            self._api.containers, all=True, filters={"label": f"{names.NODE}={self._node}"}
-        )
+        filters = orjson.dumps({"label": [f"{names.NODE}={self._node}"]}).decode()
+        rows = await self._calls.call("GET", "/containers/json", {"all": 1, "filters": filters})
         found = []
         for row in rows:
             known = self._known.get(row["Id"])
@@ -108,7 +111,7 @@ class DockerRuntime:
 
     async def inspect(self, container_id: str) -> ContainerRecord:
         record = records.container_record(
-            await self._call(self._api.inspect_container, container_id)
+            await self._calls.call("GET", f"/containers/{container_id}/json")
         )
         self._known[record.id] = record
         return record
@@ -135,12 +138,24 @@ class DockerRuntime:
 
     async def image(self, reference: str) -> ImageRecord | None:
         try:
-            return records.image_record(await self._call(self._api.inspect_image, reference))
+            return records.image_record(
+                await self._calls.call("GET", f"/images/{quote(reference)}/json")
+            )
         except NotFound:
             return None
 
     async def images(self) -> list[ImageRecord]:
         return [records.image_record(row) for row in await self._call(self._api.images)]
+
+    async def images_in_use(self) -> set[str]:
+        rows = await self._calls.call("GET", "/containers/json", {"all": 1})
+        return {row["ImageID"] for row in rows}
+
+    async def remove_image(self, image: ImageRecord) -> None:
+        # By each of its names: an image with several is not removed by its id.
+        for reference in (*image.tags, *image.digests, image.id):
+            with suppress(NotFound):
+                await self._calls.call("DELETE", f"/images/{quote(reference)}")
 
     async def pull(self, reference: str, auth: Mapping[str, str] | None = None) -> ImageRecord:
         query = {"fromImage": reference if "@" in reference else _with_tag(reference)}
@@ -174,15 +189,15 @@ class DockerRuntime:
         )
 
     async def create(self, name: str, config: Mapping[str, Any]) -> str:
-        made = await self._call(self._api.create_container_from_config, dict(config), name)
+        made = await self._calls.call("POST", "/containers/create", {"name": name}, dict(config))
         return str(made["Id"])
 
     async def start(self, container_id: str) -> None:
-        await self._call(self._api.start, container_id)
+        await self._calls.call("POST", f"/containers/{container_id}/start")
 
     async def signal(self, container_id: str, signal: str) -> None:
         try:
-            await self._call(self._api.kill, container_id, signal)
+            await self._calls.call("POST", f"/containers/{container_id}/kill", {"signal": signal})
         except NotFound:
             return
         except RuntimeFailure as error:
@@ -191,18 +206,19 @@ class DockerRuntime:
 
     async def update(self, container_id: str, wanted: Applied) -> None:
         # Without swap, as at its creation. Docker takes 0 for "as it is".
-        await self._call(
-            self._api.update_container, container_id,
-            cpu_shares=wanted.cpu_shares or None,
-            cpu_period=PERIOD_MICROSECONDS if wanted.cpu_quota else None,
-            cpu_quota=wanted.cpu_quota or None,
-            mem_limit=wanted.memory or None, memswap_limit=wanted.memory or None,
-        )  # fmt: skip
+        body = {
+            "CpuShares": wanted.cpu_shares,
+            "CpuPeriod": PERIOD_MICROSECONDS if wanted.cpu_quota else 0,
+            "CpuQuota": wanted.cpu_quota,
+            "Memory": wanted.memory,
+            "MemorySwap": wanted.memory,
+        }
+        await self._calls.call("POST", f"/containers/{container_id}/update", None, body)
 
     async def remove(self, container_id: str) -> None:
         self._known.pop(container_id, None)
         try:
-            await self._call(self._api.remove_container, container_id, v=True, force=True)
+            await self._calls.call("DELETE", f"/containers/{container_id}", {"v": 1, "force": 1})
         except NotFound:
             return
         except RuntimeFailure as error:
@@ -286,7 +302,7 @@ class DockerRuntime:
         follow: bool = False, tail: int | None = None, since: datetime | None = None,
         timestamps: bool = False, stdout: bool = True, stderr: bool = True,
     ) -> AsyncIterator[tuple[int, bytes]]:  # fmt: skip
-        inspected = await self._call(self._api.inspect_container, container_id)
+        inspected = await self._calls.call("GET", f"/containers/{container_id}/json")
         query = {
             "follow": int(follow), "stdout": int(stdout), "stderr": int(stderr),
             "timestamps": int(timestamps), "tail": "all" if tail is None else tail,
@@ -310,6 +326,7 @@ class DockerRuntime:
     async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._api.close()
+        self._calls.close()
 
 
 def _text(error: docker.errors.APIError) -> str:

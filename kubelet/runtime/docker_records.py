@@ -92,6 +92,7 @@ def engine_info(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineIn
         os_image=info.get("OperatingSystem", ""),
         kernel_version=info.get("KernelVersion", ""),
         architecture=version.get("Arch", ""),
+        root_dir=info.get("DockerRootDir", ""),
     )
 
 

@@ -108,7 +108,7 @@ class EngineHttp:
                 )
                 try:
                     writer.write(request)
-                    response = await _read_head(reader, writer)
+                    response = await read_head(reader, writer)
                 except BaseException:
                     writer.close()
                     raise
@@ -119,7 +119,8 @@ class EngineHttp:
         return response
 
 
-async def _read_head(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Response:
+async def read_head(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Response:
+    """The answer as far as its body."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     first, *rest = head.rstrip("\r\n").split("\r\n")
     headers = {}

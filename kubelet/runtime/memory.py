@@ -79,6 +79,14 @@ class MemoryRuntime:
     async def images(self) -> list[ImageRecord]:
         return list({image.id: image for image in self._images.values()}.values())
 
+    async def images_in_use(self) -> set[str]:
+        return {record.image_id for record in self._containers.values()}
+
+    async def remove_image(self, image: ImageRecord) -> None:
+        if image.id in await self.images_in_use():
+            raise RuntimeFailure(f"conflict: unable to delete {image.id}, it is in use")
+        self._images = {name: i for name, i in self._images.items() if i.id != image.id}
+
     async def pull(self, reference: str, auth: Mapping[str, str] | None = None) -> ImageRecord:
         if reference not in self.registry:
             raise NotFound(f"manifest for {reference} not found")

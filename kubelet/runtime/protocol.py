@@ -134,6 +134,7 @@ class EngineInfo:
     os_image: str
     kernel_version: str
     architecture: str
+    root_dir: str = ""  # where it keeps its images
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +193,14 @@ class Runtime(Protocol):
         ...
 
     async def images(self) -> list[ImageRecord]: ...
+
+    async def images_in_use(self) -> set[str]:
+        """Ids of images that any container has, running or not, ours or not."""
+        ...
+
+    async def remove_image(self, image: ImageRecord) -> None:
+        """Remove it with all its names; refused while a container has it."""
+        ...
 
     async def pull(self, reference: str, auth: Mapping[str, str] | None = None) -> ImageRecord: ...
 

@@ -256,3 +256,21 @@ async def test_resources_change_while_it_runs(bench):
     less = Applied(cpu_shares=256, cpu_quota=25_000, memory=32 << 20)
     await bench.runtime.update(made, less)
     assert (await bench.runtime.inspect(made)).applied == less
+
+
+async def test_an_image_goes_when_nothing_has_it(bench):
+    runtime = bench.runtime
+    await runtime.import_image(sandbox_image.root_tar(b"not a program"), "local/waste:1", ["CMD x"])
+    image = await runtime.image("local/waste:1")
+    assert image is not None
+    assert image.id not in await runtime.images_in_use()
+    kept, bench.image = bench.image, "local/waste:1"
+    made = await bench.create("sleep", node="someone-else")
+    bench.image = kept
+    assert image.id in await runtime.images_in_use()
+    with pytest.raises(RuntimeFailure):
+        await runtime.remove_image(image)
+    await runtime.remove(made)
+    await runtime.remove_image(image)
+    assert await runtime.image("local/waste:1") is None
+    await runtime.remove_image(image)

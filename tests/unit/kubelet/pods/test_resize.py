@@ -157,9 +157,9 @@ def test_the_status_meanwhile():
     assert done.container_statuses[0].resources == wished.spec.containers[0].resources
     assert not {c.type for c in done.conditions} & {"PodResizePending", "PodResizeInProgress"}
     # A condition that went is named to go.
-    assert {"$patch": "delete", "type": "PodResizeInProgress"} in patch("u", done, found)["status"][
-        "conditions"
-    ]
+    assert {"$patch": "delete", "type": "PodResizeInProgress"} in patch(
+        "u", done.to_wire(), found.to_wire()
+    )["status"]["conditions"]
 
 
 def test_a_resize_that_waits():

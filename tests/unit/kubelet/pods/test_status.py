@@ -218,7 +218,7 @@ def test_the_patch_names_what_vanished():
     new = PodStatus.from_wire(
         {"phase": "Running", "podIPs": [{"ip": "2.2.2.2"}], "conditions": [ready]}
     )
-    assert patch("u", new, old) == {
+    assert patch("u", new.to_wire(), old.to_wire()) == {
         "metadata": {"uid": "u"},
         "status": {
             "phase": "Running",
