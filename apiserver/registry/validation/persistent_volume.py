@@ -14,7 +14,7 @@ from typing import Any, Final
 from apiserver.registry.validation.affinity import node_selector
 from apiserver.registry.validation.resources import basic_resource
 from apiserver.registry.validation.volumes import PERSISTENT_SOURCES
-from apiserver.registry.validation.words import POSITIVE, immutable, invalids
+from apiserver.registry.validation.words import immutable, invalids
 from wherry.api import names, quantity
 from wherry.api.errors import (
     FieldError,
@@ -117,7 +117,7 @@ def class_name(name: str, path: str) -> list[FieldError]:
 
 def positive(amount: str, path: str) -> list[FieldError]:
     found = quantity.parse(amount)
-    return [] if found > 0 else [invalid(path, amount, POSITIVE)]
+    return [] if found > 0 else [invalid(path, amount, "must be greater than zero")]
 
 
 def csi_driver_name(name: str, path: str) -> list[FieldError]:

@@ -61,7 +61,7 @@ class TestVolume:
             ),
             (
                 {**VOLUME, "capacity": {"storage": "0"}},
-                ['spec.capacity[storage]: Invalid value: "0": must be greater than 0'],
+                ['spec.capacity[storage]: Invalid value: "0": must be greater than zero'],
             ),
             (
                 {**VOLUME, "csi": CSI["csi"]},
@@ -205,7 +205,7 @@ class TestClaim:
             ),
             (
                 {**CLAIM, "resources": {"requests": {"storage": "-1"}}},
-                ['spec.resources[storage]: Invalid value: "-1": must be greater than 0'],
+                ['spec.resources[storage]: Invalid value: "-1": must be greater than zero'],
             ),
             (
                 {**CLAIM, "dataSourceRef": {"kind": "Foo", "name": ""}},
