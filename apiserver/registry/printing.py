@@ -46,7 +46,10 @@ def selector_text(selector: Mapping[str, Any] | None) -> str:
     """A label selector as kubectl writes it."""
     if not selector:
         return NONE
-    return str(label_selector(selector)) or NONE
+    try:
+        return str(label_selector(selector)) or NONE
+    except ValueError:  # of an object older than today's rules
+        return "<error>"
 
 
 def containers(spec: Mapping[str, Any]) -> tuple[str, str]:
