@@ -14,10 +14,10 @@ from apiserver.registry.apps.workload import counts, runs_for_ever
 from apiserver.registry.core.pod_defaults import default_template
 from apiserver.registry.printing import AGE, NAME, containers, created, label_map
 from apiserver.registry.strategy import Column, Strategy, Tree
-from apiserver.registry.validation.metadata import subdomain_name
 from apiserver.registry.validation.pod_template import validate_template
 from apiserver.registry.validation.pod_warnings import changed_template_warnings
 from apiserver.registry.validation.words import non_negative
+from wherry.api import names
 from wherry.api.core_v1 import ReplicationController
 from wherry.api.errors import FieldError, invalid, required
 from wherry.api.scheme import resource_of
@@ -48,7 +48,8 @@ class ReplicationControllerStrategy(Strategy):
     )
 
     def name_errors(self, name: str, *, prefix: bool) -> list[str]:
-        return subdomain_name(name, prefix=prefix)
+        masked = names.mask_trailing_dash(name) if prefix else name
+        return names.dns1123_subdomain(masked, unit="bytes")
 
     def default(self, tree: Tree) -> None:
         spec = tree["spec"]

@@ -149,3 +149,32 @@ def test_watch(kubectl: Kubectl) -> None:
 )  # fmt: skip
 def test_bad_input_is_told(kubectl: Kubectl, manifest: str, words: str) -> None:
     assert words in kubectl("create", "-f", "-", stdin=manifest, code=1)
+
+
+BUDGET = """
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: p}
+spec: {minAvailable: %s, selector: {matchLabels: {app: web}}}
+"""
+
+
+def test_jobs_budgets_quotas_and_autoscalers(kubectl: Kubectl) -> None:
+    kubectl("apply", "-f", "-", stdin=MANIFEST)
+    kubectl("create", "job", "j", "--image=b")
+    kubectl("create", "cronjob", "c", "--image=b", "--schedule=*/5 * * * *")
+    kubectl("create", "quota", "q", "--hard=pods=5,count/configmaps=9")
+    kubectl("autoscale", "deployment", "web", "--max=3", "--cpu-percent=50")
+    for lowest in ("1", "50%"):
+        kubectl("apply", "--server-side", "-f", "-", stdin=BUDGET % lowest)
+    shown = kubectl("get", "job,cronjob,quota,pdb,hpa")
+    for words in ("Running", "*/5 * * * *", "count/configmaps", "50%", "Deployment/web"):
+        assert words in shown
+    for what in ("job/j", "cronjob/c", "quota/q", "pdb/p", "hpa/web"):
+        assert kubectl("describe", what).startswith("Name:")
+    assert "targetCPUUtilizationPercentage" in kubectl(
+        "explain", "hpa.spec", "--api-version=autoscaling/v1"
+    )
+    one = kubectl.json("get", "horizontalpodautoscalers.v1.autoscaling", "web")
+    assert one["apiVersion"] == "autoscaling/v1"
+    assert "deleted" in kubectl("delete", "job", "j", "--wait=false")
