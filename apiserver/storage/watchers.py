@@ -10,7 +10,6 @@ Source of the transitions: k8s.io/apiserver/pkg/storage/cacher (cacheWatcher.con
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Hashable, Iterator
 from typing import NamedTuple, Protocol
 
@@ -20,8 +19,8 @@ from wherry.api.selectors import FieldSelectorExpr, LabelSelectorExpr
 
 BUFFER_FRAMES_MAX = 8192
 BUFFER_BYTES_MAX = 24 * 1024 * 1024
-# After a round of writes comes a pause of so many times its length: a quarter of the time at most.
-ROUND_PAUSE_FACTOR = 3
+# The pause after a round: several times what a write to one watcher costs, for each that was woken.
+ROUND_SECONDS_PER_WATCHER = 0.0005
 ROUND_SECONDS_MAX = 0.05
 CHUNK_BYTES = 256 * 1024
 NODE_FIELD = "spec.nodeName"
@@ -206,7 +205,12 @@ class Pacer:
         """Wake this watcher in the next round."""
         self._waiting.append(watcher)
         if self._timer is None:
-            self._next_round()
+            loop = asyncio.get_running_loop()
+            delay = self._not_before - loop.time()
+            if delay > 0:
+                self._timer = loop.call_later(delay, self._round)
+            else:
+                self._timer = loop.call_soon(self._round)
 
     def joined(self, frames: list[bytes]) -> bytes:
         """These lines in one piece; made once for watchers that ask one after the other."""
@@ -214,28 +218,13 @@ class Pacer:
             self._frames, self._chunk = frames, b"".join(frames)
         return self._chunk
 
-    def _next_round(self) -> None:
-        loop = asyncio.get_running_loop()
-        delay = self._not_before - time.monotonic()
-        if delay > 0:
-            self._timer = loop.call_later(delay, self._round)
-        else:
-            self._timer = loop.call_soon(self._round)
-
     def _round(self) -> None:
+        self._timer = None
         waiting, self._waiting = self._waiting, []
         for watcher in waiting:
             watcher.wake()
-        loop = asyncio.get_running_loop()
-        # Their tasks run in the loop's next turn; what they write leaves at its end.
-        self._timer = loop.call_soon(loop.call_soon, self._written, time.monotonic())
-
-    def _written(self, started: float) -> None:
-        self._timer = None
-        now = time.monotonic()
-        self._not_before = now + min(ROUND_PAUSE_FACTOR * (now - started), ROUND_SECONDS_MAX)
-        if self._waiting:
-            self._next_round()
+        pause = min(len(waiting) * ROUND_SECONDS_PER_WATCHER, ROUND_SECONDS_MAX)
+        self._not_before = asyncio.get_running_loop().time() + pause
 
 
 def _take(frames: Iterator[bytes]) -> list[bytes]:

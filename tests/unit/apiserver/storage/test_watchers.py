@@ -140,7 +140,7 @@ async def test_watchers_of_one_view_share_a_chunk() -> None:
 
 
 async def test_what_comes_after_a_round_waits_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watchers_module, "ROUND_PAUSE_FACTOR", 1e6)
+    monkeypatch.setattr(watchers_module, "ROUND_SECONDS_PER_WATCHER", 0.05)
     watcher = Watcher(Interest(), Names())
     watcher.pacer = Pacer()
     watcher.push(b"1 ")
@@ -157,7 +157,7 @@ async def test_what_comes_after_a_round_waits_for_the_next(monkeypatch: pytest.M
 
 
 async def test_a_closed_watcher_waits_for_no_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watchers_module, "ROUND_PAUSE_FACTOR", 1e6)
+    monkeypatch.setattr(watchers_module, "ROUND_SECONDS_PER_WATCHER", 3600.0)
     monkeypatch.setattr(watchers_module, "ROUND_SECONDS_MAX", 3600.0)
     watcher = Watcher(Interest(), Names())
     watcher.pacer = Pacer()
