@@ -11,6 +11,7 @@ Upstream: k8s.io/apimachinery/pkg/runtime/serializer/json.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Hashable
 from typing import Any, Final, NamedTuple
 
@@ -26,7 +27,9 @@ _YAML_TYPES: Final = frozenset({YAML, "application/x-yaml", "text/yaml"})
 # A document nested deeper than this is refused; orjson itself writes no deeper.
 DEPTH_MAX: Final = 250
 # A YAML document may grow by its aliases to this many values.
-YAML_NODES_MAX: Final = 200_000
+YAML_NODES_MAX: Final = 100_000
+# A JSON document may hold this many objects and lists; an Endpoints of etcd's size has 20,000.
+CONTAINERS_MAX: Final = 100_000
 # How much of a body that is no object is quoted back.
 _QUOTED_MAX: Final = 30
 
@@ -36,7 +39,7 @@ Tree = dict[str, Any]
 class NotedDict(dict[str, Any]):
     """A JSON object that remembers which of its keys were written more than once."""
 
-    repeated: tuple[str, ...] = ()
+    repeated: frozenset[str] = frozenset()
 
 
 class Body(NamedTuple):
@@ -88,6 +91,9 @@ def parse_json(body: bytes) -> Body:
     except orjson.JSONDecodeError as error:
         raise Unparsable(_json_complaint(body, error)) from error
     _require_object(tree)
+    if body.count(b"{") + body.count(b"[") > CONTAINERS_MAX and _containers(tree) > CONTAINERS_MAX:
+        message = f"Request entity too large: more than {CONTAINERS_MAX} objects and lists"
+        raise status_error("RequestEntityTooLarge", message)
     try:
         written = orjson.dumps(tree)
     except (TypeError, ValueError) as error:
@@ -95,6 +101,17 @@ def parse_json(body: bytes) -> Body:
     if written.count(b'":') == body.count(b'":'):
         return Body(tree)
     return _parse_noting(body, tree)
+
+
+def _containers(tree: Any) -> int:
+    """How many objects and lists a tree is made of."""
+    count, waiting = 0, [tree]
+    while waiting:
+        one = waiting.pop()
+        count += 1
+        items = one.values() if isinstance(one, dict) else one
+        waiting += [item for item in items if isinstance(item, dict | list)]
+    return count
 
 
 def _parse_noting(body: bytes, tree: Tree) -> Body:
@@ -106,8 +123,8 @@ def _parse_noting(body: bytes, tree: Tree) -> Body:
         noted = NotedDict(pairs)
         if len(noted) != len(pairs):
             found = True
-            names = [key for key, _ in pairs]
-            noted.repeated = tuple(key for key in noted if names.count(key) > 1)
+            counts = Counter(key for key, _ in pairs)
+            noted.repeated = frozenset(key for key in noted if counts[key] > 1)
         return noted
 
     again = json.loads(body, object_pairs_hook=note)
@@ -183,7 +200,7 @@ def parse_yaml(body: bytes) -> Body:
     """Parse one YAML document; Unparsable names line and column."""
     loader = None
     try:
-        _check_depth(body)
+        _check_events(body)
         loader = _Loader(body)
         loaded = loader.get_single_data()
     except yaml.MarkedYAMLError as error:
@@ -200,13 +217,15 @@ def parse_yaml(body: bytes) -> Body:
     return Body(tree, notes=tuple(loader.repeated))
 
 
-def _check_depth(body: bytes) -> None:
-    """Refuse deep nesting while it is still a flat row of events.
+def _check_events(body: bytes) -> None:
+    """Refuse deep nesting and too much of everything while it is still a flat row of events.
 
     libyaml's composer calls itself for each level, in C: some 10,000 levels end the whole process.
     """
     depth = 0
-    for event in yaml.parse(body, Loader=yaml.CSafeLoader):
+    for count, event in enumerate(yaml.parse(body, Loader=yaml.CSafeLoader)):
+        if count > YAML_NODES_MAX:
+            raise Unparsable(f"yaml: the document has more than {YAML_NODES_MAX} values")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > DEPTH_MAX:

@@ -31,7 +31,7 @@ class Explanation:
         self._struct(shape, tree, "", "")
 
     def _struct(self, shape: Shape, value: dict[str, Any], go_path: str, path: str) -> None:
-        repeated = value.repeated if isinstance(value, NotedDict) else ()
+        repeated = value.repeated if isinstance(value, NotedDict) else frozenset()
         for name, item in value.items():
             here = f"{path}.{name}" if path else name
             field = shape.fields.get(name)

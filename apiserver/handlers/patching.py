@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from apiserver.codec.body import media_type
+from apiserver.codec.body import DEPTH_MAX, media_type
 from wherry.api import strategic
 from wherry.api.errors import (
     ApiError,
@@ -61,7 +61,7 @@ def parse_patch(body: bytes, content_type: str, model: type[TypedModel]) -> Appl
                 f"The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, "
                 f"got {len(operations)}",
             )
-        return _guarded(lambda old: json_patch(copy_tree(old), operations))
+        return _guarded(lambda old: _shallow(json_patch(copy_tree(old), operations)))
     if kind == MERGE_PATCH:
         merge = _object(body)
         return _guarded(lambda old: merge_patch(copy_tree(old), merge))
@@ -78,11 +78,23 @@ def parse_patch(body: bytes, content_type: str, model: type[TypedModel]) -> Appl
 
 def _json(body: bytes) -> Any:
     try:
-        return orjson.loads(body)
+        tree = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise bad_request(
             f"error decoding patch: {error.msg} at line {error.lineno}, column {error.colno}"
         ) from None
+    if too_deep(tree):
+        raise bad_request(f"error decoding patch: nested deeper than {DEPTH_MAX} levels")
+    return tree
+
+
+def too_deep(tree: Any) -> bool:
+    """Whether a tree is nested deeper than can be written again."""
+    try:
+        orjson.dumps(tree)
+    except (TypeError, RecursionError):
+        return True
+    return False
 
 
 def _object(body: bytes) -> Tree:
@@ -92,12 +104,21 @@ def _object(body: bytes) -> Tree:
     return tree
 
 
+def _shallow(tree: Any) -> Any:
+    """The tree, unless its operations nested it too deeply."""
+    if too_deep(tree):
+        raise PatchError(f"the result is nested deeper than {DEPTH_MAX} levels")
+    return tree
+
+
 def _guarded(apply: Callable[[Mapping[str, Any]], Any]) -> Apply:
     def guarded(old: Mapping[str, Any]) -> Tree:
         try:
             tree = apply(old)
         except PatchError as error:
             raise _cannot_apply(str(error)) from None
+        except RecursionError:
+            raise _cannot_apply(f"the result is nested deeper than {DEPTH_MAX} levels") from None
         if not isinstance(tree, dict):
             raise _cannot_apply("the result is no object")
         return tree

@@ -15,6 +15,7 @@ from typing import Any, Final, NoReturn
 Tree = dict[str, Any]
 
 MAX_OPERATIONS: Final = 10_000  # of one JSON Patch; upstream's limit
+MAX_COPIED_BYTES: Final = 3 * 1024 * 1024  # by all of its copies, about; copies of copies double
 
 
 class PatchError(ValueError):
@@ -67,11 +68,33 @@ def json_patch(tree: Any, operations: Iterable[Any]) -> Any:
             f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}"
         )
     root = [copy_tree(tree)]  # so that the whole document has a container as well
+    copied = 0
     for operation in operations:
         if not isinstance(operation, Mapping) or not isinstance(operation.get("path"), str):
             raise PatchError("operation missing path field")
+        if operation.get("op") == "copy":
+            container, key = _locate(root, _from(operation), "copy")
+            copied += _size(container[key])
+            if copied > MAX_COPIED_BYTES:
+                raise PatchError(
+                    f"Unable to complete the copy, the limit of {MAX_COPIED_BYTES} bytes is exceeded"
+                )
         _perform(root, operation)
     return root[0]
+
+
+def _size(value: Any) -> int:
+    """About how many bytes a value takes as JSON."""
+    size, waiting = 0, [value]
+    while waiting:
+        one = waiting.pop()
+        size += len(one) if isinstance(one, str) else 2
+        if isinstance(one, dict):
+            waiting += one
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+    return size
 
 
 def _perform(root: list[Any], operation: Mapping[str, Any]) -> None:

@@ -77,8 +77,8 @@ def test_notices_keys_written_twice_in_json() -> None:
     parsed = parse_body(b'{"a": 1, "b": {"c": 1, "c": 2}, "a": 3}', "")
     assert parsed.repeated
     assert isinstance(parsed.tree, NotedDict)
-    assert parsed.tree.repeated == ("a",)
-    assert parsed.tree["b"].repeated == ("c",)
+    assert parsed.tree.repeated == {"a"}
+    assert parsed.tree["b"].repeated == {"c"}
 
 
 @pytest.mark.parametrize(
@@ -106,3 +106,22 @@ def test_quotes_the_start_of_a_body() -> None:
 def test_deep_yaml_is_refused_before_it_is_composed(opening: bytes) -> None:
     with pytest.raises(Unparsable, match="nested deeper"):
         parse_body(opening * 100_000, "application/yaml")
+
+
+def test_yaml_of_too_many_values_is_refused_early() -> None:
+    with pytest.raises(Unparsable, match="more than 100000 values"):
+        parse_body(b"- 1\n" * 500_000, "application/yaml")
+
+
+def test_a_document_of_too_many_parts_is_too_large() -> None:
+    with pytest.raises(ApiError) as refused:
+        parse_body(b'{"a":[' + b"{}," * 200_000 + b"{}]}", "application/json")
+    assert refused.value.code == 413
+    text = b'{"a":"' + b"{[" * 100_000 + b'"}'  # these are only characters
+    assert parse_body(text, "application/json").tree
+
+
+def test_many_repeated_keys_are_found_in_time() -> None:
+    keys = b",".join(b'"k%d":1' % (number % 100_000) for number in range(200_000))
+    parsed = parse_body(b'{"a":{' + keys + b"}}", "application/json")
+    assert len(parsed.tree["a"].repeated) == 100_000

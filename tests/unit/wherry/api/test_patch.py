@@ -139,3 +139,9 @@ def test_copies_share_nothing() -> None:
     copied = copy_tree(tree)
     copied["a"][0]["b"] = 2
     assert tree == {"a": [{"b": 1}]}
+
+
+def test_copies_of_copies_are_bounded() -> None:
+    doubling = [{"op": "copy", "from": "/a", "path": f"/a/x{number}"} for number in range(40)]
+    with pytest.raises(PatchError, match="limit"):
+        json_patch({"a": {"text": "x" * 1000}}, doubling)
