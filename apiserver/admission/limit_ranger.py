@@ -35,7 +35,7 @@ class LimitRanger:
         tree = attributes.tree
         if tree is None:
             return
-        pod = is_main(attributes, PODS, "CREATE")
+        pod = is_main(attributes, PODS, "CREATE") or _is_resize(attributes)
         claim = is_main(attributes, CLAIMS, "CREATE", "UPDATE")
         if not pod and not claim:
             return
@@ -45,6 +45,10 @@ class LimitRanger:
             )
             if problems:
                 raise refuse(attributes, _together(problems))
+
+
+def _is_resize(attributes: Attributes) -> bool:
+    return attributes.resource is PODS and attributes.subresource == "resize"
 
 
 def give_defaults(pod: Tree, limit_range: Mapping[str, Any]) -> None:

@@ -124,7 +124,14 @@ def test_all_problems_are_told_at_once() -> None:
 def test_pods_that_are_there_are_left_alone() -> None:
     lister = Objects(limits(min={"cpu": "2"}))
     LimitRanger().validate(write("UPDATE", PODS, pod()), lister)
-    LimitRanger().validate(write("CREATE", PODS, pod(), "status"), lister)
+    LimitRanger().validate(write("UPDATE", PODS, pod(), "status"), lister)
+
+
+def test_resized_pods_are_asked_again() -> None:
+    with pytest.raises(ApiError, match="but request is 1"):
+        LimitRanger().validate(
+            write("UPDATE", PODS, pod({"cpu": "1"}), "resize"), Objects(limits(min={"cpu": "2"}))
+        )
 
 
 def test_claims_are_asked_when_they_grow() -> None:
