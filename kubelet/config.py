@@ -54,6 +54,7 @@ class Config:
     status_update_seconds: float
     status_report_seconds: float
     garbage: GarbagePolicy
+    manifests: Path | None
     verbosity: int
 
 
@@ -78,6 +79,7 @@ def declare() -> Flags:
     flags.text("--tls-cert-file", help="serving certificate; empty = self-signed")
     flags.text("--tls-private-key-file", help="key of the serving certificate")
     flags.text("--client-ca-file", help="CA of client certificates")
+    flags.text("--pod-manifest-path", help="folder (or file) of static pods; empty = none")
     flags.text("--cgroup-root", help="parent of the pods' control groups")
     flags.integer("--max-pods", 110, "how many pods fit on the node")
     flags.text("--pod-cidr", help="pod range to use while the Node has none")
@@ -198,5 +200,6 @@ def parse(arguments: Sequence[str] | None = None) -> Config:
         status_update_seconds=given.node_status_update_frequency,
         status_report_seconds=given.node_status_report_frequency,
         garbage=_garbage(given),
+        manifests=Path(given.pod_manifest_path) if given.pod_manifest_path else None,
         verbosity=given.v,
     )

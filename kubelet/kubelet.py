@@ -36,6 +36,7 @@ from kubelet.runtime.protocol import EngineInfo, Runtime, RuntimeFailure
 from kubelet.server.app import Server
 from kubelet.server.auth import Gate
 from kubelet.server.serve import serve, tls_context
+from kubelet.static.source import Manifests
 from kubelet.volumes.manager import VolumeManager
 from kubelet.volumes.tokens import TokenManager
 from wherry import __version__
@@ -137,8 +138,9 @@ async def _run_with(
         register=config.register_node,
     )  # fmt: skip
     manager = bells.pods = PodManager(
-        services, pod_informer, lambda: node_informer.get("", config.node_name)
-    )
+        services, pod_informer, lambda: node_informer.get("", config.node_name),
+        Manifests(config.manifests, config.node_name),
+    )  # fmt: skip
 
     garbage = GarbageCollector(
         runtime, services.cache, config.garbage, clock,

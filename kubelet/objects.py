@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from kubelet.env import service_environment
 from kubelet.pods import containers
+from kubelet.static.source import is_static
 from kubelet.volumes.payload import needs
 from wherry.api.core_v1 import ConfigMap, Container, Node, Pod, Secret, Service
 from wherry.client.informer import Informer
@@ -122,7 +123,8 @@ class NodeObjects:
     async def service_env(self, pod: Pod) -> dict[str, str]:
         """The service variables of the pod's containers. Waits for the first list of Services, as
         upstream does: a container that starts without them would never get them."""
-        await self._services.synced()
+        if not is_static(pod):  # which must start without an API server
+            await self._services.synced()
         links = pod.spec.enable_service_links is not False
         return service_environment(self._services.list(), pod.metadata.namespace, links=links)
 

@@ -20,6 +20,9 @@ from kubelet.pods.status import is_terminal
 from kubelet.pods.worker import PodWorker
 from kubelet.runtime import labels as names
 from kubelet.runtime.protocol import ContainerRecord
+from kubelet.static.mirrors import is_mirror
+from kubelet.static.pods import StaticHost, StaticPods
+from kubelet.static.source import Manifests
 from wherry.api.core_v1 import Container, Node, Pod, PodSpec
 from wherry.api.meta_v1 import ObjectMeta
 from wherry.client.informer import Informer
@@ -36,13 +39,20 @@ class PodManager:
     """The workers of this node, and what others may ask about its pods."""
 
     def __init__(
-        self, services: Services, informer: Informer[Pod], node: Callable[[], Node | None]
+        self,
+        services: Services,
+        informer: Informer[Pod],
+        node: Callable[[], Node | None],
+        manifests: Manifests,
     ) -> None:
         self._s = services
         self._informer = informer
         self._node = node
         self._workers: dict[str, PodWorker] = {}
         self._orphans: set[str] = set()
+        self._static = StaticPods(
+            services, informer, node, manifests, StaticHost(self._workers, self._begin)
+        )
         self._tasks: asyncio.TaskGroup | None = None
         # True until what must end before anything starts has ended.
         self._held = True
@@ -54,7 +64,7 @@ class PodManager:
         return [worker.pod for uid, worker in self._workers.items() if uid not in self._orphans]
 
     def pod(self, namespace: str, name: str) -> Pod | None:
-        return self._informer.get(namespace, name)
+        return self._static.pod(namespace, name) or self._informer.get(namespace, name)
 
     def containers(self, pod_uid: str) -> list[ContainerRecord]:
         return self._s.cache.records(pod_uid)
@@ -82,6 +92,8 @@ class PodManager:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             await self._s.cache.listed.wait()
+            await self._static.read()  # they start whether there is an API server or not
+            tasks.create_task(self._static.run(), name="static-pods")
             await self._informer.synced()
             self._adopt_orphans({pod.metadata.uid for pod in self._informer.list()})
             first = [self._workers[uid] for uid in self._orphans]
@@ -107,6 +119,9 @@ class PodManager:
         return found
 
     def _changed(self, before: Pod | None, after: Pod | None) -> None:
+        if any(pod is not None and is_mirror(pod) for pod in (before, after)):
+            self._static.mirror_changed(before, after)
+            return
         if before is not None and (after is None or after.metadata.uid != before.metadata.uid):
             self._lost(before)
         if after is not None:
@@ -178,7 +193,7 @@ class PodManager:
     def _begin(self, uid: str, worker: PodWorker) -> None:
         assert self._tasks is not None
         self._workers[uid] = worker
-        worker.hold(self._held)
+        worker.hold(self._held and uid not in self._static.uids)
         self._tasks.create_task(self._drive(uid, worker), name=f"pod-{uid}")
 
     async def _drive(self, uid: str, worker: PodWorker) -> None:
@@ -195,12 +210,15 @@ class PodManager:
             self._orphans.discard(uid)
             self._s.objects.unregister(uid)
             self._room_changed()
+            if worker.over.is_set():  # and not: we are ending
+                self._static.settle()
 
     # -- orphans
 
     def _adopt_orphans(self, known: set[str]) -> None:
         """Whatever of ours runs or lies here without a pod: end it and clean up."""
         here = (self._s.cache.pod_uids() | set(self._s.volumes.list_uids())) - known
+        here -= self._static.uids
         for uid in here - set(self._workers):
             log.info("pod %s is not on this node any more: ending it", uid)
             worker = PodWorker(self._s, orphan(uid, self._s.cache.records(uid)))

@@ -60,6 +60,7 @@ class PodWorker:
         rejected: tuple[str, str, str] | None = None,
         judge: Judge = lambda pod: None,
         on_resized: Callable[[], None] = lambda: None,
+        publisher: Publisher | None = None,
     ) -> None:
         self.pod = pod
         self._s = services
@@ -72,7 +73,7 @@ class PodWorker:
         self.over = asyncio.Event()
         self._networks: dict[str, PodNetwork] = {}
         self._image_ids: dict[str, str] = {}
-        self._publisher = Publisher(services.client, services.clock, pod)
+        self._publisher = publisher or Publisher(services.client, services.clock, pod)
         self._ending = Ending(services)
         self._allocation = PodAllocation(pod, judge, self._say)
         self._on_resized = on_resized

@@ -159,6 +159,10 @@ class Kubelet:
         return self.machine.directory / "kubelet"
 
     @property
+    def manifests(self) -> Path:
+        return self.machine.directory / "manifests"
+
+    @property
     def log(self) -> str:
         return (self.machine.directory / "kubelet.log").read_text()
 
@@ -171,6 +175,7 @@ class Kubelet:
             f"--cgroup-root={self.machine.cgroup_root}", "--pod-cidr=10.244.1.0/24",
             f"--cni-conf-dir={self.machine.directory}/net.d", "--cluster-dns=10.96.0.10",
             "--system-reserved=memory=1Gi", f"--v={self.verbosity}",
+            f"--pod-manifest-path={self.manifests}",
         ]  # fmt: skip
         with open(self.machine.directory / "kubelet.log", "ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
