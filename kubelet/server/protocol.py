@@ -10,6 +10,7 @@ import asyncio
 import socket
 from typing import Any
 
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
@@ -40,6 +41,12 @@ class StreamConnection(WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.conn.process_subprotocol = lambda headers: None  # type: ignore[method-assign]
+
+    async def send(self, message: ASGISendEvent) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
+            # A refusal ends the handshake too; uvicorn would log that it was left open.
+            self.handshake_complete = True
 
 
 def tune_socket(sock: socket.socket) -> None:

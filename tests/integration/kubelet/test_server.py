@@ -214,6 +214,24 @@ async def test_callers(world, caller, code, text):
     assert (answer.status_code, answer.text) == (code, text)
 
 
+@pytest.mark.parametrize(
+    ("caller", "code", "text"),
+    [({}, 401, b"Unauthorized"), ({"token": "stranger"}, 403, b"Forbidden (user=stranger")],
+    ids=["nobody", "not-allowed"],
+)
+async def test_refused_callers_of_streams_are_told_why(world, caplog, caller, code, text):
+    headers = {"authorization": f"Bearer {caller['token']}"} if caller else {}
+    with pytest.raises(websockets.exceptions.InvalidStatus) as refused:
+        await websockets.connect(
+            f"wss://localhost:{world.port}/exec/shop/web/c?command=cat",
+            ssl=world.context(), proxy=None, additional_headers=headers,
+            subprotocols=["v5.channel.k8s.io"],
+        )  # fmt: skip
+    response = refused.value.response
+    assert (response.status_code, response.body[: len(text)]) == (code, text)
+    assert not [r for r in caplog.records if r.levelname == "ERROR"], "the server is content"
+
+
 async def test_pods_and_metrics(world):
     async with world.http(certificate=True) as http:
         pods = (await http.get("/pods")).json()
