@@ -11,6 +11,7 @@ from typing import Any
 
 from controller_manager import pods
 from controller_manager.ownership import controller_of
+from controller_manager.volumeprotection.plan import claims_of
 from wherry.api.apps_v1 import (
     ControllerRevision,
     DaemonSet,
@@ -25,6 +26,7 @@ from wherry.api.core_v1 import (
     Endpoints,
     Namespace,
     Node,
+    PersistentVolume,
     PersistentVolumeClaim,
     Pod,
     ReplicationController,
@@ -35,6 +37,7 @@ from wherry.api.discovery_v1 import EndpointSlice
 from wherry.api.model import TypedModel
 from wherry.api.policy_v1 import PodDisruptionBudget
 from wherry.api.scheme import Resource
+from wherry.api.storage_v1 import VolumeAttributesClass
 from wherry.client.informer import Informer
 from wherry.client.rest import Client
 from wherry.client.store import meta_of
@@ -50,6 +53,7 @@ BY_NODE = "node"
 BY_CONTROLLER = "controller"
 ORPHANS = "orphans"  # by namespace
 BY_SERVICE = "service"
+BY_CLAIM = "claim"  # pods that keep a PersistentVolumeClaim in use, by its key
 BY_TRACKING_JOB = "job"  # pods that a Job still has to count, by the Job's key
 JOB_TRACKING = "batch.kubernetes.io/job-tracking"
 
@@ -90,6 +94,8 @@ WHOLE = {
     ("", "endpoints"): "endpoints",
     ("", "namespaces"): "namespaces",
     ("", "persistentvolumeclaims"): "claims",
+    ("", "persistentvolumes"): "volumes",
+    ("storage.k8s.io", "volumeattributesclasses"): "attributes_classes",
     ("apps", "deployments"): "deployments",
     ("apps", "replicasets"): "replica_sets",
     ("apps", "daemonsets"): "daemon_sets",
@@ -116,6 +122,7 @@ class Informers:
             BY_CONTROLLER: controller_uid,
             ORPHANS: orphan_of,
             BY_TRACKING_JOB: tracking_job_of,
+            BY_CLAIM: claims_of,
         }
         return self._keep(Informer(self._client, Pod, indexers=indexers, transform=pods.slim))
 
@@ -186,6 +193,14 @@ class Informers:
     @cached_property
     def claims(self) -> Informer[PersistentVolumeClaim]:
         return self._keep(Informer(self._client, PersistentVolumeClaim))
+
+    @cached_property
+    def volumes(self) -> Informer[PersistentVolume]:
+        return self._keep(Informer(self._client, PersistentVolume))
+
+    @cached_property
+    def attributes_classes(self) -> Informer[VolumeAttributesClass]:
+        return self._keep(Informer(self._client, VolumeAttributesClass))
 
     @cached_property
     def replication_controllers(self) -> Informer[ReplicationController]:

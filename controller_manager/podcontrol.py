@@ -9,10 +9,12 @@ Source of the behaviour: upstream's RealPodControl and slowStartBatch.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from controller_manager import pods
 from controller_manager.executor import is_namespace_terminating
+from controller_manager.ownership import controller_of
 from controller_manager.plan import Patch
 from controller_manager.replicaset.expectations import Expectations
 from controller_manager.replicaset.plan import slow_start
@@ -22,6 +24,7 @@ from wherry.api.model import TypedModel
 from wherry.client.events import EventRecorder
 from wherry.client.rest import Client
 from wherry.client.transport import ApiUnavailable
+from wherry.client.workqueue import WorkQueue
 from wherry.daemon.clock import Clock
 
 Refusal = ApiError | ApiUnavailable
@@ -125,6 +128,51 @@ class PodControl:
             except (ApiError, ApiUnavailable) as error:
                 return None if isinstance(error, ApiError) and error.code in (404, 409) else error
         return None
+
+
+class PodWatch:
+    """Turns changes of pods into keys of their owners of one kind.
+
+    Meets the owners' expectations on the way. An orphan wakes those whose selector matches it.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        queue: WorkQueue[str],
+        expectations: Expectations,
+        adopters: Callable[[Pod], Iterable[str]],
+    ) -> None:
+        self._kind = kind
+        self._queue = queue
+        self._expectations = expectations
+        self._adopters = adopters
+
+    def on_pod(self, before: Pod | None, after: Pod | None) -> None:
+        owner = owner_key(after or before, self._kind)
+        previous = owner_key(before, self._kind)
+        if previous and previous != owner:
+            self._queue.add(previous)
+        if owner:
+            changed = after or before
+            if before is None:
+                self._expectations.created(owner)
+            if changed is not None and (after is None or pods.is_terminating(after)):
+                self._expectations.deleted(owner, changed.metadata.uid)
+            self._queue.add(owner)
+        elif after is not None and (
+            before is None or previous or before.metadata.labels != after.metadata.labels
+        ):
+            for key in self._adopters(after):
+                self._queue.add(key)
+
+
+def owner_key(pod: Pod | None, kind: str) -> str:
+    """The key of the pod's controller; empty when none of the kind controls it."""
+    reference = None if pod is None else controller_of(pod.metadata)
+    if pod is None or reference is None or reference.kind != kind:
+        return ""
+    return f"{pod.metadata.namespace}/{reference.name}"
 
 
 def is_already_there(error: Refusal) -> bool:

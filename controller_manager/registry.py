@@ -28,6 +28,11 @@ from controller_manager.rootca.controller import RootCaController
 from controller_manager.serviceaccount.controller import ServiceAccountController
 from controller_manager.statefulset.controller import StatefulSetController
 from controller_manager.ttlafterfinished.controller import TtlAfterFinishedController
+from controller_manager.volumeprotection.controller import (
+    ClaimProtectionController,
+    ClassProtectionController,
+    VolumeProtectionController,
+)
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,17 @@ CONTROLLERS: tuple[Entry, ...] = (
         "endpointslice-mirroring-controller",
         "endpointslicemirroring",
         EndpointSliceMirroringController,
+    ),
+    Entry(
+        "persistentvolumeclaim-protection-controller",
+        "pvc-protection",
+        ClaimProtectionController,
+    ),
+    Entry("persistentvolume-protection-controller", "pv-protection", VolumeProtectionController),
+    Entry(
+        "volumeattributesclass-protection-controller",
+        "volumeattributesclass-protection",
+        ClassProtectionController,
     ),
     Entry("garbage-collector-controller", "garbagecollector", GarbageCollector),
     Entry("pod-garbage-collector-controller", "podgc", PodGcController),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from controller_manager import history, pods
+from controller_manager import history
 from controller_manager.adoption import claimed
 from controller_manager.context import Context, keys_of
 from controller_manager.daemonset.plan import DaemonsPlan, Observed, plan_daemons, plan_status
@@ -12,7 +12,7 @@ from controller_manager.daemonset.rolling import plan_rolling
 from controller_manager.informers import BY_CONTROLLER, ORPHANS
 from controller_manager.ownership import controller_of, is_empty, selects
 from controller_manager.plan import Action, Emit
-from controller_manager.podcontrol import PodControl, Refusal
+from controller_manager.podcontrol import PodControl, PodWatch, Refusal
 from wherry.api.apps_v1 import ControllerRevision, DaemonSet
 from wherry.api.core_v1 import Node, Pod
 from wherry.client.store import key_of, split_key
@@ -40,7 +40,8 @@ class DaemonSetController:
         self._queue: WorkQueue[str] = WorkQueue("daemonset")
         self._sets.add_handler(self._on_set)
         self._revisions.add_handler(self._on_revision)
-        self._pods.add_handler(self._on_pod)
+        watch = PodWatch("DaemonSet", self._queue, self._control.expectations, self._adopters)
+        self._pods.add_handler(watch.on_pod)
         self._nodes.add_handler(self._on_node)
 
     async def run(self) -> None:
@@ -69,23 +70,12 @@ class DaemonSetController:
             if revision is not None and reference is not None and reference.kind == "DaemonSet":
                 self._queue.add(f"{revision.metadata.namespace}/{reference.name}")
 
-    def _on_pod(self, before: Pod | None, after: Pod | None) -> None:
-        owner, previous = _set_key(after or before), _set_key(before)
-        if previous and previous != owner:
-            self._queue.add(previous)
-        if owner:
-            changed = after or before
-            if before is None:
-                self._control.expectations.created(owner)
-            if changed is not None and (after is None or pods.is_terminating(after)):
-                self._control.expectations.deleted(owner, changed.metadata.uid)
-            self._queue.add(owner)
-        elif after is not None and (
-            before is None or previous or before.metadata.labels != after.metadata.labels
-        ):
-            for daemon_set in self._sets.list(after.metadata.namespace):
-                if selects(daemon_set.spec.selector, after.metadata.labels):
-                    self._queue.add(key_of(daemon_set))
+    def _adopters(self, pod: Pod) -> list[str]:
+        return [
+            key_of(daemon_set)
+            for daemon_set in self._sets.list(pod.metadata.namespace)
+            if selects(daemon_set.spec.selector, pod.metadata.labels)
+        ]
 
     def _on_node(self, before: Node | None, after: Node | None) -> None:
         """Only what may change where pods belong."""
@@ -217,11 +207,3 @@ def _clean_up(observed: Observed, revisions: history.History) -> list[Action]:
     hashes = {pod.metadata.labels.get(history.HASH) for pod in observed.pods}
     in_use = {one.metadata.name for one in revisions.old if history.hash_of(one) in hashes}
     return [*history.plan_clean_up(observed.daemon_set, revisions.old, in_use)]
-
-
-def _set_key(pod: Pod | None) -> str:
-    """The key of the DaemonSet that controls the pod; empty when none does."""
-    reference = None if pod is None else controller_of(pod.metadata)
-    if pod is None or reference is None or reference.kind != DaemonSet.GVK.kind:
-        return ""
-    return f"{pod.metadata.namespace}/{reference.name}"

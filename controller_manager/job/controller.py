@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from controller_manager import pods
 from controller_manager.adoption import claimed
 from controller_manager.context import Context, keys_of
 from controller_manager.informers import BY_CONTROLLER, BY_TRACKING_JOB, ORPHANS
@@ -10,7 +9,7 @@ from controller_manager.job.assess import TRACKING, assess, is_finished, is_trac
 from controller_manager.job.plan import Observed, PodsPlan, plan_pods, release
 from controller_manager.job.status import Acted, plan_status
 from controller_manager.ownership import controller_of, selects
-from controller_manager.podcontrol import PodControl, Refusal
+from controller_manager.podcontrol import PodControl, PodWatch, Refusal, owner_key
 from wherry.api.batch_v1 import Job
 from wherry.api.core_v1 import Pod
 from wherry.api.errors import ApiError
@@ -33,12 +32,15 @@ class JobController:
         self._control = PodControl(context.client, recorder, context.clock)
         self._queue: WorkQueue[str] = WorkQueue("job")
         self._jobs.add_handler(self._on_job)
-        self._pods.add_handler(self._on_pod)
+        watch = PodWatch("Job", self._queue, self._control.expectations, self._adopters)
+        self._pods.add_handler(watch.on_pod)
 
     async def run(self) -> None:
         workers = self._context.options.concurrent_job_syncs
         self._control.expectations.clear()  # what an earlier term of ours hoped for is past
-        strays = {_job_key(pod) or _nobodys(pod) for pod in self._pods.list() if is_tracked(pod)}
+        strays = {
+            owner_key(pod, "Job") or _nobodys(pod) for pod in self._pods.list() if is_tracked(pod)
+        }
         keys = {*keys_of(self._jobs), *strays}
         await self._context.work("job", self._reconcile, self._queue, workers, keys)
 
@@ -52,26 +54,14 @@ class JobController:
             self._control.expectations.forget(key_of(changed))
         self._queue.add(key_of(changed))
 
-    def _on_pod(self, before: Pod | None, after: Pod | None) -> None:
-        """Meets the expectations of the pod's Job and wakes it; an orphan wakes who may adopt it."""
-        owner, previous = _job_key(after or before), _job_key(before)
-        if previous and previous != owner:
-            self._queue.add(previous)
-        if owner:
-            changed = after or before
-            if before is None:
-                self._control.expectations.created(owner)
-            if changed is not None and (after is None or pods.is_terminating(after)):
-                self._control.expectations.deleted(owner, changed.metadata.uid)
-            self._queue.add(owner)
-        elif after is not None and (
-            before is None or previous or before.metadata.labels != after.metadata.labels
-        ):
-            for job in self._jobs.list(after.metadata.namespace):
-                if selects(job.spec.selector, after.metadata.labels):
-                    self._queue.add(key_of(job))
-            if is_tracked(after):
-                self._queue.add(_nobodys(after))
+    def _adopters(self, pod: Pod) -> list[str]:
+        """Jobs that select the orphan; and whoever lets go of pods that nobody counts."""
+        keys = [
+            key_of(job)
+            for job in self._jobs.list(pod.metadata.namespace)
+            if selects(job.spec.selector, pod.metadata.labels)
+        ]
+        return [*keys, _nobodys(pod)] if is_tracked(pod) else keys
 
     # -- what to do
 
@@ -168,11 +158,3 @@ def _owner_uid(pod: Pod) -> str:
 def _nobodys(pod: Pod) -> str:
     """The key under which a namespace's tracked pods without a Job are looked after."""
     return f"{pod.metadata.namespace}/"
-
-
-def _job_key(pod: Pod | None) -> str:
-    """The key of the Job that controls the pod; empty when none does."""
-    reference = None if pod is None else controller_of(pod.metadata)
-    if pod is None or reference is None or reference.kind != Job.GVK.kind:
-        return ""
-    return f"{pod.metadata.namespace}/{reference.name}"

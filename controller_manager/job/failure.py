@@ -47,12 +47,19 @@ def replaces_failed_only(job: Job) -> bool:
 
 
 def is_failed(pod: Pod, job: Job) -> bool:
-    """A deleted pod counts too, for it may never reach the phase, unless its end is waited for."""
+    """A deleted pod counts too, for it may never reach the phase, unless its end is waited for.
+
+    Once the Job has succeeded, it is the Job that deletes what still runs: no failure.
+    """
     if pod.status.phase == "Failed":
         return True
-    if replaces_failed_only(job):
+    if replaces_failed_only(job) or _has_succeeded(job):
         return False
     return pods.is_terminating(pod) and pod.status.phase != "Succeeded"
+
+
+def _has_succeeded(job: Job) -> bool:
+    return any(c.type == "SuccessCriteriaMet" and c.status == "True" for c in job.status.conditions)
 
 
 def match(job: Job, pod: Pod) -> Match:

@@ -7,7 +7,7 @@ from controller_manager.adoption import claimed
 from controller_manager.context import Context, keys_of
 from controller_manager.informers import BY_CONTROLLER, ORPHANS
 from controller_manager.ownership import controller_of, metadata_of, selects
-from controller_manager.podcontrol import PodControl, Refusal
+from controller_manager.podcontrol import PodControl, PodWatch, Refusal
 from controller_manager.replicaset.kinds import REPLICA_SETS, REPLICATION_CONTROLLERS, Kind
 from controller_manager.replicaset.plan import (
     Observed,
@@ -36,7 +36,10 @@ class ReplicaSetController:
         self._control = PodControl(context.client, recorder, context.clock)
         self._queue: WorkQueue[str] = WorkQueue(kind.name)
         self._sets.add_handler(self._on_set)
-        self._pods.add_handler(self._on_pod)
+        watch = PodWatch(
+            kind.model.GVK.kind, self._queue, self._control.expectations, self._adopters
+        )
+        self._pods.add_handler(watch.on_pod)
 
     async def run(self) -> None:
         workers = getattr(self._context.options, self._kind.workers_option)
@@ -56,32 +59,12 @@ class ReplicaSetController:
             self._control.expectations.forget(key_of(changed))
         self._queue.add(key_of(changed))
 
-    def _on_pod(self, before: Pod | None, after: Pod | None) -> None:
-        """Meets the expectations of the pod's set and wakes it; an orphan wakes who may adopt it."""
-        owner = self._key_of_owner(after or before)
-        previous = self._key_of_owner(before)
-        if previous and previous != owner:
-            self._queue.add(previous)
-        if owner:
-            changed = after or before
-            if before is None:
-                self._control.expectations.created(owner)
-            if changed is not None and (after is None or pods.is_terminating(after)):
-                self._control.expectations.deleted(owner, changed.metadata.uid)
-            self._queue.add(owner)
-        elif after is not None and (
-            before is None or previous or before.metadata.labels != after.metadata.labels
-        ):
-            for obj in self._sets.list(after.metadata.namespace):
-                if selects(self._kind.view(obj).spec.selector, after.metadata.labels):
-                    self._queue.add(key_of(obj))
-
-    def _key_of_owner(self, pod: Pod | None) -> str:
-        """The key of the set that controls the pod; empty when none of this kind does."""
-        reference = None if pod is None else controller_of(pod.metadata)
-        if pod is None or reference is None or reference.kind != self._kind.model.GVK.kind:
-            return ""
-        return f"{pod.metadata.namespace}/{reference.name}"
+    def _adopters(self, pod: Pod) -> list[str]:
+        return [
+            key_of(obj)
+            for obj in self._sets.list(pod.metadata.namespace)
+            if selects(self._kind.view(obj).spec.selector, pod.metadata.labels)
+        ]
 
     # -- what to do
 
