@@ -267,6 +267,22 @@ def test_success_policy_ends_early(rule, succeeding):
     assert world.job.status.succeeded == len(succeeding)
 
 
+def test_pods_that_success_makes_superfluous_are_no_failures():
+    rules = {"rules": [{"succeededIndexes": "0"}]}
+    world = World(indexed(parallelism=3, successPolicy=rules, backoffLimitPerIndex=0))
+    world.settle()
+    for name in world.names():
+        world.start(name)
+    world.end(world.of_index(0), "Succeeded")
+    world.step(dies_before="release")
+    world.settle()
+    world.stop_terminating()
+    world.settle()
+    assert world.condition(COMPLETE)
+    status = world.job.status
+    assert (status.completed_indexes, status.failed_indexes, status.failed) == ("0", "", 0)
+
+
 # -- the failure policy
 
 
