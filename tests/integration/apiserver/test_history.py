@@ -14,6 +14,7 @@ from tests.integration.apiserver.following import Follower, Seen, until
 NAMESPACES = ("default", "kube-system", "kube-public")
 PREFIX = b"/registry/configmaps/"
 INCREMENTS = 1000
+PATCHES = 400
 WORKERS = 20
 RIVALS = 5  # each of whom loses most rounds
 
@@ -142,7 +143,7 @@ async def test_concurrent_increments_lose_none(apiserver: Any) -> None:
 
 async def test_concurrent_patches_of_one_object_are_all_done(apiserver: Any) -> None:
     headers = {"Content-Type": "application/merge-patch+json"}
-    left = iter(range(INCREMENTS))
+    left = iter(range(PATCHES))
     path = path_of("default", "shared")
 
     async def add(client: httpx.AsyncClient) -> None:
@@ -157,7 +158,7 @@ async def test_concurrent_patches_of_one_object_are_all_done(apiserver: Any) -> 
         await client.post(path_of("default"), json=config_map("shared"))
         await asyncio.gather(*(add(client) for _ in range(WORKERS)))
         data = (await client.get(path)).json()["data"]
-    assert data == {f"k{number}": "x" for number in range(INCREMENTS)}
+    assert data == {f"k{number}": "x" for number in range(PATCHES)}
 
 
 async def test_a_list_goes_on_after_compaction(apiserver: Any) -> None:
