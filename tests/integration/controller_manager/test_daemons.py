@@ -16,14 +16,15 @@ NODES = ("one", "two", "three")
 
 @pytest.fixture
 async def nodes(cluster):
+    """Nodes of this test's own, beside whatever other tests have left."""
     for name in NODES:
-        await cluster.node(name)
+        await cluster.node(name, labels={"pool": cluster.namespace})
     yield
     for name in NODES:
         await cluster.client.delete(Node, name)
 
 
-def agent(image="agent:1", **spec):
+def agent(cluster, image="agent:1", **spec):
     return {
         "spec": {
             "selector": {"matchLabels": {"app": "agent"}},
@@ -31,6 +32,7 @@ def agent(image="agent:1", **spec):
                 "metadata": {"labels": {"app": "agent"}},
                 "spec": {
                     "terminationGracePeriodSeconds": 0,
+                    "nodeSelector": {"pool": cluster.namespace},
                     "containers": [{"name": "c", "image": image}],
                 },
             },
@@ -61,7 +63,7 @@ async def run_pods(cluster: Cluster) -> dict[str, list[str]]:
 
 
 async def test_every_node_then_an_update_then_fewer_nodes(cluster, nodes):
-    await cluster.make(DaemonSet, "agent", **agent())
+    await cluster.make(DaemonSet, "agent", **agent(cluster))
 
     async def everywhere(image, where=NODES):
         found = await run_pods(cluster)
@@ -85,7 +87,7 @@ async def test_every_node_then_an_update_then_fewer_nodes(cluster, nodes):
 
 async def test_surge(cluster, nodes):
     strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
-    await cluster.make(DaemonSet, "agent", **agent(updateStrategy=strategy))
+    await cluster.make(DaemonSet, "agent", **agent(cluster, updateStrategy=strategy))
 
     async def everywhere(image):
         found = await run_pods(cluster)
