@@ -64,7 +64,7 @@ format: .venv/installed
 	ruff check --fix .
 
 lock:
-	pip-compile --quiet --generate-hashes --allow-unsafe --extra dev --strip-extras --output-file requirements.lock pyproject.toml
+	pip-compile --quiet --generate-hashes --allow-unsafe --extra dev --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --output-file requirements.lock pyproject.toml
 
 # `make down PURGE=1` removes every trace of the cluster.
 down:
