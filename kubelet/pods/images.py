@@ -17,6 +17,8 @@ from wherry.daemon.clock import Clock
 PULLS_MAX = 2
 PULL_BACKOFF_SECONDS_FIRST, PULL_BACKOFF_SECONDS_MAX = 10.0, 300.0
 IMAGES_REMEMBERED_MAX = 1000
+# Pods that start together ask for the same image: the engine is asked once.
+PRESENT_SECONDS = 2.0
 # name[:port]/path[:tag][@digest], as Docker's reference grammar has it (lower-case path).
 _REFERENCE = re.compile(
     r"(?:[A-Za-z0-9.-]+(?::\d+)?/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
@@ -73,6 +75,7 @@ class Images:
         self._slots = asyncio.Semaphore(PULLS_MAX)
         self._pulling: dict[str, asyncio.Lock] = {}
         self._ids: dict[str, str] = {}
+        self._present: dict[str, tuple[ImageRecord, float]] = {}
 
     async def shown_id(self, image_id: str) -> str:
         """`imageID` of a running container's image."""
@@ -93,7 +96,7 @@ class Images:
             say("Warning", "InspectFailed", message)
             raise ImageError("InvalidImageName", message)
         policy = pull_policy(wish.reference, wish.policy)
-        present = None if policy == "Always" else await self._runtime.image(wish.reference)
+        present = None if policy == "Always" else await self._find(wish.reference)
         if present is not None:
             say(
                 "Normal",
@@ -106,6 +109,19 @@ class Images:
             say("Warning", "ErrImageNeverPull", message)
             raise ImageError("ErrImageNeverPull", message)
         return await self._pull(wish, policy, say)
+
+    async def _find(self, reference: str) -> ImageRecord | None:
+        """The image, if it is here or was a moment ago."""
+        now = self._clock.monotonic()
+        known = self._present.get(reference)
+        if known is not None and now - known[1] < PRESENT_SECONDS:
+            return known[0]
+        found = await self._runtime.image(reference)
+        if found is not None:
+            if len(self._present) >= IMAGES_REMEMBERED_MAX:
+                self._present.clear()
+            self._present[reference] = (found, now)
+        return found
 
     async def _pull(self, wish: Wish, policy: str, say: Say) -> ImageRecord:
         begun = self._clock.monotonic()

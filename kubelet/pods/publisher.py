@@ -30,6 +30,8 @@ OWNED = (
 )  # fmt: skip
 STRATEGIC = "application/strategic-merge-patch+json"
 _PODS = resource_of(Pod)
+# What only moves a condition or an address waits so long for what may follow at once.
+MINOR_SECONDS = 0.5
 # Lists merged by key: what is not named stays, unless told to replace.
 _REPLACED = ("podIPs", "hostIPs")
 
@@ -65,6 +67,22 @@ def patch(uid: str, new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str,
     return {"metadata": {"uid": uid}, "status": body}
 
 
+def is_minor(new: Mapping[str, Any], old: Mapping[str, Any]) -> bool:
+    """Whether a change may wait a moment: neither phase, readiness nor any container differs. Pure."""
+    return all(new.get(field) == old.get(field) for field in _MAJOR) and _ready(new) == _ready(old)
+
+
+_MAJOR = (
+    "phase", "reason", "message", "initContainerStatuses", "containerStatuses",
+    "ephemeralContainerStatuses",
+)  # fmt: skip
+
+
+def _ready(tree: Mapping[str, Any]) -> str:
+    found = (one["status"] for one in tree.get("conditions", ()) if one["type"] == "Ready")
+    return next(found, "")
+
+
 class Publisher:
     """The status of one pod on its way."""
 
@@ -75,6 +93,7 @@ class Publisher:
         # Each status as it is and as it is on the wire: to make that is most of the work here.
         self._known = self._latest = (pod.status, pod.status.to_wire())
         self._changed = asyncio.Event()
+        self._later: asyncio.TimerHandle | None = None
         self._idle = asyncio.Event()
         self._idle.set()
         self.gone = False
@@ -89,19 +108,31 @@ class Publisher:
         tree = status.to_wire()
         if self.gone or owned(self._latest[1]) == owned(tree):
             return False
+        minor = is_minor(tree, self._latest[1])
         self._latest = (status, tree)
         self._idle.clear()
-        self._changed.set()
+        if not minor:
+            self._now()
+        elif self._later is None:
+            self._later = asyncio.get_running_loop().call_later(MINOR_SECONDS, self._now)
         return True
+
+    def _now(self) -> None:
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+        self._changed.set()
 
     def forget(self) -> None:
         """The pod is gone: nothing is written any more."""
         self.gone = True
-        self._changed.set()
+        self._now()
         self._idle.set()
 
     async def flushed(self) -> None:
         """Wait until the newest is written (or the pod is gone)."""
+        if self._later is not None:
+            self._now()
         await self._idle.wait()
 
     async def run(self) -> None:
@@ -109,7 +140,7 @@ class Publisher:
             await self._changed.wait()
             self._changed.clear()
             await self._send()
-            if not self._changed.is_set() or self.gone:
+            if not (self._changed.is_set() or self._later) or self.gone:
                 self._idle.set()
 
     async def _send(self) -> None:

@@ -22,6 +22,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from kubelet import sandbox_image
+from kubelet.runtime.docker import API_VERSION
+from kubelet.runtime.engine_calls import EngineCalls
 from tests.integration.conftest import running_apiserver, running_etcd
 from tests.integration.kubelet.conftest import Kubelet, Machine, ready
 from tests.integration.kubelet.relay import Relay
@@ -126,6 +128,36 @@ def bare(machine: Machine, count: int) -> None:
     show("bare docker run -d, p50 / p90", quantiles(taken), "(yardstick)")
 
 
+async def bare_burst(machine: Machine, count: int) -> None:
+    """The engine calls of as many pods and nothing else: a sandbox, and a container that joins it."""
+    calls = EngineCalls(str(machine.socket), API_VERSION)
+    made: list[str] = []
+
+    async def run(command: list[str], network: str) -> str:
+        config = {
+            "Image": "local/busybox:1", "Entrypoint": command, "StopSignal": "SIGKILL",
+            "HostConfig": {"NetworkMode": network, "IpcMode": "shareable"},
+        }  # fmt: skip
+        found: str = (await calls.call("POST", "/containers/create", None, config))["Id"]
+        made.append(found)
+        await calls.call("POST", f"/containers/{found}/start")
+        await calls.call("GET", f"/containers/{found}/json")
+        return found
+
+    async def pod_of_two() -> None:
+        sandbox = await run(["/bin/sleep", "1000"], "none")
+        await run(["/bin/sh", "-c", TRAP], f"container:{sandbox}")
+
+    begun = time.perf_counter()
+    await asyncio.gather(*(pod_of_two() for _ in range(count)))
+    took = time.perf_counter() - begun
+    show(f"bare engine calls of {count} pods at once", f"{took:.2f} s", "(yardstick)")
+    await asyncio.gather(
+        *(calls.call("DELETE", f"/containers/{found}", {"force": 1}) for found in made)
+    )
+    calls.close()
+
+
 def cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
@@ -184,7 +216,9 @@ async def measure(machine: Machine, kubelet: Kubelet, given: argparse.Namespace)
         try:
             await single(client, watcher, given.pods)
             bare(machine, given.pods)
+            await bare_burst(machine, given.burst)
             await burst(client, watcher, given.burst, kubelet.process.pid)
+            await bare_burst(machine, given.burst)
             names = [f"rest-{number}" for number in range(5)]
             for name in names:
                 await client.create(pod(name))

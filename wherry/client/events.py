@@ -14,14 +14,16 @@ import logging
 import time
 from datetime import UTC, datetime
 from typing import NamedTuple
+from urllib.parse import quote
 
 from wherry.api.core_v1.event import Event, EventSource
 from wherry.api.core_v1.reference import ObjectReference
 from wherry.api.errors import ApiError
 from wherry.api.meta_v1.meta import ObjectMeta
 from wherry.api.model import TypedModel, format_time
+from wherry.api.scheme import resource_of
 from wherry.client.correlator import Correlator, Note, Outcome, Subject
-from wherry.client.rest import Client
+from wherry.client.rest import PATCH_TYPES, Client
 from wherry.client.store import meta_of
 from wherry.client.transport import ApiUnavailable
 from wherry.daemon.backoff import Backoff
@@ -32,6 +34,7 @@ PENDING_MAX = 8192
 TRIES_MAX = 8
 DRAIN_SECONDS_MAX = 2.0
 MESSAGE_CHARS_MAX = 1024
+_EVENTS = resource_of(Event)
 
 
 class _Item(NamedTuple):
@@ -133,7 +136,11 @@ class EventRecorder:
                 "message": outcome.message,
             }
             try:
-                await self._client.patch(Event, sent.name, namespace, change, type="strategic")
+                # The answers are of no use: they are not read.
+                await self._client.request(
+                    "PATCH", _EVENTS.path(namespace, quote(sent.name)), body=change,
+                    content_type=PATCH_TYPES["strategic"],
+                )  # fmt: skip
             except ApiError as error:
                 if error.code != 404:
                     raise
@@ -141,7 +148,7 @@ class EventRecorder:
             else:
                 return
         event = self._new(item, outcome, namespace)
-        await self._client.create(event)
+        await self._client.request("POST", _EVENTS.path(namespace), body=event.to_json())
         sent.name = event.metadata.name
 
     def _new(self, item: _Item, outcome: Outcome, namespace: str) -> Event:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kubelet.pods.observed import observe
-from kubelet.pods.publisher import patch
+from kubelet.pods.publisher import is_minor, patch
 from kubelet.pods.status import View, Waiting, compute
 from kubelet.runtime import labels as names
 from kubelet.runtime.labels import Identity
@@ -227,3 +227,13 @@ def test_the_patch_names_what_vanished():
             "conditions": [{"type": "Ready", "status": "True", "reason": None, "message": None}],
         },
     }
+
+
+def test_what_may_wait_a_moment():
+    new = status(pod("a")).to_wire()
+    wired = status(pod("a"), SANDBOX).to_wire()
+    assert is_minor(wired, new), "an address"
+    assert not is_minor(new, {}), "the first word"
+    assert not is_minor(status(pod("a"), SANDBOX, record("a")).to_wire(), wired)
+    unready = status(pod("a"), SANDBOX, record("a"), ready=frozenset()).to_wire()
+    assert not is_minor(unready, status(pod("a"), SANDBOX, record("a")).to_wire())
