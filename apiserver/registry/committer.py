@@ -20,6 +20,7 @@ from apiserver.registry.leases import Leases
 from apiserver.registry.pipeline import Write
 from apiserver.registry.quota import Quota, Unlimited
 from apiserver.registry.strategy import Tree
+from apiserver.registry.turns import Turns
 from apiserver.storage.cache import CacheBehind, WatchCache
 from apiserver.storage.encoder import encode, item_of
 from apiserver.storage.interface import (
@@ -66,6 +67,7 @@ class Committer:
         self._cache = cache
         self._holdings = holdings
         self._event_leases = leases
+        self._turns = Turns()
 
     async def create(self, write: Write, tree: Tree) -> Outcome:
         """Store a new object. KeyExists, AddressTaken."""
@@ -87,6 +89,10 @@ class Committer:
 
     async def change(self, write: Write, decide: Decide) -> Outcome:
         """Carry a decision out on the newest state. KeyMissing when there is no object."""
+        async with self._turns.take(key_of(write.resource, write.namespace, write.name)):
+            return await self._change(write, decide)
+
+    async def _change(self, write: Write, decide: Decide) -> Outcome:
         found = await self._find(write)
         for _ in range(CHANGE_ATTEMPTS_MAX):
             warned = len(write.ctx.warnings)
@@ -162,7 +168,7 @@ class Committer:
             lost = gained(found.tree, now)
             await self._holdings.release(write.namespace, write.name, lost)
         self.quota.stored(resource, write.namespace, now, found.tree)
-        await self._seen(resource, at)
+        await self._seen(resource, at, wanted=self._turns.wanted(key))
         return Outcome(item_of(stored, at), removed=removed)
 
     async def _find(self, write: Write) -> Found:
@@ -192,8 +198,9 @@ class Committer:
     async def _lease(self, resource: Resource) -> int:
         return await self._event_leases.current() if resource.plural == "events" else 0
 
-    async def _seen(self, resource: Resource, revision: int) -> None:
-        if resource.plural in _SEEN_BEFORE_ANSWERED:
+    async def _seen(self, resource: Resource, revision: int, *, wanted: bool = False) -> None:
+        """Wait until memory has the write, where the next to ask (or `wanted`: to change) needs it."""
+        if wanted or resource.plural in _SEEN_BEFORE_ANSWERED:
             with suppress(CacheBehind):  # it is written all the same
                 await self._cache.wait_for(revision)
 
