@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from tests.integration.kubelet.test_pods import container, pods, running
-from wherry.api.core_v1 import Pod
+from wherry.api import quantity
+from wherry.api.core_v1 import Node, Pod
 
 pytestmark = pytest.mark.e2e
 __all__ = ["pods"]
@@ -148,3 +149,23 @@ async def test_more_than_the_node_has_waits_and_says_so(kubelet, pods):
     after = await kubelet.until("greedy", lambda pod: applied(pod, first))
     one, other = before.status.container_statuses[0], after.status.container_statuses[0]
     assert (one.container_id, one.restart_count) == (other.container_id, other.restart_count)
+
+
+async def test_a_resize_waits_for_room(kubelet, pods):
+    node = await kubelet.client.get(Node, "n1")
+    whole = quantity.milli(node.status.allocatable["cpu"])
+    most, half = (quantity.canonical(f"{part}m") for part in (whole * 7 // 10, whole // 2))
+    await pods("holder", container(resources={"requests": {"cpu": most}}))
+    await pods("patient", container(resources={"requests": {"cpu": "50m"}}))
+    await kubelet.until("holder", running)
+    await kubelet.until("patient", running)
+    await resize(kubelet, "patient", {"requests": {"cpu": half}})
+    waiting = await kubelet.until(
+        "patient", lambda pod: any(c.type == "PodResizePending" for c in pod.status.conditions)
+    )
+    [pending] = [c for c in waiting.status.conditions if c.type == "PodResizePending"]
+    assert (pending.reason, pending.observed_generation) == ("Deferred", 2)
+    assert pending.message.startswith("Node didn't have enough resource: cpu, requested: ")
+    # Room is made: the resize goes on by itself.
+    await kubelet.client.delete(Pod, "holder", "default", grace_period_seconds=1)
+    await kubelet.until("patient", lambda pod: applied(pod, {"requests": {"cpu": half}}))
