@@ -1,4 +1,7 @@
-"""Lazy re-exports: a package of many models pays only for those that are asked for."""
+"""Lazy re-exports: a package of many models pays only for those that are asked for.
+
+What type checkers and editors see is the `__init__.pyi` beside each `__init__.py`.
+"""
 
 from __future__ import annotations
 

@@ -2,23 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from wherry.api.lazy import lazy_exports
-
-if TYPE_CHECKING:
-    from wherry.api.certificates_v1.certificatesigningrequest import (
-        CertificateSigningRequest as CertificateSigningRequest,
-    )
-    from wherry.api.certificates_v1.certificatesigningrequest import (
-        CertificateSigningRequestCondition as CertificateSigningRequestCondition,
-    )
-    from wherry.api.certificates_v1.certificatesigningrequest import (
-        CertificateSigningRequestSpec as CertificateSigningRequestSpec,
-    )
-    from wherry.api.certificates_v1.certificatesigningrequest import (
-        CertificateSigningRequestStatus as CertificateSigningRequestStatus,
-    )
 
 __getattr__, __all__ = lazy_exports(
     __name__,

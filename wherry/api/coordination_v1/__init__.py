@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from wherry.api.lazy import lazy_exports
-
-if TYPE_CHECKING:
-    from wherry.api.coordination_v1.lease import Lease as Lease
-    from wherry.api.coordination_v1.lease import LeaseSpec as LeaseSpec
 
 __getattr__, __all__ = lazy_exports(
     __name__,

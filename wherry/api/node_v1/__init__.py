@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from wherry.api.lazy import lazy_exports
-
-if TYPE_CHECKING:
-    from wherry.api.node_v1.runtimeclass import Overhead as Overhead
-    from wherry.api.node_v1.runtimeclass import RuntimeClass as RuntimeClass
-    from wherry.api.node_v1.runtimeclass import Scheduling as Scheduling
 
 __getattr__, __all__ = lazy_exports(
     __name__,

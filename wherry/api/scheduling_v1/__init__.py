@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from wherry.api.lazy import lazy_exports
-
-if TYPE_CHECKING:
-    from wherry.api.scheduling_v1.priorityclass import PriorityClass as PriorityClass
 
 __getattr__, __all__ = lazy_exports(
     __name__,
