@@ -91,7 +91,11 @@ def owned(tree: Tree) -> dict[str, list[str]]:
 
 
 def test_an_apply_creates_and_owns_exactly_what_it_says() -> None:
-    made = applied(None, deployment(replicas=0, paused=False, selector={"matchLabels": {"a": "b"}}), model=Deployment)
+    made = applied(
+        None,
+        deployment(replicas=0, paused=False, selector={"matchLabels": {"a": "b"}}),
+        model=Deployment,
+    )
     assert made["spec"]["replicas"] == 0
     assert owned(made) == {"one": [".spec.paused", ".spec.replicas", ".spec.selector"]}
     (entry,) = made["metadata"]["managedFields"]
