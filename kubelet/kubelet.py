@@ -141,14 +141,7 @@ async def _run_with(
         services, pod_informer, lambda: node_informer.get("", config.node_name),
         Manifests(config.manifests, config.node_name),
     )  # fmt: skip
-
-    garbage = GarbageCollector(
-        runtime, services.cache, config.garbage, clock,
-        disk=lambda: disk_of(Path(engine.root_dir or config.root_dir)),
-        finished=manager.finished_uids,
-        sandbox_image=services.node.sandbox_image,
-        say=lambda type, reason, message: services.node_event(reason, message, type),
-    )  # fmt: skip
+    garbage = _garbage(config, runtime, engine, services, manager, clock)
 
     def node_changed(before: Node | None, after: Node | None) -> None:
         if after is not None and after.spec.pod_cidr:
@@ -171,6 +164,19 @@ async def _run_with(
             freeze_after_start()
     finally:
         lease.stop()
+
+
+def _garbage(
+    config: Config, runtime: Runtime, engine: EngineInfo, services: Services, pods: PodManager,
+    clock: Clock,
+) -> GarbageCollector:  # fmt: skip
+    return GarbageCollector(
+        runtime, services.cache, config.garbage, clock,
+        disk=lambda: disk_of(Path(engine.root_dir or config.root_dir)),
+        finished=pods.finished_uids,
+        sandbox_image=services.node.sandbox_image,
+        say=lambda type, reason, message: services.node_event(reason, message, type),
+    )  # fmt: skip
 
 
 async def _serve(

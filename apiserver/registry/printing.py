@@ -19,6 +19,17 @@ NONE: Final = "<none>"
 
 NAME: Final = Column("Name", format="name", description="The object's name.")
 AGE: Final = Column("Age", description="How long ago the object was created.")
+# A ReplicaSet's and a ReplicationController's.
+POD_SET_COLUMNS = (
+    NAME,
+    Column("Desired", "integer", description="Pods wanted."),
+    Column("Current", "integer", description="Pods that exist."),
+    Column("Ready", "integer", description="Pods that are ready."),
+    AGE,
+    Column("Containers", description="Names of the template's containers.", priority=1),
+    Column("Images", description="Images of the template's containers.", priority=1),
+    Column("Selector", description="Which pods are its own.", priority=1),
+)
 
 
 def age(moment: str | None, now: datetime) -> str:

@@ -16,8 +16,8 @@ from apiserver.registry.apps.workload import (
     template_errors,
 )
 from apiserver.registry.core.pod_defaults import default_template
-from apiserver.registry.printing import AGE, NAME, containers, created
-from apiserver.registry.strategy import Column, Strategy, Tree
+from apiserver.registry.printing import POD_SET_COLUMNS, containers, created
+from apiserver.registry.strategy import Strategy, Tree
 from apiserver.registry.validation.metadata import subdomain_name
 from apiserver.registry.validation.pod_warnings import template_warnings
 from apiserver.registry.validation.words import non_negative
@@ -37,16 +37,7 @@ class ReplicaSetStrategy(Strategy):
 
     resource = resource_of(ReplicaSet)
     has_generation = True
-    columns = (
-        NAME,
-        Column("Desired", "integer", description="Pods wanted."),
-        Column("Current", "integer", description="Pods that exist."),
-        Column("Ready", "integer", description="Pods that are ready."),
-        AGE,
-        Column("Containers", description="Names of the template's containers.", priority=1),
-        Column("Images", description="Images of the template's containers.", priority=1),
-        Column("Selector", description="Which pods are its own.", priority=1),
-    )
+    columns = POD_SET_COLUMNS
 
     def name_errors(self, name: str, *, prefix: bool) -> list[str]:
         return subdomain_name(name, prefix=prefix)

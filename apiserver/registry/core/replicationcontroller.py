@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from apiserver.registry.apps.workload import counts, runs_for_ever
 from apiserver.registry.core.pod_defaults import default_template
-from apiserver.registry.printing import AGE, NAME, containers, created, label_map
-from apiserver.registry.strategy import Column, Strategy, Tree
+from apiserver.registry.printing import POD_SET_COLUMNS, containers, created, label_map
+from apiserver.registry.strategy import Strategy, Tree
 from apiserver.registry.validation.pod_template import validate_template
 from apiserver.registry.validation.pod_warnings import changed_template_warnings
 from apiserver.registry.validation.words import non_negative
@@ -36,16 +36,7 @@ class ReplicationControllerStrategy(Strategy):
     resource = resource_of(ReplicationController)
     has_generation = True
     default_propagation = "Orphan"
-    columns = (
-        NAME,
-        Column("Desired", "integer", description="Pods wanted."),
-        Column("Current", "integer", description="Pods that exist."),
-        Column("Ready", "integer", description="Pods that are ready."),
-        AGE,
-        Column("Containers", description="Names of the template's containers.", priority=1),
-        Column("Images", description="Images of the template's containers.", priority=1),
-        Column("Selector", description="Which pods are its own.", priority=1),
-    )
+    columns = POD_SET_COLUMNS
 
     def name_errors(self, name: str, *, prefix: bool) -> list[str]:
         masked = names.mask_trailing_dash(name) if prefix else name
