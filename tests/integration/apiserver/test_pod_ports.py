@@ -457,6 +457,8 @@ async def wherry(site: Site, *words: str) -> asyncio.subprocess.Process:
         env={**os.environ, "KUBECONFIG": str(site.apiserver.kubeconfig)},
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        # A test run in the background of a script ignores SIGINT, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 
