@@ -55,6 +55,8 @@ def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]
     """A namespace of the test's own, with its default ServiceAccount in place."""
     words = request.node.originalname.replace("_", "-").removeprefix("test-")[:40].strip("-")
     name = f"{words}-{secrets.token_hex(3)}"
+    # What other tests left behind would still count where the scheduler looks for room.
+    wait(lambda: not cluster.get("pods", "-A")["items"], "an empty cluster")
     cluster.kubectl("create", "namespace", name)
     wait(
         lambda: "default" in cluster.kubectl("get", "sa", "-n", name, "-o", "name"),
@@ -62,3 +64,5 @@ def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]
     )
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false")
+    at_once = ("--grace-period=0", "--force", "--wait=false")
+    cluster.kubectl("delete", "pods", "--all", "-n", name, *at_once, check=False)
