@@ -8,7 +8,6 @@ Source of the rules: upstream's pkg/controller/daemon (nodeShouldRunDaemonPod) a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from controller_manager import naming
@@ -32,8 +31,8 @@ from wherry.api.core_v1.affinity import (
     Toleration,
 )
 from wherry.api.meta_v1 import ObjectMeta
+from wherry.api.node_selector import NODE_NAME, matches_term
 
-NODE_NAME = "metadata.name"
 TEMPLATE_GENERATION = "pod-template-generation"
 PRESSURES = ("disk-pressure", "memory-pressure", "pid-pressure")
 NETWORK_UNAVAILABLE = "node.kubernetes.io/network-unavailable"
@@ -85,42 +84,9 @@ def _selects(spec: PodSpec, node: Node) -> bool:
     required = affinity and affinity.required_during_scheduling_ignored_during_execution
     if not required:
         return True
-    return any(_meets_term(term, node) for term in required.node_selector_terms)
-
-
-def _meets_term(term: NodeSelectorTerm, node: Node) -> bool:
-    """An empty term matches nothing."""
-    if not term.match_expressions and not term.match_fields:
-        return False
-    fields = {NODE_NAME: node.metadata.name}
-    return all(_meets(one, node.metadata.labels) for one in term.match_expressions) and all(
-        _meets(one, fields) for one in term.match_fields
+    return any(
+        matches_term(term, node.metadata.name, labels) for term in required.node_selector_terms
     )
-
-
-def _meets(requirement: NodeSelectorRequirement, values: Mapping[str, str]) -> bool:
-    value = values.get(requirement.key)
-    match requirement.operator:
-        case "In":
-            return value in requirement.values
-        case "NotIn":
-            return value not in requirement.values
-        case "Exists":
-            return value is not None
-        case "DoesNotExist":
-            return value is None
-        case "Gt" | "Lt" as operator:
-            return _compares(operator, value, requirement.values)
-        case _:
-            return False
-
-
-def _compares(operator: str, value: str | None, limits: list[str]) -> bool:
-    try:
-        number, limit = int(value or ""), int(limits[0])
-    except (ValueError, IndexError):
-        return False
-    return number > limit if operator == "Gt" else number < limit
 
 
 def node_of(pod: Pod) -> str:

@@ -5,49 +5,13 @@ Source: k8s.io/component-helpers/scheduling/corev1/nodeaffinity.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from scheduler.framework import Code, Filter, Happening, Score, Status, normalize_by_most
 from scheduler.state import NodeInfo, PodInfo
-from wherry.api.core_v1.affinity import NodeSelectorRequirement, NodeSelectorTerm
+from wherry.api.node_selector import matches_term
 
 REFUSAL = Status(
     Code.UNRESOLVABLE, "NodeAffinity", ("node(s) didn't match Pod's node affinity/selector",)
 )
-
-
-def matches_term(term: NodeSelectorTerm, node: NodeInfo) -> bool:
-    """Whether the node meets all of a term's requirements; an empty term matches nothing."""
-    if not term.match_expressions and not term.match_fields:
-        return False
-    return all(_meets(one, node.labels) for one in term.match_expressions) and all(
-        _meets(one, {"metadata.name": node.name}) for one in term.match_fields
-    )
-
-
-def _meets(requirement: NodeSelectorRequirement, values: Mapping[str, str]) -> bool:
-    value = values.get(requirement.key)
-    match requirement.operator:
-        case "In":
-            return value in requirement.values
-        case "NotIn":
-            return value not in requirement.values
-        case "Exists":
-            return value is not None
-        case "DoesNotExist":
-            return value is None
-        case "Gt" | "Lt" as operator:
-            return _compare(operator, value, requirement.values)
-        case _:
-            return False
-
-
-def _compare(operator: str, value: str | None, limits: list[str]) -> bool:
-    try:
-        number, limit = int(value or ""), int(limits[0])
-    except (ValueError, IndexError):
-        return False
-    return number > limit if operator == "Gt" else number < limit
 
 
 class NodeAffinity:
@@ -65,7 +29,9 @@ class NodeAffinity:
             for key, value in wanted:
                 if labels.get(key) != value:
                     return REFUSAL
-            if terms is not None and not any(matches_term(term, node) for term in terms):
+            if terms is not None and not any(
+                matches_term(term, node.name, node.labels) for term in terms
+            ):
                 return REFUSAL
             return None
 
@@ -77,7 +43,9 @@ class NodeAffinity:
             return None
 
         def weigh(node: NodeInfo) -> int:
-            return sum(weight for weight, term in terms if matches_term(term, node))
+            return sum(
+                weight for weight, term in terms if matches_term(term, node.name, node.labels)
+            )
 
         return weigh
 
