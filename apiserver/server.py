@@ -28,7 +28,8 @@ from apiserver.discovery.service import Discovery
 from apiserver.handlers.views import AllHandlers
 from apiserver.http import health
 from apiserver.http.app import Front, Pages, build
-from apiserver.http.dispatcher import Dispatcher, Gate, Rooms
+from apiserver.http.dispatcher import Dispatcher, Rooms
+from apiserver.http.gate import Gate
 from apiserver.http.metrics import RequestMetrics
 from apiserver.http.respond import Responder
 from apiserver.http.server import HttpServer

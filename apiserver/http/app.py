@@ -22,8 +22,9 @@ from starlette.routing import BaseRoute, Match, NoMatchFound
 
 from apiserver.discovery.openapi_service import OpenApi
 from apiserver.http import health
-from apiserver.http.dispatcher import Dispatcher, Gate
+from apiserver.http.dispatcher import Dispatcher
 from apiserver.http.exchange import Exchange
+from apiserver.http.gate import Gate
 from apiserver.http.request_info import method_not_allowed, no_such_path
 from apiserver.http.respond import error_response
 from apiserver.request import RequestInfo, Response

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from apiserver.authn.authenticator import ANONYMOUS, Authenticator, unauthorized
-from apiserver.authz.authorizer import AlwaysAllow, Authorizer, attributes_of, denied
 from apiserver.http.exchange import ClientGone, Exchange, Receive, Scope, Send
+from apiserver.http.gate import Gate
 from apiserver.http.messages import Messages
 from apiserver.http.metrics import MUTATING, NON_RESOURCE, RequestMetrics, key_of
 from apiserver.http.relay import Relay
@@ -32,7 +31,7 @@ from apiserver.http.request_info import (
 )
 from apiserver.http.respond import Responder, error_response, head_of
 from apiserver.http.tunnel import Tunnel
-from apiserver.request import RequestContext, RequestInfo, Response, User
+from apiserver.request import RequestContext, RequestInfo, Response
 from wherry.api.errors import ApiError, status_error
 from wherry.api.names import new_uid
 
@@ -57,41 +56,6 @@ class Discovery(Protocol):
     """Answers for /api, /apis and what lies above resources."""
 
     def answer(self, segments: list[str], ctx: RequestContext, if_none_match: str) -> Response: ...
-
-
-# What everybody may ask, as upstream's default roles have it.
-PUBLIC_PATHS = frozenset({"healthz", "livez", "readyz", "version"})
-
-
-class Gate:
-    """Who asks, and whether they may.
-
-    While everybody may do everything, nobody is anonymous (401), as upstream has it; only the paths
-    that tell health and version answer to whoever asks.
-    """
-
-    def __init__(self, authenticator: Authenticator, authorizer: Authorizer) -> None:
-        self.authenticator = authenticator
-        self.authorizer = authorizer
-        self._always = isinstance(authorizer, AlwaysAllow)
-
-    def user(self, exchange: Exchange, now: datetime) -> User:
-        authorization = exchange.headers.get(b"authorization")
-        user = self.authenticator.user(exchange.connection, authorization, now)
-        if user is ANONYMOUS and self._always:
-            path: str = exchange.scope["path"]
-            if path.split("/", 2)[1] not in PUBLIC_PATHS:
-                raise unauthorized()
-        return user
-
-    def authorize(self, info: RequestInfo, user: User) -> None:
-        """ApiError 403 when the user may not."""
-        if self._always:
-            return
-        attributes = attributes_of(info, user)
-        decision = self.authorizer.authorize(attributes)
-        if not decision.allowed:
-            raise denied(attributes, decision.reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,47 @@
+"""The first two rooms of a request: who asks, and whether they may.
+
+What a credential means is `authn`'s, what a user may do is `authz`'s; here the two meet a request.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from apiserver.authn.authenticator import ANONYMOUS, Authenticator, unauthorized
+from apiserver.authz.authorizer import AlwaysAllow, Authorizer, attributes_of, denied
+from apiserver.http.exchange import Exchange
+from apiserver.request import RequestInfo, User
+
+# What everybody may ask, as upstream's default roles have it.
+PUBLIC_PATHS = frozenset({"healthz", "livez", "readyz", "version"})
+
+
+class Gate:
+    """Who asks, and whether they may.
+
+    While everybody may do everything, nobody is anonymous (401), as upstream has it; only the paths
+    that tell health and version answer to whoever asks.
+    """
+
+    def __init__(self, authenticator: Authenticator, authorizer: Authorizer) -> None:
+        self.authenticator = authenticator
+        self.authorizer = authorizer
+        self._always = isinstance(authorizer, AlwaysAllow)
+
+    def user(self, exchange: Exchange, now: datetime) -> User:
+        authorization = exchange.headers.get(b"authorization")
+        user = self.authenticator.user(exchange.connection, authorization, now)
+        if user is ANONYMOUS and self._always:
+            path: str = exchange.scope["path"]
+            if path.split("/", 2)[1] not in PUBLIC_PATHS:
+                raise unauthorized()
+        return user
+
+    def authorize(self, info: RequestInfo, user: User) -> None:
+        """ApiError 403 when the user may not."""
+        if self._always:
+            return
+        attributes = attributes_of(info, user)
+        decision = self.authorizer.authorize(attributes)
+        if not decision.allowed:
+            raise denied(attributes, decision.reason)
