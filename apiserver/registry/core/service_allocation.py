@@ -111,8 +111,8 @@ class ServiceAllocator:
 
     def _node_ports(self, tree: Tree, before: Spec, others: Sequence[Spec]) -> None:
         spec = tree["spec"]
-        held = set(_node_ports_of(before))
-        taken = {port for one in others for port in _node_ports_of(one)}
+        held = set(node_ports_of(before))
+        taken = {port for one in others for port in node_ports_of(one)}
         chosen: dict[int, int] = {}  # port → node port: protocols share one
         if needs_node_ports(spec):
             for index, port in enumerate(spec.get("ports", ())):
@@ -182,7 +182,8 @@ def addresses_of(spec: Spec) -> Sequence[str]:
     return [one for one in found if one and one != "None"]
 
 
-def _node_ports_of(spec: Spec) -> list[int]:
+def node_ports_of(spec: Spec) -> list[int]:
+    """The node ports a Service has, that of its health check too."""
     ports = [port["nodePort"] for port in spec.get("ports", ()) if port.get("nodePort")]
     health = spec.get("healthCheckNodePort")
     return [*ports, health] if health else ports

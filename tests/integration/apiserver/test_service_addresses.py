@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx
 
+from apiserver.storage.etcd import EtcdStorage
+
 SERVICES = "/api/v1/namespaces/default/services"
 ADDRESSES = "/apis/networking.k8s.io/v1/ipaddresses"
 COUNT = 30
@@ -92,3 +94,62 @@ async def test_what_is_missing_is_made_at_start(apiserver: Any) -> None:
     apiserver.start()
     async with apiserver.client() as client:
         assert (await addresses(client))[address] == "s"
+
+
+PORTS = "--service-node-port-range=30000-30047"
+
+
+async def test_two_servers_never_choose_one_node_port(make_apiserver: Callable[..., Any]) -> None:
+    first, second = make_apiserver(PORTS), make_apiserver(PORTS)
+    spec = {
+        "type": "LoadBalancer",
+        "externalTrafficPolicy": "Local",  # a health-check port too
+        "ports": [{"name": "a", "port": 80}],
+    }
+    async with first.client() as one, second.client() as other:
+        made = await asyncio.gather(
+            *(make(client, f"s{n}", **spec) for n, client in enumerate([one, other] * 10))
+        )
+        assert [answer.status_code for answer in made] == [201] * 20, made[-1].text
+        specs = [answer.json()["spec"] for answer in made]
+        ports = {one["ports"][0]["nodePort"] for one in specs}
+        ports |= {one["healthCheckNodePort"] for one in specs}
+        assert len(ports) == 40
+        left = sorted(set(range(30000, 30048)) - ports)
+        for n, wish in enumerate(left[:5]):
+            wished = {"type": "NodePort", "ports": [{"port": 80, "nodePort": wish}]}
+            answers = await asyncio.gather(
+                make(one, f"a{n}", **wished), make(other, f"b{n}", **wished)
+            )
+            assert sorted(answer.status_code for answer in answers) == [201, 422]
+            refused = next(answer for answer in answers if answer.status_code == 422)
+            assert "provided port is already allocated" in refused.json()["message"]
+
+
+async def test_a_node_port_comes_back(make_apiserver: Callable[..., Any]) -> None:
+    first, second = make_apiserver(PORTS), make_apiserver(PORTS)
+    wish = {"type": "NodePort", "ports": [{"port": 80, "nodePort": 30007}]}
+    merge = {"Content-Type": "application/merge-patch+json"}
+    async with first.client() as one, second.client() as other:
+        assert (await make(one, "s", **wish)).status_code == 201
+        assert (await make(other, "t", **wish)).status_code == 422
+        plain = {"spec": {"type": "ClusterIP"}}
+        changed = await one.patch(f"{SERVICES}/s", json=plain, headers=merge)
+        assert changed.status_code == 200, changed.text
+        assert (await make(other, "t", **wish)).status_code == 201
+        assert (await other.delete(f"{SERVICES}/t")).status_code == 200
+        assert (await make(one, "u", **wish)).status_code == 201
+
+
+async def test_what_a_dead_server_left_is_freed_at_start(apiserver: Any) -> None:
+    key, wish = b"/registry/ranges/servicenodeports/30009", {"port": 80, "nodePort": 30009}
+    left = b'{"namespace":"default","name":"never","made":"2020-01-01T00:00:00Z"}'
+    storage = EtcdStorage([apiserver.etcd.url])
+    await storage.create(key, left)
+    await storage.close()
+    async with apiserver.client() as client:
+        assert (await make(client, "s", type="NodePort", ports=[wish])).status_code == 422
+    apiserver.stop()
+    apiserver.start()
+    async with apiserver.client() as client:
+        assert (await make(client, "s", type="NodePort", ports=[wish])).status_code == 201

@@ -1,4 +1,4 @@
-"""Who holds a Service address, and what is repaired."""
+"""Who holds a Service's address or node port, and what is repaired."""
 
 from __future__ import annotations
 
@@ -9,18 +9,22 @@ from typing import Any
 
 import pytest
 
-from apiserver.registry.holdings import (
+from apiserver.registry.claims import (
     ABANDONED,
     ADDRESSES,
-    AddressTaken,
-    Holdings,
+    SERVICES,
+    Claim,
+    address_claim,
     address_tree,
     differences,
     gained,
+    key,
     owner_of,
 )
+from apiserver.registry.holdings import AddressTaken, Holdings
 from apiserver.registry.strategies import STRATEGIES
 from apiserver.storage.cache import WatchCache
+from apiserver.storage.encoder import encode
 from apiserver.storage.keys import key_of
 from apiserver.storage.memory import MemoryStorage
 
@@ -49,9 +53,28 @@ def test_differences() -> None:
         address("10.0.0.4", "coming", NOW),
         {**address("10.0.0.5", "x"), "spec": {"parentRef": {"group": "g.io", "resource": "r"}}},
     ]
-    missing, abandoned = differences(services, addresses, NOW)
+    found = {one["metadata"]["name"]: address_claim(one) for one in addresses}
+    missing, abandoned = differences(services, found, NOW)
     assert missing == {"fd00::1": ("n", "a")}
     assert abandoned == {"10.0.0.2": ("n", "gone"), "10.0.0.3": ("n", "gone")}
+
+
+def test_differences_of_ports() -> None:
+    ports = [
+        {"port": 53, "protocol": "TCP", "nodePort": 30053},
+        {"port": 53, "protocol": "UDP", "nodePort": 30053},
+    ]
+    one = service("a")
+    one["spec"] |= {"ports": ports, "healthCheckNodePort": 30080}
+    found = {
+        "port/30053": Claim(("n", "a"), OLD),
+        "port/30054": Claim(("n", "a"), OLD),
+        "port/30055": Claim(("n", "coming"), NOW),
+    }
+    missing, abandoned = differences([one], found, NOW)
+    assert missing == {"port/30080": ("n", "a")}
+    assert abandoned == {"port/30054": ("n", "a")}
+    assert gained(one, None) == ["port/30053", "port/30080"]
 
 
 def test_what_is_gained_and_lost() -> None:
@@ -105,3 +128,35 @@ async def test_repair_frees_what_nobody_holds(holdings: Holdings, storage: Memor
     await holdings.repair(NOW)
     assert not await held(storage, "10.0.0.1")
     assert await held(storage, "10.0.0.2")
+
+
+async def test_a_port_met_is_told_once(holdings: Holdings, storage: MemoryStorage) -> None:
+    assert await holdings.hold("n", "a", ["port/30080"], NOW) == ["port/30080"]
+    with pytest.raises(AddressTaken):
+        await holdings.hold("n", "b", ["10.0.0.1", "port/30080"], NOW)
+    assert not await held(storage, "10.0.0.1")
+    assert holdings.others("n", "b")[0]["spec"]["ports"] == [{"nodePort": 30080}]
+    assert holdings.others("n", "b")[0]["spec"]["ports"] == []
+    await holdings.release("n", "a", ["port/30080"])
+    assert await holdings.hold("n", "b", ["port/30080"], NOW) == ["port/30080"]
+
+
+async def test_the_slower_of_two_namesakes_takes_nothing_away(
+    holdings: Holdings, storage: MemoryStorage
+) -> None:
+    await holdings.hold("n", "a", ["port/30080", "10.0.0.1"], NOW)
+    one = service("a", "10.0.0.1")
+    one["spec"]["ports"] = [{"nodePort": 30080}]
+    stored = encode({"kind": "Service", "apiVersion": "v1", **one})
+    await storage.create(key_of(SERVICES, "n", "a"), stored)
+    await holdings.release("n", "a", ["port/30080", "10.0.0.1"])
+    assert await held(storage, "10.0.0.1")
+    assert await storage.get(key("port/30080")) is not None
+
+
+async def test_ports_are_repaired(holdings: Holdings, storage: MemoryStorage) -> None:
+    await holdings.hold("n", "gone", ["port/30080"], OLD)
+    await holdings.hold("n", "coming", ["port/30081"], NOW)
+    await holdings.repair(NOW)
+    assert await storage.get(key("port/30080")) is None
+    assert await storage.get(key("port/30081")) is not None
