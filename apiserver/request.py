@@ -42,11 +42,12 @@ class RequestInfo:
 
 @dataclass(slots=True)
 class RequestContext:
-    """One request on its way through the rooms. Only `warnings` is ever added to.
+    """One request on its way through the rooms. Only the last two are ever added to.
 
     query:  the last value of every query parameter, unquoted
     accept: the Accept header, "" when absent
     now:    when the request arrived (UTC), the only clock a handler or strategy looks at
+    audit_annotations: what admission notes for the audit log
     """
 
     info: RequestInfo
@@ -57,6 +58,7 @@ class RequestContext:
     user_agent: str
     now: datetime
     warnings: list[str] = field(default_factory=list)
+    audit_annotations: dict[str, str] = field(default_factory=dict)
 
     @property
     def resource(self) -> Resource:

@@ -20,7 +20,7 @@ from apiserver.admission.chain import Chain, Settings, plugins
 from apiserver.admission.resource_quota import ResourceQuota
 from apiserver.authn import credentials
 from apiserver.authn.credentials import Credentials, checked
-from apiserver.authz.authorizer import authorizer
+from apiserver.authz.authorizer import Authorizer, authorizer
 from apiserver.bootstrap import Bootstrap
 from apiserver.config import Config
 from apiserver.discovery.openapi_service import OpenApi
@@ -53,7 +53,7 @@ from apiserver.subresources.proxy import ProxyEndpoints
 from apiserver.subresources.reviews import ReviewEndpoints
 from apiserver.subresources.streams import StreamEndpoints
 from apiserver.subresources.tokens import Issuer, TokenEndpoints
-from apiserver.system_objects import Identity
+from apiserver.system_objects import SERVICE_CIDRS, Identity
 from apiserver.version import GIT_VERSION, version_info
 from wherry.api.scheme import RESOURCES
 from wherry.daemon.clock import SystemClock
@@ -74,6 +74,7 @@ class Store:
     storage: Storage
     cache: WatchCache
     registry: Registry
+    chain: Chain
     ledger: Ledger | None  # without the plug-in ResourceQuota nothing is counted
 
 
@@ -96,7 +97,7 @@ class Server:
         sock = listening_socket(config.serving)
         storage = self._storage()
         try:
-            store = self._store(storage)
+            store = self._store(storage, allowed)
             gate = Gate(known.authenticator(store.cache.lister()), allowed)
             bootstrap = self._bootstrap(store.registry)
             discovery = Discovery(RESOURCES, self._public_address)
@@ -177,27 +178,34 @@ class Server:
         )
         return storage if etcd.prefix == ROOT else PrefixedStorage(storage, etcd.prefix)
 
-    def _store(self, storage: Storage) -> Store:
+    def _store(self, storage: Storage, allowed: Authorizer) -> Store:
+        kinds = strategies(
+            self._config.service_networks,
+            self._config.node_ports,
+            lambda: cache.lister().list(SERVICE_CIDRS),
+        )
+        fields = {resource: one.selectable_fields for resource, one in kinds.items()}
+        cache = WatchCache(storage, RESOURCES, fields)
+        store_metrics.register(self._metrics, cache, RESOURCES, self._calls)
         admission = self._config.admission
         settings = Settings(
-            admission.not_ready_toleration_seconds, admission.unreachable_toleration_seconds
+            admission.not_ready_toleration_seconds,
+            admission.unreachable_toleration_seconds,
+            allowed,
         )
         chosen = checked(
             "--enable-admission-plugins",
             lambda: plugins(admission.enable, admission.disable, settings),
         )
-        kinds = strategies(self._config.service_networks, self._config.node_ports)
-        fields = {resource: one.selectable_fields for resource, one in kinds.items()}
-        cache = WatchCache(storage, RESOURCES, fields)
-        store_metrics.register(self._metrics, cache, RESOURCES, self._calls)
+        chain = Chain(chosen, cache.lister())
         registry = Registry(
-            storage, cache, kinds, Chain(chosen, cache.lister()),
+            storage, cache, kinds, chain,
             event_seconds=self._config.event_ttl_seconds,
         )  # fmt: skip
         ledger = None
         if any(one.name == ResourceQuota.name for one in chosen):
             ledger = registry.quota = Ledger(registry, self._clock)
-        return Store(storage, cache, registry, ledger)
+        return Store(storage, cache, registry, chain, ledger)
 
     def _bootstrap(self, registry: Registry) -> Bootstrap:
         serving = self._config.serving
@@ -223,11 +231,11 @@ class Server:
             )  # fmt: skip
         kubelets = Kubelets(self._config.kubelet)
         table = endpoints(
-            PodEndpoints(registry),
-            EvictionEndpoint(registry),
+            PodEndpoints(registry, store.chain),
+            EvictionEndpoint(registry, store.chain),
             StreamEndpoints(registry, kubelets),
             ProxyEndpoints(registry, kubelets),
-            TokenEndpoints(registry, gate.authenticator, issuer),
+            TokenEndpoints(registry, gate.authenticator, issuer, store.chain),
             ReviewEndpoints(gate.authorizer),
             ComponentEndpoints(store.storage, self._clock),
         )

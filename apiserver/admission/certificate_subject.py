@@ -8,18 +8,16 @@ from __future__ import annotations
 import base64
 
 from apiserver.admission.attributes import CERTIFICATE_REQUESTS, is_main, refuse
-from apiserver.admission.interface import Attributes, Lister
+from apiserver.admission.interface import Attributes, Lister, Plugin
 from apiserver.registry.certificates.pem import organizations
 
 CLIENT_SIGNER = "kubernetes.io/kube-apiserver-client"
 MASTERS = "system:masters"
 
 
-class CertificateSubjectRestriction:
+class CertificateSubjectRestriction(Plugin):
     name = "CertificateSubjectRestriction"
-
-    def admit(self, attributes: Attributes, lister: Lister) -> None:
-        """Nothing to change."""
+    about = frozenset({CERTIFICATE_REQUESTS})
 
     def validate(self, attributes: Attributes, lister: Lister) -> None:
         """Runs after the request was found sound."""

@@ -6,13 +6,14 @@ Source: kubernetes/plugin/pkg/admission/network/defaultingressclass.
 from __future__ import annotations
 
 from apiserver.admission.attributes import INGRESS_CLASSES, INGRESSES, is_main, newest
-from apiserver.admission.interface import Attributes, Lister
+from apiserver.admission.interface import Attributes, Lister, Plugin
 from apiserver.registry.networking.ingressclass import is_default
 from apiserver.registry.validation.ingress import CLASS_ANNOTATION
 
 
-class DefaultIngressClass:
+class DefaultIngressClass(Plugin):
     name = "DefaultIngressClass"
+    about = frozenset({INGRESSES})
 
     def admit(self, attributes: Attributes, lister: Lister) -> None:
         tree = attributes.tree
@@ -24,6 +25,3 @@ class DefaultIngressClass:
         found = newest(one for one in lister.list(INGRESS_CLASSES) if is_default(one))
         if found is not None:
             tree["spec"]["ingressClassName"] = found["metadata"]["name"]
-
-    def validate(self, attributes: Attributes, lister: Lister) -> None:
-        """Nothing to refuse."""

@@ -9,14 +9,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from apiserver.admission.attributes import PODS, is_main
-from apiserver.admission.interface import Attributes, Lister
+from apiserver.admission.interface import Attributes, Lister, Plugin
 
 NOT_READY = "node.kubernetes.io/not-ready"
 UNREACHABLE = "node.kubernetes.io/unreachable"
 
 
-class DefaultTolerationSeconds:
+class DefaultTolerationSeconds(Plugin):
     name = "DefaultTolerationSeconds"
+    about = frozenset({PODS})
 
     def __init__(self, not_ready: int, unreachable: int) -> None:
         self._seconds = {NOT_READY: not_ready, UNREACHABLE: unreachable}
@@ -33,9 +34,6 @@ class DefaultTolerationSeconds:
         ]
         if missing:
             spec["tolerations"] = [*tolerations, *missing]
-
-    def validate(self, attributes: Attributes, lister: Lister) -> None:
-        """Nothing to refuse."""
 
 
 def _covers(toleration: Mapping[str, Any], key: str) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from apiserver.admission.attributes import CLAIMS, LIMIT_RANGES, PODS, is_main, refuse
-from apiserver.admission.interface import Attributes, Lister
+from apiserver.admission.interface import Attributes, Lister, Plugin
 from apiserver.quota.pod_resources import pod_amounts
 from wherry.api import quantity
 
@@ -22,8 +22,9 @@ _NONE: Final[Mapping[str, str]] = {}
 Tree = dict[str, Any]
 
 
-class LimitRanger:
+class LimitRanger(Plugin):
     name = "LimitRanger"
+    about = frozenset({PODS, CLAIMS})
 
     def admit(self, attributes: Attributes, lister: Lister) -> None:
         if attributes.tree is None or not is_main(attributes, PODS, "CREATE"):

@@ -6,13 +6,13 @@ Source: k8s.io/apiserver/pkg/admission/plugin/namespace/lifecycle.
 from __future__ import annotations
 
 from apiserver.admission.attributes import NAMESPACES, refuse
-from apiserver.admission.interface import Attributes, Lister
+from apiserver.admission.interface import Attributes, Lister, Plugin
 from wherry.api.errors import not_found
 
 IMMORTAL = frozenset({"default", "kube-system", "kube-public"})
 
 
-class NamespaceLifecycle:
+class NamespaceLifecycle(Plugin):
     name = "NamespaceLifecycle"
 
     def admit(self, attributes: Attributes, lister: Lister) -> None:
@@ -20,7 +20,7 @@ class NamespaceLifecycle:
             if attributes.operation == "DELETE" and attributes.name in IMMORTAL:
                 raise refuse(attributes, "this namespace may not be deleted")
             return
-        if not attributes.namespace or attributes.operation == "DELETE":
+        if not attributes.namespace or attributes.operation not in ("CREATE", "UPDATE"):
             return
         namespace = lister.get(NAMESPACES, "", attributes.namespace)
         if namespace is None:
@@ -28,9 +28,6 @@ class NamespaceLifecycle:
         phase = namespace.get("status", {}).get("phase")
         if attributes.operation == "CREATE" and phase == "Terminating":
             raise self._terminating(attributes)
-
-    def validate(self, attributes: Attributes, lister: Lister) -> None:
-        """All is said in `admit`."""
 
     def _terminating(self, attributes: Attributes) -> Exception:
         namespace = attributes.namespace

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from apiserver.admission.attributes import PODS, PRIORITY_CLASSES, is_main, refuse
-from apiserver.admission.interface import Attributes, Lister
+from apiserver.admission.interface import Attributes, Lister, Plugin
 
 PREEMPT_LOWER = "PreemptLowerPriority"
 
@@ -20,8 +20,9 @@ class Class(NamedTuple):
     preemption: str = PREEMPT_LOWER
 
 
-class Priority:
+class Priority(Plugin):
     name = "Priority"
+    about = frozenset({PODS, PRIORITY_CLASSES})
 
     def admit(self, attributes: Attributes, lister: Lister) -> None:
         tree = attributes.tree

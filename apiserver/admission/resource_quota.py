@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from apiserver.admission.attributes import PODS, QUOTAS, is_main, refuse
-from apiserver.admission.interface import Attributes, Lister
+from apiserver.admission.interface import Attributes, Lister, Plugin
 from apiserver.quota.scopes import lets_in
 from apiserver.quota.usage import compute
 
@@ -22,11 +22,9 @@ MUST_BE_SAID: Final = frozenset(
 )
 
 
-class ResourceQuota:
+class ResourceQuota(Plugin):
     name = "ResourceQuota"
-
-    def admit(self, attributes: Attributes, lister: Lister) -> None:
-        """Nothing is changed."""
+    about = frozenset({PODS})
 
     def validate(self, attributes: Attributes, lister: Lister) -> None:
         tree = attributes.tree

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from apiserver.admission.attributes import PODS, RUNTIME_CLASSES, is_main, refuse
-from apiserver.admission.interface import Attributes, Lister
+from apiserver.admission.interface import Attributes, Lister, Plugin
 from wherry.api import quantity
 
 Tree = dict[str, Any]
@@ -17,8 +17,9 @@ _DIFFERS = "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Ov
 _UNDEFINED = "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead"
 
 
-class RuntimeClass:
+class RuntimeClass(Plugin):
     name = "RuntimeClass"
+    about = frozenset({PODS})
 
     def admit(self, attributes: Attributes, lister: Lister) -> None:
         if not is_main(attributes, PODS, "CREATE") or attributes.tree is None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from apiserver.admission.attributes import PODS, SERVICE_ACCOUNTS, is_main, refuse
-from apiserver.admission.interface import Attributes, Lister
+from apiserver.admission.interface import Attributes, Lister, Plugin
 from wherry.api.names import generate_name
 
 DEFAULT_NAME = "default"
@@ -22,8 +22,9 @@ MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
 Tree = dict[str, Any]
 
 
-class ServiceAccount:
+class ServiceAccount(Plugin):
     name = "ServiceAccount"
+    about = frozenset({PODS})
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance

@@ -10,17 +10,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from apiserver.admission.attributes import CLAIMS, STORAGE_CLASSES, is_main, newest, refuse
-from apiserver.admission.interface import Attributes, Lister
+from apiserver.admission.interface import Attributes, Lister, Plugin
 from apiserver.registry.core.persistentvolume import class_of
 from apiserver.registry.storage.storageclass import is_default
 from apiserver.registry.validation.persistent_volume_claim import CLASS_ANNOTATION
 from wherry.api import quantity
 
 
-class DefaultStorageClass:
+class DefaultStorageClass(Plugin):
     """A claim that names no class gets the newest one marked as default."""
 
     name = "DefaultStorageClass"
+    about = frozenset({CLAIMS})
 
     def admit(self, attributes: Attributes, lister: Lister) -> None:
         tree = attributes.tree
@@ -33,17 +34,12 @@ class DefaultStorageClass:
         if found is not None:
             tree["spec"]["storageClassName"] = found["metadata"]["name"]
 
-    def validate(self, attributes: Attributes, lister: Lister) -> None:
-        """Nothing to refuse."""
 
-
-class PersistentVolumeClaimResize:
+class PersistentVolumeClaimResize(Plugin):
     """Only bound claims of a class that allows it may grow."""
 
     name = "PersistentVolumeClaimResize"
-
-    def admit(self, attributes: Attributes, lister: Lister) -> None:
-        """Nothing to change."""
+    about = frozenset({CLAIMS})
 
     def validate(self, attributes: Attributes, lister: Lister) -> None:
         tree, old = attributes.tree, attributes.old

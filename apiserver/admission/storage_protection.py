@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from apiserver.admission.attributes import ATTRIBUTES_CLASSES, CLAIMS, VOLUMES, is_main
-from apiserver.admission.interface import Attributes, Lister
+from apiserver.admission.interface import Attributes, Lister, Plugin
 from wherry.api.scheme import Resource
 
 FINALIZERS: Mapping[Resource, str] = MappingProxyType(
@@ -21,10 +21,11 @@ FINALIZERS: Mapping[Resource, str] = MappingProxyType(
 )
 
 
-class StorageObjectInUseProtection:
+class StorageObjectInUseProtection(Plugin):
     """Gives each new object a finalizer, which a controller takes away when nobody uses it."""
 
     name = "StorageObjectInUseProtection"
+    about = frozenset(FINALIZERS)
 
     def admit(self, attributes: Attributes, lister: Lister) -> None:
         finalizer = FINALIZERS.get(attributes.resource)
@@ -36,6 +37,3 @@ class StorageObjectInUseProtection:
         present = tree["metadata"].get("finalizers", [])
         if finalizer not in present:
             tree["metadata"]["finalizers"] = [*present, finalizer]
-
-    def validate(self, attributes: Attributes, lister: Lister) -> None:
-        """Nothing to refuse."""

@@ -6,13 +6,14 @@ Source: kubernetes/plugin/pkg/admission/nodetaint.
 from __future__ import annotations
 
 from apiserver.admission.attributes import NODES, is_main
-from apiserver.admission.interface import Attributes, Lister
+from apiserver.admission.interface import Attributes, Lister, Plugin
 
 TAINT = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
 
 
-class TaintNodesByCondition:
+class TaintNodesByCondition(Plugin):
     name = "TaintNodesByCondition"
+    about = frozenset({NODES})
 
     def admit(self, attributes: Attributes, lister: Lister) -> None:
         if not is_main(attributes, NODES, "CREATE") or attributes.tree is None:
@@ -25,6 +26,3 @@ class TaintNodesByCondition:
         ):
             return
         spec["taints"] = [*taints, dict(TAINT)]
-
-    def validate(self, attributes: Attributes, lister: Lister) -> None:
-        """Nothing to refuse."""

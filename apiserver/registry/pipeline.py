@@ -76,7 +76,7 @@ class Write:
     ) -> Attributes:
         return Attributes(
             operation, self.resource, self.subresource, self.namespace, self.name, tree, old,
-            self.ctx.user, self.dry_run,
+            self.ctx.user, self.dry_run, self.ctx.warnings, self.ctx.audit_annotations,
         )  # fmt: skip
 
 

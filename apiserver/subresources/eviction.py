@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import orjson
 
+from apiserver.admission.chain import Chain
 from apiserver.codec.body import JSON
 from apiserver.http.exchange import Exchange
 from apiserver.registry.deletion import DeleteOptions, check_preconditions
@@ -46,8 +47,9 @@ Tree = dict[str, Any]
 class EvictionEndpoint:
     """POST pods/eviction."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, chain: Chain) -> None:
         self._registry = registry
+        self._chain = chain
 
     async def evict(self, ctx: RequestContext, exchange: Exchange) -> Response:
         eviction = await body_of(Eviction, ctx, exchange)
@@ -55,6 +57,7 @@ class EvictionEndpoint:
         if named and named != ctx.info.name:
             raise bad_request("name in URL does not match name in Eviction object")
         options = _options(ctx, eviction)
+        self._chain.ask(ctx, "CREATE", eviction)
         namespace, name = ctx.info.namespace, ctx.info.name
         cached = await self._registry.read(PODS, namespace, name)
         pod = decode_item(cached.item, PODS.gvk)

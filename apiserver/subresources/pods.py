@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from apiserver.admission.chain import Chain
 from apiserver.http.exchange import Exchange
 from apiserver.registry.store import Registry
 from apiserver.request import RequestContext, Response
@@ -36,14 +37,16 @@ Tree = dict[str, Any]
 class PodEndpoints:
     """POST pods/binding and bindings."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, chain: Chain) -> None:
         self._registry = registry
+        self._chain = chain
 
     async def bind(self, ctx: RequestContext, exchange: Exchange) -> Response:
         """Both `pods/NAME/binding` and `bindings`."""
         binding = await body_of(Binding, ctx, exchange)
         metadata = binding.get("metadata", {})
         name = ctx.info.name or metadata.get("name", "")
+        self._chain.ask(ctx, "CREATE", binding, PODS, "binding", name)
         _check_target(binding, metadata, ctx, name)
 
         def assign(pod: Tree) -> None:
@@ -91,6 +94,9 @@ def assign_node(pod: Tree, binding: Mapping[str, Any], name: str, now: datetime)
     spec["nodeName"] = binding["target"]["name"]
     if wanted.get("annotations"):
         metadata["annotations"] = {**metadata.get("annotations", {}), **wanted["annotations"]}
+    if wanted.get("labels"):  # PodTopologyLabels puts the node's there
+        labels = {**metadata.get("labels", {}), **wanted["labels"]}
+        metadata["labels"] = {key: labels[key] for key in sorted(labels)}
     _scheduled(pod.setdefault("status", {}), now)
 
 

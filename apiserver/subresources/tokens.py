@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from apiserver.admission.chain import Chain
 from apiserver.authn.authenticator import Authenticator, BadToken
 from apiserver.authn.keys import SigningKey
 from apiserver.authn.service_account import (
@@ -62,11 +63,16 @@ class TokenEndpoints:
     """POST serviceaccounts/token and tokenreviews."""
 
     def __init__(
-        self, registry: Registry, authenticator: Authenticator, issuer: Issuer | None
+        self,
+        registry: Registry,
+        authenticator: Authenticator,
+        issuer: Issuer | None,
+        chain: Chain,
     ) -> None:
         self._registry = registry
         self._authenticator = authenticator
         self._issuer = issuer
+        self._chain = chain
 
     async def request(self, ctx: RequestContext, exchange: Exchange) -> Response:
         if self._issuer is None:
@@ -74,6 +80,7 @@ class TokenEndpoints:
             raise status_error("NotFound", why)
         asked = await body_of(TokenRequest, ctx, exchange)
         await self._registry.fresh()
+        self._chain.ask(ctx, "CREATE", asked)
         account = self._registry.get(SERVICE_ACCOUNTS, ctx.info.namespace, ctx.info.name)
         spec = asked.setdefault("spec", {})
         _check_names(asked.get("metadata", {}), ctx)
