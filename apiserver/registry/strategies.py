@@ -6,9 +6,9 @@ defaults. A test holds it against the scheme: every stored resource has one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from apiserver.registry.admissionregistration.bindings import (
     MutatingAdmissionPolicyBindingStrategy,
@@ -143,9 +143,11 @@ _PLAIN: Final[tuple[type[Strategy], ...]] = (
 def strategies(
     service_networks: Sequence[Network] = DEFAULT_NETWORKS,
     node_ports: tuple[int, int] = DEFAULT_NODE_PORTS,
+    service_cidrs: Callable[[], Iterable[Mapping[str, Any]]] = tuple,
 ) -> Mapping[Resource, Strategy]:
-    """A strategy for every stored resource."""
-    made = [*(plain() for plain in _PLAIN), ServiceStrategy(service_networks, node_ports)]
+    """A strategy for every stored resource. `service_cidrs` gives the ServiceCIDR objects."""
+    services = ServiceStrategy(service_networks, node_ports, service_cidrs)
+    made = [*(plain() for plain in _PLAIN), services]
     return MappingProxyType({one.resource: one for one in made})
 
 

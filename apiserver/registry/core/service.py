@@ -53,9 +53,10 @@ class ServiceStrategy(Strategy):
         self,
         networks: Sequence[Network] = DEFAULT_NETWORKS,
         node_ports: tuple[int, int] = DEFAULT_NODE_PORTS,
+        cidrs: Callable[[], Iterable[Mapping[str, Any]]] = tuple,
     ) -> None:
         ranges = [AddressRange(network) for network in networks]
-        self._allocator = ServiceAllocator(ranges, PortRange(*node_ports))
+        self._allocator = ServiceAllocator(ranges, PortRange(*node_ports), cidrs)
 
     def name_errors(self, name: str, *, prefix: bool) -> list[str]:
         return label_name(name, prefix=prefix)

@@ -8,7 +8,7 @@ Source: pkg/registry/core/service/storage/alloc.go.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from apiserver.registry.core.service_fields import (
     needs_health_port,
     needs_node_ports,
 )  # fmt: skip
+from apiserver.registry.core.service_networks import networks
 from apiserver.registry.validation.words import parse_ip
 from wherry.api.errors import ApiError, FieldError, invalid, invalid_object, status_error
 
@@ -33,10 +34,14 @@ _NOT_DUAL: Final = "this cluster is not configured for dual-stack services"
 
 @dataclass(frozen=True)
 class ServiceAllocator:
-    """The cluster's Service networks (one for each family, the default first) and node ports."""
+    """The cluster's Service networks (one for each family, the default first) and node ports.
+
+    `cidrs` gives the ServiceCIDR objects there are, which may add networks or take the default ones away.
+    """
 
     ranges: Sequence[AddressRange]
     ports: PortRange
+    cidrs: Callable[[], Iterable[Mapping[str, Any]]] = tuple
 
     def set_families(self, tree: Tree) -> None:
         """Decide families and their policy. ApiError when the cluster lacks what is required."""
@@ -96,9 +101,9 @@ class ServiceAllocator:
                 continue
             try:
                 if index >= len(addresses):
-                    addresses.append(found.allocate(taken))
+                    addresses.append(networks(found, self.cidrs()).allocate(taken))
                 elif addresses[index] not in held:
-                    found.claim(addresses[index], taken)
+                    networks(found, self.cidrs()).claim(addresses[index], taken)
             except AllocationError as error:
                 if index >= len(addresses):
                     words = f"failed to allocate a serviceIP: {error}"

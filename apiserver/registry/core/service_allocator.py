@@ -31,6 +31,7 @@ class AllocationError(ValueError):
 ALREADY_ALLOCATED_IP: Final = "provided IP is already allocated"
 ALREADY_ALLOCATED_PORT: Final = "provided port is already allocated"
 FULL: Final = "range is full"
+MISMATCHED_NETWORK: Final = "the provided network does not match the current range"
 
 
 def _band_offset(size: int, *, minimum: int, maximum: int, step: int) -> int:
@@ -60,6 +61,7 @@ class AddressRange:
 
     network: Network
     rng: random.Random = field(default_factory=random.SystemRandom)
+    spare_first: bool = True  # the first address is the API's own Service's
 
     @property
     def family(self) -> str:
@@ -93,8 +95,9 @@ class AddressRange:
         """A free address. AllocationError when there is none."""
         numbers = {int(ipaddress.ip_address(one)) for one in taken if one and one != "None"}
         offset = _band_offset(self.size, minimum=16, maximum=256, step=16)
-        # The first one is the API's own Service.
-        picked = _pick(self._first, self.size, offset, numbers | {self._first}, self.rng)
+        if self.spare_first:
+            numbers.add(self._first)
+        picked = _pick(self._first, self.size, offset, numbers, self.rng)
         if picked is None:
             raise AllocationError(FULL)
         kind = type(self.network.network_address)

@@ -140,9 +140,9 @@ class TestAllocation:
     @pytest.mark.parametrize(
         ("spec", "words"),
         [
-            ({"clusterIP": "10.97.0.1"}, "The range of valid IPs is 10.96.0.0/24"),
-            ({"clusterIP": "10.96.0.0"}, "the provided IP (10.96.0.0) is not in the valid range"),
-            ({"clusterIP": "10.96.0.255"}, "is not in the valid range"),
+            ({"clusterIP": "10.97.0.1"}, "does not match the current range"),
+            ({"clusterIP": "10.96.0.0"}, "the provided network does not match the current range"),
+            ({"clusterIP": "10.96.0.255"}, "does not match the current range"),
             ({"type": "NodePort", "ports": [{"port": 1, "nodePort": 1}]}, "The range of valid ports is 30000-32767"),
             ({"ipFamilyPolicy": "RequireDualStack"}, "this cluster is not configured for dual-stack services"),
             ({"ipFamilies": ["IPv6"]}, "not configured on this cluster"),
