@@ -28,6 +28,9 @@ class ServiceAccount(Plugin):
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
+        # One name for all pods: only a pod's own volumes may not have it, and then specs of one
+        # template stay equal, which saves validating each anew.
+        self._volume = generate_name(VOLUME_PREFIX, chance)
 
     def admit(self, attributes: Attributes, lister: Lister) -> None:
         if not is_main(attributes, PODS, "CREATE") or attributes.tree is None:
@@ -41,7 +44,7 @@ class ServiceAccount(Plugin):
         spec["serviceAccount"] = spec["serviceAccountName"]
         account = self._account(attributes, lister, spec["serviceAccountName"])
         if wants_token(spec, account):
-            mount_token(spec, self._chance)
+            mount_token(spec, self._volume, self._chance)
         if not spec.get("imagePullSecrets") and account.get("imagePullSecrets"):
             spec["imagePullSecrets"] = [dict(one) for one in account["imagePullSecrets"]]
 
@@ -85,8 +88,11 @@ def wants_token(spec: Mapping[str, Any], account: Mapping[str, Any]) -> bool:
     return True
 
 
-def mount_token(spec: Tree, chance: random.Random) -> None:
-    """Give every container without a mount at the usual path one, from one new projected volume."""
+def mount_token(spec: Tree, name: str, chance: random.Random) -> None:
+    """Give every container without a mount at the usual path one, from one new projected volume.
+
+    `name` is the volume's, unless the pod has one so called.
+    """
     needy = [
         container
         for container in (*spec.get("initContainers", ()), *(spec.get("containers") or ()))
@@ -95,7 +101,6 @@ def mount_token(spec: Tree, chance: random.Random) -> None:
     if not needy:
         return
     taken = {volume.get("name") for volume in spec.get("volumes", ())}
-    name = generate_name(VOLUME_PREFIX, chance)
     while name in taken:
         name = generate_name(VOLUME_PREFIX, chance)
     spec["volumes"] = [*spec.get("volumes", ()), token_volume(name)]

@@ -15,8 +15,11 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 
+import orjson
+
+from apiserver.codec.recall import Recall, key_of
 from apiserver.codec.scalars import SCALARS, Mismatch
-from wherry.api.model import Model
+from wherry.api.model import Model, TypedModel
 from wherry.api.shape import FieldShape, Shape, shape_of
 
 # A converter takes a decoded value and the list that collects unknown fields; it answers with the
@@ -165,12 +168,31 @@ def converter(shape: Shape) -> Convert:
     structs: list[tuple[str, Convert]] = []
     for index, (name, field) in enumerate(shape.fields.items()):
         convert, absent = _FIELDS[field.kind](field)
+        if name == "spec" and issubclass(shape.model, TypedModel):
+            convert = _recalled(convert)
         table[name] = (index, convert)
         if callable(absent):
             structs.append((name, absent))
         elif absent is not OMIT:
             constants.append((name, absent))
     return _struct(table, _completer(constants, structs))
+
+
+def _recalled(convert: Convert) -> Convert:
+    """The converter, asked once for each different part without unknown fields (see `recall`)."""
+    known: Recall[bytes] = Recall()
+
+    def recalled(value: Any, unknown: list[str]) -> Any:
+        key = key_of(value)
+        if key is not None and (found := known.get(key)) is not None:
+            return orjson.loads(found)  # each caller changes its own
+        before = len(unknown)
+        made = convert(value, unknown)
+        if key is not None and made is not OMIT and len(unknown) == before:
+            known.put(key, orjson.dumps(made))
+        return made
+
+    return recalled
 
 
 def _completer(

@@ -98,6 +98,9 @@ def track(
 
 def to_wire(entries: Iterable[Entry]) -> list[dict[str, Any]]:
     """The entries as the wire orders them: appliers first, each by time."""
+    entries = list(entries)
+    if len(entries) == 1:
+        return [entries[0].to_wire()]
     return [entry.to_wire() for entry in sorted(entries, key=_order)]
 
 
@@ -168,6 +171,8 @@ def _handed_over(entries: list[Entry], mine: Entry, removed: Node) -> list[Entry
 
 def _cap(entries: list[Entry]) -> list[Entry]:
     """Not too many: the oldest updates of each version share one entry."""
+    if len(entries) <= MAX_UPDATE_MANAGERS:
+        return entries
     updates = sorted(
         (entry for entry in entries if entry.operation == UPDATE),
         key=lambda entry: (_seconds(entry), entry.manager),
@@ -201,5 +206,7 @@ def _order(entry: Entry) -> tuple[Any, ...]:
 
 def printable(manager: str) -> str:
     """A manager's name as upstream keeps it: printable, not too long, never empty."""
+    if manager.isprintable() and 0 < len(manager) <= MAX_MANAGER_NAME:
+        return manager
     name = "".join(char for char in manager if char.isprintable())[:MAX_MANAGER_NAME]
     return name or "unknown"

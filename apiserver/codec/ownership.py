@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from apiserver.codec.field_sets import SELF, Node
+from apiserver.codec.recall import Recall, key_of
+from wherry.api.model import TypedModel
 from wherry.api.shape import FieldShape, Shape
 
 
@@ -48,7 +50,10 @@ def struct_owner(shape: Shape) -> Owner:
     def element(name: str) -> tuple[str, Owner | None]:
         # filled on demand, so that a type may contain itself; bounded by the type's fields
         field = shape.fields.get(name)
-        found = table[name] = (f"f:{name}", _field_owner(field) if field else None)
+        owner = _field_owner(field) if field else None
+        if owner is not None and name == "spec" and issubclass(shape.model, TypedModel):
+            owner = _recalled(owner)
+        found = table[name] = (f"f:{name}", owner)
         return found
 
     def added(value: Any) -> Node:
@@ -68,6 +73,22 @@ def struct_owner(shape: Shape) -> Owner:
         return found
 
     return _owner(parts, added)
+
+
+def _recalled(owner: Owner) -> Owner:
+    """The pair, its comparison made once for each different pair of parts (see `recall`)."""
+    known: Recall[Change] = Recall()
+
+    def compare(old: Any, new: Any) -> Change:
+        key = key_of((old, new))
+        found = known.get(key) if key is not None else None
+        if found is None:
+            found = owner.compare(old, new)
+            if key is not None:
+                known.put(key, found)
+        return found
+
+    return Owner(owner.added, compare)
 
 
 def _field_owner(field: FieldShape) -> Owner | None:

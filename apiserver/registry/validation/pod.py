@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from apiserver.codec.recall import passing
 from apiserver.registry.validation.container import trimmed_images
 from apiserver.registry.validation.pod_spec import validate_pod_spec
 from wherry.api.errors import FieldError, forbidden_field
@@ -27,7 +28,11 @@ def validate_pod(tree: Mapping[str, Any]) -> list[FieldError]:
 
 def validate_pod_and_spec(tree: Mapping[str, Any]) -> list[FieldError]:
     """What creation and update share."""
-    spec = tree["spec"]
+    return _spec_errors(tree["spec"])
+
+
+@passing
+def _spec_errors(spec: Mapping[str, Any]) -> list[FieldError]:
     errors = validate_pod_spec(spec, "spec")
     if not spec.get("serviceAccountName"):
         errors += _tokens_without_account(spec)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from apiserver.codec.recall import passing
 from apiserver.registry.validation.affinity import PREFERRED, REQUIRED
 
 Tree = Mapping[str, Any]
@@ -32,7 +33,12 @@ def pod_warnings(tree: Tree, old: Tree | None) -> list[str]:
     """Warnings about a pod; none when its spec did not change."""
     if old is not None and old["spec"] == tree["spec"]:
         return []
-    return _spec_warnings(tree["spec"], "spec")
+    return _pod_spec_warnings(tree["spec"])
+
+
+@passing
+def _pod_spec_warnings(spec: Tree) -> list[str]:
+    return _spec_warnings(spec, "spec")
 
 
 def template_warnings(tree: Tree, old: Tree | None) -> list[str]:
