@@ -35,6 +35,7 @@ from wherry.api.core_v1 import (
 )
 from wherry.api.discovery_v1 import EndpointSlice
 from wherry.api.model import TypedModel
+from wherry.api.networking_v1 import IPAddress, ServiceCIDR
 from wherry.api.policy_v1 import PodDisruptionBudget
 from wherry.api.scheme import Resource
 from wherry.api.storage_v1 import VolumeAttributesClass
@@ -105,6 +106,8 @@ WHOLE = {
     ("", "replicationcontrollers"): "replication_controllers",
     ("policy", "poddisruptionbudgets"): "disruption_budgets",
     ("batch", "cronjobs"): "cron_jobs",
+    ("networking.k8s.io", "servicecidrs"): "service_cidrs",
+    ("networking.k8s.io", "ipaddresses"): "addresses",
 }
 
 
@@ -212,6 +215,14 @@ class Informers:
         return self._keep(Informer(self._client, PodDisruptionBudget))
 
     @cached_property
+    def service_cidrs(self) -> Informer[ServiceCIDR]:
+        return self._keep(Informer(self._client, ServiceCIDR))
+
+    @cached_property
+    def addresses(self) -> Informer[IPAddress]:
+        return self._keep(Informer(self._client, IPAddress, transform=slim_address))
+
+    @cached_property
     def namespaces(self) -> Informer[Namespace]:
         return self._keep(Informer(self._client, Namespace))
 
@@ -245,3 +256,7 @@ def slim_node(node: Node) -> Node:
     """Without images and other long lists; written back by patches only."""
     status = node.status.with_(images=[], volumes_attached=[], volumes_in_use=[])
     return node.with_(metadata=pods.slim_metadata(node.metadata), status=status)
+
+
+def slim_address(address: IPAddress) -> IPAddress:
+    return address.with_(metadata=pods.slim_metadata(address.metadata))

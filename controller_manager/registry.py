@@ -26,6 +26,7 @@ from controller_manager.replicaset.controller import (
 )
 from controller_manager.rootca.controller import RootCaController
 from controller_manager.serviceaccount.controller import ServiceAccountController
+from controller_manager.servicecidr.controller import ServiceCidrController
 from controller_manager.statefulset.controller import StatefulSetController
 from controller_manager.ttlafterfinished.controller import TtlAfterFinishedController
 from controller_manager.volumeprotection.controller import (
@@ -82,6 +83,7 @@ CONTROLLERS: tuple[Entry, ...] = (
         "volumeattributesclass-protection",
         ClassProtectionController,
     ),
+    Entry("service-cidr-controller", "service-cidr-controller", ServiceCidrController),
     Entry("garbage-collector-controller", "garbagecollector", GarbageCollector),
     Entry("pod-garbage-collector-controller", "podgc", PodGcController),
 )

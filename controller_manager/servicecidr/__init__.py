@@ -1,0 +1,1 @@
+"""Service networks: which are ready, and which deleted ones may go."""
