@@ -13,13 +13,19 @@ log = logging.getLogger(__name__)
 ROOT = Path("/sys/fs/cgroup")
 
 
+def relative(group: str) -> str:
+    """A group as Docker names parents (`/a/b`, `a-b.slice`, `a-b.slice/c`), below a hierarchy's root."""
+    first, _, rest = group.lstrip("/").partition("/")
+    if not first.endswith(".slice"):
+        return group.lstrip("/")
+    return f"{_slice_path(first)}/{rest}" if rest else _slice_path(first)
+
+
 def folders(parent: str, root: Path = ROOT) -> list[Path]:
     """Where a cgroup path may lie: under the unified root or under each controller."""
-    relative = parent.lstrip("/")
-    if parent.endswith(".slice"):
-        relative = _slice_path(parent)
+    below = relative(parent)
     places = [root, *(entry for entry in sorted(root.iterdir()) if entry.is_dir())]
-    return [place / relative for place in places if (place / relative).is_dir()]
+    return [place / below for place in places if (place / below).is_dir()]
 
 
 def remove(parent: str, root: Path = ROOT) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kubelet.eviction.thresholds import HARD_DEFAULTS, Policy, thresholds
 from kubelet.garbage import GarbagePolicy
 from kubelet.node.status import parse_taint
 from wherry.api.core_v1 import Taint
@@ -54,6 +55,7 @@ class Config:
     status_update_seconds: float
     status_report_seconds: float
     garbage: GarbagePolicy
+    eviction: Policy
     manifests: Path | None
     verbosity: int
 
@@ -95,7 +97,31 @@ def declare() -> Flags:
         "--node-status-report-frequency", 300.0, "how often an unchanged one is reported"
     )
     _declare_garbage(flags)
+    _declare_eviction(flags)
     return flags
+
+
+def _declare_eviction(flags: Flags) -> None:
+    default = ",".join(f"{signal}<{text}" for signal, text in HARD_DEFAULTS.items())
+    flags.texts("--eviction-hard", help=f"signal<amount at which pods go at once; {default}")
+    flags.texts("--eviction-soft", help="signal<amount at which pods go after a while")
+    flags.texts("--eviction-soft-grace-period", help="signal=duration: that while")
+    flags.texts("--eviction-minimum-reclaim", help="signal=amount to free beyond the threshold")
+    flags.duration("--eviction-pressure-transition-period", 300.0, "a condition stays so long")
+    flags.integer("--eviction-max-pod-grace-period", 0, "seconds a pod gets at a soft threshold")
+
+
+def _eviction(given: argparse.Namespace) -> Policy:
+    try:
+        found = thresholds(
+            given.eviction_hard, given.eviction_soft, given.eviction_soft_grace_period,
+            given.eviction_minimum_reclaim,
+        )  # fmt: skip
+    except ValueError as error:
+        raise StartError(f"--eviction-hard, --eviction-soft and their kin: {error}") from error
+    return Policy(
+        found, given.eviction_pressure_transition_period, given.eviction_max_pod_grace_period
+    )
 
 
 def _declare_garbage(flags: Flags) -> None:
@@ -200,6 +226,7 @@ def parse(arguments: Sequence[str] | None = None) -> Config:
         status_update_seconds=given.node_status_update_frequency,
         status_report_seconds=given.node_status_report_frequency,
         garbage=_garbage(given),
+        eviction=_eviction(given),
         manifests=Path(given.pod_manifest_path) if given.pod_manifest_path else None,
         verbosity=given.v,
     )

@@ -16,8 +16,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -200,16 +201,31 @@ class GarbageCollector:
 
     async def images(self) -> None:
         """Free the disk if it is too full."""
+        wanted = excess(await self._disk(), self._policy)
+        freed = await self._free(wanted, self._policy.image_age_min_seconds)
+        if freed < wanted:
+            message = (
+                f"Failed to garbage collect required amount of images. Attempted to free {wanted} "
+                f"bytes, but only found {freed} bytes eligible to free."
+            )
+            self._say("Warning", "FreeDiskSpaceFailed", message)
+
+    async def unused_images(self) -> None:
+        """Remove every image that no container has: the node is short of disk."""
+        await self._free(sys.maxsize, 0.0)
+
+    async def _free(self, wanted: int, age_min_seconds: float) -> int:
+        """Remove images until so many bytes are free; how many they were."""
         images, in_use = await asyncio.gather(self._runtime.images(), self._runtime.images_in_use())
         now = self._clock.now()
         self._seen = look(self._seen, images, in_use, now)
-        wanted = excess(await self._disk(), self._policy)
         if not wanted:
-            return
+            return 0
+        policy = replace(self._policy, image_age_min_seconds=age_min_seconds)
         sandbox = {image.id for image in images if self._sandbox_image in (*image.tags, image.id)}
         spared = in_use | sandbox
         freed = 0
-        for image in to_remove(images, self._seen, spared, wanted, now, self._policy):
+        for image in to_remove(images, self._seen, spared, wanted, now, policy):
             log.info("removing image %s of %d bytes", image.tags or image.id, image.size)
             try:
                 await self._runtime.remove_image(image)
@@ -218,12 +234,7 @@ class GarbageCollector:
                 continue
             self._seen.pop(image.id, None)
             freed += image.size
-        if freed < wanted:
-            message = (
-                f"Failed to garbage collect required amount of images. Attempted to free {wanted} "
-                f"bytes, but only found {freed} bytes eligible to free."
-            )
-            self._say("Warning", "FreeDiskSpaceFailed", message)
+        return freed
 
 
 async def disk_of(path: Path) -> Disk:

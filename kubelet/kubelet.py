@@ -15,6 +15,8 @@ from prometheus_client import CollectorRegistry
 
 from kubelet import sandbox_image
 from kubelet.config import Config
+from kubelet.eviction.manager import EvictionManager, Reclaim
+from kubelet.eviction.manager import look as levels
 from kubelet.garbage import GarbageCollector, disk_of
 from kubelet.network.cni import Cni
 from kubelet.node import machine
@@ -36,7 +38,9 @@ from kubelet.runtime.protocol import EngineInfo, Runtime, RuntimeFailure
 from kubelet.server.app import Server
 from kubelet.server.auth import Gate
 from kubelet.server.serve import serve, tls_context
+from kubelet.server.stats import stats_routes
 from kubelet.static.source import Manifests
+from kubelet.stats.collector import StatsCollector
 from kubelet.volumes.manager import VolumeManager
 from kubelet.volumes.tokens import TokenManager
 from wherry import __version__
@@ -62,6 +66,10 @@ class Bells:
     def __init__(self) -> None:
         self.pods: PodManager | None = None
         self.reporter: NodeReporter | None = None
+        self.evictions: EvictionManager | None = None
+
+    def pressure(self) -> frozenset[str]:
+        return self.evictions.conditions if self.evictions is not None else frozenset()
 
     def engine_changed(self) -> None:
         if self.reporter is not None:
@@ -125,10 +133,11 @@ async def _run_with(
     services = await _services(
         config, client, runtime, engine, facts, address, clock, bells, node_informer
     )
-    health = NodeHealth(runtime, services.cache, services.cni, config.root_dir, clock)
+    health = NodeHealth(runtime, services.cache, services.cni, clock, bells.pressure)
     identity = Identity(
         config.node_name, config.hostname, address, config.port, facts, engine, KUBELET_VERSION,
         config.pods_max, config.reserved, config.node_labels, config.register_taints,
+        config.eviction,
     )  # fmt: skip
     reporter = bells.reporter = NodeReporter(
         client, clock, identity, health.look,
@@ -139,9 +148,19 @@ async def _run_with(
     )  # fmt: skip
     manager = bells.pods = PodManager(
         services, pod_informer, lambda: node_informer.get("", config.node_name),
-        Manifests(config.manifests, config.node_name),
+        Manifests(config.manifests, config.node_name), bells.pressure,
     )  # fmt: skip
-    garbage = _garbage(config, runtime, engine, services, manager, clock)
+    images_dir = Path(engine.root_dir or config.root_dir)
+    stats = StatsCollector(
+        manager, services.node.facts, clock, root_dir=config.root_dir, images_dir=images_dir
+    )
+    garbage = _garbage(config, runtime, images_dir, services, manager, clock)
+    evictions = bells.evictions = EvictionManager(
+        config.eviction, manager, stats, Reclaim(garbage.unused_images, garbage.containers), clock,
+        levels=lambda: levels(config.root_dir, images_dir),
+        say=lambda type, reason, message: services.node_event(reason, message, type),
+        changed=reporter.poke,
+    )  # fmt: skip
 
     def node_changed(before: Node | None, after: Node | None) -> None:
         if after is not None and after.spec.pod_cidr:
@@ -157,22 +176,22 @@ async def _run_with(
         async with asyncio.TaskGroup() as tasks:
             for part in (
                 services.recorder, services.cache, services.objects, services.probes, reporter,
-                node_informer, pod_informer, manager, garbage,
+                node_informer, pod_informer, manager, garbage, evictions,
             ):  # fmt: skip
                 tasks.create_task(part.run(), name=type(part).__name__)
-            await _serve(config, services, manager, address, tasks)
+            await _serve(config, services, manager, stats, address, tasks)
             freeze_after_start()
     finally:
         lease.stop()
 
 
 def _garbage(
-    config: Config, runtime: Runtime, engine: EngineInfo, services: Services, pods: PodManager,
+    config: Config, runtime: Runtime, images_dir: Path, services: Services, pods: PodManager,
     clock: Clock,
 ) -> GarbageCollector:  # fmt: skip
     return GarbageCollector(
         runtime, services.cache, config.garbage, clock,
-        disk=lambda: disk_of(Path(engine.root_dir or config.root_dir)),
+        disk=lambda: disk_of(images_dir),
         finished=pods.finished_uids,
         sandbox_image=services.node.sandbox_image,
         say=lambda type, reason, message: services.node_event(reason, message, type),
@@ -180,11 +199,15 @@ def _garbage(
 
 
 async def _serve(
-    config: Config, services: Services, pods: PodManager, address: str, tasks: asyncio.TaskGroup
-) -> None:
+    config: Config, services: Services, pods: PodManager, stats: StatsCollector, address: str,
+    tasks: asyncio.TaskGroup,
+) -> None:  # fmt: skip
     """The kubelet's own server, and its health port."""
     registry = CollectorRegistry()
-    server = Server(pods, services.runtime, registry, services.clock)
+    server = Server(
+        pods, services.runtime, registry, services.clock,
+        more=stats_routes(stats, config.node_name),
+    )  # fmt: skip
     app = server.app(Gate(services.client, config.node_name, services.clock))
     context = await _tls(config, address)
     tasks.create_task(serve(app, config.address, config.port, context), name="server")

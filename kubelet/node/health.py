@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from pathlib import Path
+from collections.abc import Callable
 
 from kubelet.network.cni import Cni
-from kubelet.node import machine
 from kubelet.node.status import Health
 from kubelet.pods.cache import ContainerCache
 from kubelet.runtime.protocol import ImageRecord, Runtime, RuntimeFailure
@@ -22,13 +20,14 @@ class NodeHealth:
     """Whether this node can run pods, asked by the reporter."""
 
     def __init__(
-        self, runtime: Runtime, cache: ContainerCache, cni: Cni, root_dir: Path, clock: Clock
-    ) -> None:
+        self, runtime: Runtime, cache: ContainerCache, cni: Cni, clock: Clock,
+        pressure: Callable[[], frozenset[str]],
+    ) -> None:  # fmt: skip
         self._runtime = runtime
         self._cache = cache
         self._cni = cni
-        self._root_dir = root_dir
         self._clock = clock
+        self._pressure = pressure
         self._images: list[ImageRecord] = []
         self._images_at = -IMAGES_LISTED_SECONDS
 
@@ -48,5 +47,4 @@ class NodeHealth:
                 self._images_at = self._clock.monotonic()
             except RuntimeFailure as error:
                 log.debug("images: %s", error)
-        pressure = await asyncio.to_thread(machine.pressure, self._root_dir)
-        return Health(", ".join(problems), pressure, self._images)
+        return Health(", ".join(problems), self._pressure(), self._images)

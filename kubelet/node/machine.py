@@ -1,4 +1,4 @@
-"""What this machine is: sizes, names, identity, pressure. Reads /proc; the parsing is pure.
+"""What this machine is: sizes, names, identity, what is left. Reads /proc; the parsing is pure.
 
 Interfaces are asked by sockets, never through /sys: that shows the namespace of whoever mounted it.
 """
@@ -31,15 +31,6 @@ class Machine:
     kernel_version: str
     os_image: str
     architecture: str
-
-
-@dataclass(frozen=True, slots=True)
-class Pressure:
-    """Facts that do."""
-
-    memory_available_bytes: int
-    disk_available_share: float
-    processes_free_share: float
 
 
 def _read(path: str) -> str:
@@ -89,16 +80,20 @@ def look(root_dir: Path) -> Machine:
     )
 
 
-def pressure(root_dir: Path) -> Pressure:
-    disk = shutil.disk_usage(root_dir)
+def look_at_memory() -> tuple[int, int]:
+    """Bytes available (all that is no working set) and bytes in all."""
+    found = meminfo(_read("/proc/meminfo"))
+    total = found.get("MemTotal", 0)
+    working_set = total - found.get("MemFree", 0) - found.get("Inactive(file)", 0)
+    return total - max(0, working_set), total
+
+
+def look_at_processes() -> tuple[int, int]:
+    """How many more there may be, and how many in all."""
     # The fourth figure is "running/all" of the scheduler's entities.
     tasks = int(_read("/proc/loadavg").split()[3].split("/")[1])
-    pid_max = int(_read("/proc/sys/kernel/pid_max") or 32768)
-    return Pressure(
-        meminfo(_read("/proc/meminfo")).get("MemAvailable", 0),
-        disk.free / disk.total,
-        1 - tasks / pid_max,
-    )
+    most = int(_read("/proc/sys/kernel/pid_max") or 32768)
+    return most - tasks, most
 
 
 def default_address() -> str:

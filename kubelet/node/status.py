@@ -10,7 +10,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from kubelet.node.machine import Machine, Pressure
+from kubelet.eviction.thresholds import (
+    DISK_PRESSURE,
+    MEMORY,
+    MEMORY_PRESSURE,
+    NODE_DISK,
+    PID_PRESSURE,
+    Policy,
+)
+from kubelet.node.machine import Machine
 from kubelet.runtime.protocol import EngineInfo, ImageRecord
 from wherry.api import quantity
 from wherry.api.core_v1 import (
@@ -29,9 +37,6 @@ from wherry.api.meta_v1 import ObjectMeta
 
 IMAGES_MAX = 50
 FEATURES = ["ExtendWebSocketsToKubelet"]
-MEMORY_AVAILABLE_BYTES_MIN = 100 * 1024 * 1024
-DISK_AVAILABLE_SHARE_MIN = 0.10
-PROCESSES_FREE_SHARE_MIN = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +54,15 @@ class Identity:
     reserved: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: Sequence[Taint] = ()
+    eviction: Policy = field(default_factory=Policy)
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`not_ready` is empty when the node can run pods."""
+    """`not_ready` is empty when the node can run pods; `pressure`: conditions that hold."""
 
     not_ready: str
-    pressure: Pressure
+    pressure: frozenset[str] = frozenset()
     images: Sequence[ImageRecord] = ()
 
 
@@ -93,15 +99,21 @@ def capacity(identity: Identity) -> dict[str, str]:
 
 
 def allocatable(identity: Identity) -> dict[str, str]:
-    """Capacity less what is reserved for the system."""
+    """Capacity less what is reserved for the system and what eviction keeps free."""
     found = capacity(identity)
-    for name, text in identity.reserved.items():
+    machine, eviction = identity.machine, identity.eviction
+    kept = {
+        "memory": eviction.reserved(MEMORY, machine.memory_bytes),
+        "ephemeral-storage": eviction.reserved(NODE_DISK, machine.disk_bytes),
+    }
+    for name, text in found.items():
+        reserved = identity.reserved.get(name, "0")
         if name == "cpu":
-            left = quantity.milli(found["cpu"]) - quantity.milli(text)
-            found["cpu"] = quantity.canonical(f"{max(0, left)}m")
-        elif name in found:
-            left = quantity.value(found[name]) - quantity.value(text)
-            found[name] = f"{max(0, left) // 1024}Ki"
+            left = quantity.milli(text) - quantity.milli(reserved)
+            found[name] = quantity.format_milli(max(0, left))
+        elif name in kept:
+            left = max(0, quantity.value(text) - quantity.value(reserved) - kept[name])
+            found[name] = str(left) if left % 1024 else f"{left // 1024}Ki"
     return found
 
 
@@ -147,13 +159,13 @@ def _conditions(health: Health, previous: NodeStatus, now: datetime) -> list[Nod
     pressure = health.pressure
     ready = not health.not_ready
     found = [
-        _pressure("MemoryPressure", pressure.memory_available_bytes < MEMORY_AVAILABLE_BYTES_MIN,
+        _pressure(MEMORY_PRESSURE, MEMORY_PRESSURE in pressure,
                   ("KubeletHasInsufficientMemory", "kubelet has insufficient memory available"),
                   ("KubeletHasSufficientMemory", "kubelet has sufficient memory available")),
-        _pressure("DiskPressure", pressure.disk_available_share < DISK_AVAILABLE_SHARE_MIN,
+        _pressure(DISK_PRESSURE, DISK_PRESSURE in pressure,
                   ("KubeletHasDiskPressure", "kubelet has disk pressure"),
                   ("KubeletHasNoDiskPressure", "kubelet has no disk pressure")),
-        _pressure("PIDPressure", pressure.processes_free_share < PROCESSES_FREE_SHARE_MIN,
+        _pressure(PID_PRESSURE, PID_PRESSURE in pressure,
                   ("KubeletHasInsufficientPID", "kubelet has insufficient PID available"),
                   ("KubeletHasSufficientPID", "kubelet has sufficient PID available")),
         NodeCondition(

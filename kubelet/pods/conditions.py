@@ -11,6 +11,7 @@ from datetime import datetime
 from wherry.api.core_v1 import ContainerStatus, Pod, PodCondition, PodStatus
 
 RESIZE_PENDING, RESIZE_IN_PROGRESS = "PodResizePending", "PodResizeInProgress"
+DISRUPTION_TARGET, BY_KUBELET = "DisruptionTarget", "TerminationByKubelet"
 OWNED = (
     "PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled",
     RESIZE_PENDING, RESIZE_IN_PROGRESS,
@@ -26,7 +27,7 @@ def conditions(
     now: datetime,
     *,
     has_network: bool,
-    resizing: Sequence[PodCondition] = (),
+    more: Sequence[PodCondition] = (),
 ) -> list[PodCondition]:
     """The conditions a kubelet owns; a time moves only with its condition's status."""
     before = {condition.type: condition for condition in previous.conditions}
@@ -37,7 +38,7 @@ def conditions(
         _ready(pod, containers),
         containers,
         PodCondition(type="PodScheduled", status="True"),
-        *resizing,
+        *more,
     ]
     result = []
     for condition in found:
@@ -50,6 +51,13 @@ def conditions(
             )
         )
     return result
+
+
+def disruption(message: str) -> PodCondition:
+    """Said of a pod that this kubelet evicted."""
+    return PodCondition(
+        type=DISRUPTION_TARGET, status="True", reason=BY_KUBELET, message=message
+    )  # fmt: skip
 
 
 def resize_conditions(

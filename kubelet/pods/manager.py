@@ -12,11 +12,12 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
+from kubelet.eviction import manager as eviction
 from kubelet.network.cni import Attachment, NetworkError
 from kubelet.pods import admit, resize
 from kubelet.pods.resize import Refusal
 from kubelet.pods.services import Services
-from kubelet.pods.status import is_terminal
+from kubelet.pods.status import EVICTED, is_terminal
 from kubelet.pods.worker import PodWorker
 from kubelet.runtime import labels as names
 from kubelet.runtime.protocol import ContainerRecord
@@ -44,10 +45,12 @@ class PodManager:
         informer: Informer[Pod],
         node: Callable[[], Node | None],
         manifests: Manifests,
+        pressure: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
         self._s = services
         self._informer = informer
         self._node = node
+        self._pressure = pressure
         self._workers: dict[str, PodWorker] = {}
         self._orphans: set[str] = set()
         self._static = StaticPods(
@@ -72,6 +75,14 @@ class PodManager:
     def finished_uids(self) -> set[str]:
         """Pods that run nothing more."""
         return {uid for uid, worker in self._workers.items() if worker.is_over}
+
+    def evict(self, uid: str, message: str, grace_seconds: int) -> asyncio.Event | None:
+        """End a pod for the node's good; the event tells when it runs nothing more.
+
+        None when it is not here or has ended.
+        """
+        worker = self._workers.get(uid)
+        return worker.evict(message, grace_seconds) if worker is not None else None
 
     # -- bells
 
@@ -162,13 +173,17 @@ class PodManager:
         node = self._node()
         if node is None:
             return None
-        found = admit.refusal(pod, self._others(uid), node.status.allocatable, node.metadata.labels)
+        pressure = eviction.refusal(pod, self._pressure())
+        found = (EVICTED, pressure) if pressure else None
+        found = found or admit.refusal(
+            pod, self._others(uid), node.status.allocatable, node.metadata.labels
+        )
         if found is None:
             return None
         reason, message = found
         log.info("pod %s/%s rejected: %s", pod.metadata.namespace, pod.metadata.name, message)
         self._s.event(pod, "Warning", reason, message)
-        return "Failed", reason, f"Pod was rejected: {message}"
+        return "Failed", reason, message if pressure else f"Pod was rejected: {message}"
 
     def _others(self, uid: str) -> list[Pod]:
         """The other pods that take of this node, with what they were promised."""

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from kubelet.pods.conditions import BY_KUBELET, DISRUPTION_TARGET
 from kubelet.pods.conditions import OWNED as CONDITIONS
 from wherry.api.core_v1 import Pod, PodStatus
 from wherry.api.errors import ApiError
@@ -39,8 +40,15 @@ _REPLACED = ("podIPs", "hostIPs")
 def owned(tree: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a status on the wire that a kubelet writes. Pure."""
     tree = dict(tree)
-    tree["conditions"] = [c for c in tree.get("conditions", ()) if c["type"] in CONDITIONS]
+    tree["conditions"] = [c for c in tree.get("conditions", ()) if _is_ours(c)]
     return {field: tree[field] for field in OWNED if tree.get(field)}
+
+
+def _is_ours(condition: Mapping[str, Any]) -> bool:
+    """Who disrupts a pod says so, and that is not always us."""
+    if condition["type"] == DISRUPTION_TARGET:
+        return condition.get("reason") == BY_KUBELET
+    return condition["type"] in CONDITIONS
 
 
 def patch(uid: str, new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from kubelet.pods import containers, resize, restart
-from kubelet.pods.conditions import conditions, resize_conditions
+from kubelet.pods.conditions import conditions, disruption, resize_conditions
 from kubelet.pods.observed import Observed
 from kubelet.runtime.protocol import ContainerRecord, State
 from wherry.api.core_v1 import (
@@ -32,6 +32,7 @@ from wherry.api.core_v1 import (
     VolumeMountStatus,
 )
 
+EVICTED = "Evicted"
 RUNTIME_PREFIX = "docker://"
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -93,7 +94,7 @@ def compute(view: View) -> PodStatus:
         message=view.forced[2] if view.forced else view.previous.message,
         conditions=conditions(view.pod, phase, init, main, view.previous, view.now,
                               has_network=view.observed.sandbox is not None and bool(view.pod_ips),
-                              resizing=_resizing(view)),
+                              more=_passing(view)),
         host_ip=view.node_ip,
         host_ips=[HostIP(ip=view.node_ip)] if view.node_ip else [],
         pod_ip=ips[0] if ips else "",
@@ -106,7 +107,10 @@ def compute(view: View) -> PodStatus:
     )  # fmt: skip
 
 
-def _resizing(view: View) -> list[PodCondition]:
+def _passing(view: View) -> list[PodCondition]:
+    """Conditions that are only there while they hold."""
+    if view.forced and view.forced[1] == EVICTED:
+        return [disruption(view.forced[2])]
     if view.finished or view.forced:
         return []
     latest = ((c, view.observed.latest(c.name)) for c in resize.resizable(view.pod))

@@ -27,7 +27,7 @@ from kubelet.pods.plan import SANDBOX, Plan, Situation, Stop
 from kubelet.pods.publisher import Publisher
 from kubelet.pods.services import Services
 from kubelet.pods.starter import PodNetwork, Starter
-from kubelet.pods.status import View, compute, is_terminal
+from kubelet.pods.status import EVICTED, View, compute, is_terminal
 from kubelet.runtime.protocol import RuntimeFailure, State
 from wherry.api.core_v1 import Pod, PodStatus
 
@@ -66,11 +66,13 @@ class PodWorker:
         self._s = services
         self._starter = Starter(services)
         self._forced = rejected
+        self._grace_seconds: int | None = None
         self._gone = False
         self._held = False
         self._finished = is_terminal(pod.status)
         self._wake = asyncio.Event()
         self.over = asyncio.Event()
+        self.stopped = asyncio.Event()
         self._networks: dict[str, PodNetwork] = {}
         self._image_ids: dict[str, str] = {}
         self._publisher = publisher or Publisher(services.client, services.clock, pod)
@@ -114,6 +116,15 @@ class PodWorker:
         self._gone = True
         self._publisher.forget()
         self._wake.set()
+
+    def evict(self, message: str, grace_seconds: int) -> asyncio.Event | None:
+        """End it for the node's good; the event tells when it runs nothing more. None: it has ended."""
+        if self._finished or self._forced is not None:
+            return None
+        self._forced, self._grace_seconds = ("Failed", EVICTED, message), grace_seconds
+        self._say("Warning", EVICTED, message)
+        self._wake.set()
+        return self.stopped
 
     def poke(self) -> None:
         """Something about the pod changed."""
@@ -184,6 +195,8 @@ class PodWorker:
             result.start, result.create_sandbox = [], None
         deeds.do(result, look.observed, look.network)
         self._publish(look, result, deeds, messages)
+        if result.stopped and not deeds.busy:
+            self.stopped.set()
         if result.stopped and not deeds.busy and (self._gone or self._is_deleted):
             await self._ending.finish(self.pod, self._publisher, announce=not self._gone)
             self._wake.set()
@@ -241,7 +254,7 @@ class PodWorker:
     def _stop(self) -> Stop | None:
         if self._is_deleted:
             return Stop(self.pod.metadata.deletion_grace_period_seconds)
-        return Stop() if self._gone or self._forced is not None else None
+        return Stop(self._grace_seconds) if self._gone or self._forced is not None else None
 
     def _deadline(self) -> datetime | None:
         """When activeDeadlineSeconds ends the pod; None when it can't any more."""

@@ -59,6 +59,8 @@ def container_record(tree: Mapping[str, Any]) -> ContainerRecord:
         image_id=tree["Image"],
         host_network=tree["HostConfig"]["NetworkMode"] == "host",
         applied=applied(tree["HostConfig"]),
+        writable_dir=((tree.get("GraphDriver") or {}).get("Data") or {}).get("UpperDir", ""),
+        log_path=tree.get("LogPath", ""),
         labels=tree["Config"]["Labels"],
     )
 

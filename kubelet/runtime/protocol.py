@@ -51,7 +51,10 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class ContainerRecord:
-    """One container as last seen. `error` is the engine's text when it could not be started."""
+    """One container as last seen. `error` is the engine's text when it could not be started.
+
+    writable_dir, log_path: where the engine keeps what it writes; empty when it does not tell
+    """
 
     id: str
     state: State
@@ -66,6 +69,8 @@ class ContainerRecord:
     image_id: str = ""
     host_network: bool = False
     applied: Applied | None = None
+    writable_dir: str = ""
+    log_path: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
 
     @property

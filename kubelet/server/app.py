@@ -10,7 +10,7 @@ Source: upstream's pkg/kubelet/server/server.go.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
@@ -33,13 +33,17 @@ from wherry.daemon.clock import Clock
 
 @dataclass(frozen=True)
 class Server:
-    """The handlers; `app()` is the ASGI application with the guard in front."""
+    """The handlers; `app()` is the ASGI application with the guard in front.
+
+    more: routes of other parts, behind the same guard
+    """
 
     pods: PodSource
     runtime: Runtime
     registry: CollectorRegistry
     clock: Clock
     connect: Connect = netns.connect
+    more: Sequence[BaseRoute] = ()
 
     def app(self, gate: Gate) -> ASGIApp:
         routes = [
@@ -47,6 +51,7 @@ class Server:
             Route("/pods", self.list_pods),
             Route("/metrics", self.metrics),
             Route("/containerLogs/{namespace}/{pod}/{container}", self.logs),
+            *self.more,
             *_stream_routes(Sessions(self.pods, self.runtime, self.connect)),
         ]
         return Guard(Starlette(routes=routes), gate)

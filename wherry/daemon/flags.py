@@ -136,7 +136,8 @@ class Flags:
         return self._parser.parse_args(arguments)
 
     def _add(self, name: str, default: Any, words: str, **how: Any) -> None:
-        self._parser.add_argument(name, default=default, help=words, **how)
+        # argparse formats help texts: a percent sign of ours is none of its own.
+        self._parser.add_argument(name, default=default, help=words.replace("%", "%%"), **how)
 
 
 def client_flags(flags: Flags) -> None:

@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from kubelet.eviction.thresholds import Policy, thresholds
 from kubelet.node import status
 from kubelet.node.lease import renewed
-from kubelet.node.machine import Machine, Pressure, architecture, meminfo, os_image
+from kubelet.node.machine import Machine, architecture, meminfo, os_image
 from kubelet.node.status import Health, Identity
 from kubelet.runtime.protocol import EngineInfo, ImageRecord
 from wherry.api.coordination_v1 import Lease
@@ -18,7 +19,7 @@ LATER = NOW + timedelta(minutes=2)
 GIB = 1024**3
 MACHINE = Machine(4, 8 * GIB, 100 * GIB, "m", "s", "b", "6.1", "Debian", "amd64")
 ENGINE = EngineInfo("20.10.24", "1.41", "cgroupfs", "1", "Debian", "6.1", "amd64")
-WELL = Pressure(4 * GIB, 0.5, 0.9)
+PRESSURE = frozenset({"MemoryPressure", "DiskPressure", "PIDPressure"})
 
 
 def identity(**changes):
@@ -26,7 +27,7 @@ def identity(**changes):
 
 
 def report(health=None, previous=NodeStatus(), now=NOW, **changes):
-    return status.status(identity(**changes), health or Health("", WELL), previous, now)
+    return status.status(identity(**changes), health or Health(""), previous, now)
 
 
 def conditions(of):
@@ -58,8 +59,16 @@ def test_reserves_are_not_allocatable():
     assert found.capacity["cpu"] == "4"
 
 
+def test_what_eviction_keeps_free_is_not_allocatable():
+    policy = Policy(thresholds(["memory.available<100Mi", "nodefs.available<10%"], [], [], []))
+    found = report(eviction=policy)
+    assert found.allocatable["memory"] == f"{8 * 1024 * 1024 - 100 * 1024}Ki"
+    assert found.allocatable["ephemeral-storage"] == f"{90 * 1024 * 1024}Ki"
+    assert found.capacity["memory"] == "8388608Ki"
+
+
 def test_troubles():
-    found = report(Health("no network", Pressure(1, 0.01, 0.01)))
+    found = report(Health("no network", PRESSURE))
     assert conditions(found) == {
         "MemoryPressure": ("True", "KubeletHasInsufficientMemory"),
         "DiskPressure": ("True", "KubeletHasDiskPressure"),
@@ -75,7 +84,7 @@ def test_a_heartbeat_alone_is_no_news():
     assert not status.differs(first, second)
     assert second.conditions[0].last_heartbeat_time == LATER
     assert second.conditions[0].last_transition_time == NOW
-    broken = report(Health("x", WELL), previous=second, now=LATER)
+    broken = report(Health("x"), previous=second, now=LATER)
     assert status.differs(second, broken)
     assert broken.conditions[-1].last_transition_time == LATER
 
@@ -95,7 +104,7 @@ def test_a_changed_address_replaces_the_old():
 
 def test_the_largest_images_are_told():
     images = [ImageRecord(str(n), (f"i:{n}",), (), n) for n in range(60)] + [ImageRecord("x")]
-    found = report(Health("", WELL, images)).images
+    found = report(Health("", images=images)).images
     assert (len(found), found[0].names, found[0].size_bytes) == (50, ["i:59"], 59)
 
 
