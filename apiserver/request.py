@@ -30,6 +30,7 @@ class RequestInfo:
     verb: get, list, watch, create, update, patch, delete, deletecollection; for non-resource
           paths the lower-case HTTP method.
     resource is None for non-resource paths (and `path` is then what authorization looks at).
+    field_selector: what a list, watch or deletecollection is limited to, as the client wrote it
     """
 
     verb: str
@@ -38,6 +39,7 @@ class RequestInfo:
     namespace: str = ""
     name: str = ""
     subresource: str = ""
+    field_selector: str = ""
 
 
 @dataclass(slots=True)
@@ -47,6 +49,7 @@ class RequestContext:
     query:  the last value of every query parameter, unquoted
     accept: the Accept header, "" when absent
     now:    when the request arrived (UTC), the only clock a handler or strategy looks at
+    impersonator: who really asks, when `user` is whom they act as; for the audit only
     audit_annotations: what admission notes for the audit log
     """
 
@@ -57,6 +60,7 @@ class RequestContext:
     content_type: str
     user_agent: str
     now: datetime
+    impersonator: User | None = None
     warnings: list[str] = field(default_factory=list)
     audit_annotations: dict[str, str] = field(default_factory=dict)
 

@@ -19,8 +19,11 @@ from apiserver import store_metrics
 from apiserver.admission.chain import Chain, Settings, plugins
 from apiserver.admission.resource_quota import ResourceQuota
 from apiserver.authn import credentials
+from apiserver.authn.certificates import ClientAuthorities
 from apiserver.authn.credentials import Credentials, checked
-from apiserver.authz.authorizer import Authorizer, authorizer
+from apiserver.authz.authorizer import Authorizer
+from apiserver.authz.modes import authorizer
+from apiserver.authz.rbac import Policy
 from apiserver.bootstrap import Bootstrap
 from apiserver.config import Config
 from apiserver.discovery.openapi_service import OpenApi
@@ -76,6 +79,7 @@ class Store:
     registry: Registry
     chain: Chain
     ledger: Ledger | None  # without the plug-in ResourceQuota nothing is counted
+    allowed: Authorizer
 
 
 class Server:
@@ -91,14 +95,16 @@ class Server:
     async def run(self) -> None:
         """Serve until cancelled. StartError when a person has to change something first."""
         config = self._config
-        allowed = checked("--authorization-mode", lambda: authorizer(config.auth.modes))
         known = credentials.read(config.auth)
-        tls = serving_tls(config.serving, self._service_ip)
+        authorities = checked(
+            "--client-ca-file", lambda: ClientAuthorities(config.serving.client_ca_file)
+        )
+        tls = serving_tls(config.serving, self._service_ip, authorities)
         sock = listening_socket(config.serving)
         storage = self._storage()
         try:
-            store = self._store(storage, allowed)
-            gate = Gate(known.authenticator(store.cache.lister()), allowed)
+            store = self._store(storage)
+            gate = Gate(known.authenticator(store.cache.lister(), authorities), store.allowed)
             bootstrap = self._bootstrap(store.registry)
             discovery = Discovery(RESOURCES, self._public_address)
             responder = Responder()
@@ -178,7 +184,7 @@ class Server:
         )
         return storage if etcd.prefix == ROOT else PrefixedStorage(storage, etcd.prefix)
 
-    def _store(self, storage: Storage, allowed: Authorizer) -> Store:
+    def _store(self, storage: Storage) -> Store:
         kinds = strategies(
             self._config.service_networks,
             self._config.node_ports,
@@ -187,6 +193,8 @@ class Server:
         fields = {resource: one.selectable_fields for resource, one in kinds.items()}
         cache = WatchCache(storage, RESOURCES, fields)
         store_metrics.register(self._metrics, cache, RESOURCES, self._calls)
+        modes, policy = self._config.auth.modes, Policy(cache.window)
+        allowed = checked("--authorization-mode", lambda: authorizer(modes, policy))
         admission = self._config.admission
         settings = Settings(
             admission.not_ready_toleration_seconds,
@@ -205,7 +213,7 @@ class Server:
         ledger = None
         if any(one.name == ResourceQuota.name for one in chosen):
             ledger = registry.quota = Ledger(registry, self._clock)
-        return Store(storage, cache, registry, chain, ledger)
+        return Store(storage, cache, registry, chain, ledger, allowed)
 
     def _bootstrap(self, registry: Registry) -> Bootstrap:
         serving = self._config.serving

@@ -6,6 +6,7 @@ import contextlib
 import ipaddress
 import socket
 
+from apiserver.authn.certificates import ClientAuthorities
 from apiserver.config import ServingConfig
 from apiserver.http.server import listen
 from apiserver.http.tls import ServingTls, ensure_self_signed
@@ -55,14 +56,16 @@ def listening_socket(serving: ServingConfig) -> socket.socket:
         raise StartError(cause, "choose another --bind-address or --secure-port") from error
 
 
-def serving_tls(serving: ServingConfig, service_ip: str) -> ServingTls:
+def serving_tls(
+    serving: ServingConfig, service_ip: str, authorities: ClientAuthorities
+) -> ServingTls:
     """The given certificate's, or a self-signed one's. StartError when files are amiss."""
     certificate, key = serving.cert_file, serving.key_file
     try:
         if certificate is None or key is None:
             names = certificate_names(serving.bind_address, address_of(serving), service_ip)
             certificate, key = ensure_self_signed(serving.cert_dir, names)
-        return ServingTls(certificate, key, serving.client_ca_file)
+        return ServingTls(certificate, key, authorities)
     except (OSError, ValueError) as error:
         cause = f"cannot set up TLS: {error}"
         fix = "check --tls-cert-file, --tls-private-key-file, --client-ca-file and --cert-dir"

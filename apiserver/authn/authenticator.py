@@ -1,4 +1,4 @@
-"""Who asks: client certificate, then bearer token, then nobody in particular.
+"""Who asks: front proxy, client certificate, then bearer token, then nobody in particular.
 
 Credentials that are shown must be good: a bad token is 401, never anonymous. What a user may do is
 not decided here. Source: k8s.io/apiserver/pkg/authentication.
@@ -6,23 +6,45 @@ not decided here. Source: k8s.io/apiserver/pkg/authentication.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
+from apiserver.authn.certificates import (
+    ClientAuthorities,
+    ClientCertificates,
+    Identity,
+    shown_by,
+)
+from apiserver.authn.front_proxy import FrontProxy
 from apiserver.request import User
 from wherry.api.errors import ApiError, status_error
 
+log = logging.getLogger(__name__)
+
 AUTHENTICATED = "system:authenticated"
 ANONYMOUS = User("system:anonymous", groups=("system:unauthenticated",))
+_EITHER = frozenset({AUTHENTICATED, *ANONYMOUS.groups})
+# Nothing of a token is looked at beyond this; a bound token has about 1,200 bytes.
+TOKEN_BYTES_MAX = 16 * 1024
 
 
 class Peer(Protocol):
     """The part of a connection that authentication looks at."""
 
-    certificate: dict[str, Any] | None
-    certificate_user: User | None
+    tls: Any  # the `ssl` module's object; None without TLS
+    identity: Identity | None  # what its certificate is good for; worked out here, once
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The part of a request that authentication looks at. Names of headers are in lower case."""
+
+    path: str
+    authorization: bytes | None
+    fields: Sequence[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,64 +70,108 @@ def unauthorized() -> ApiError:
     return status_error("Unauthorized", "Unauthorized")
 
 
-def user_of_certificate(certificate: Mapping[str, Any]) -> User | None:
-    """The user a verified certificate names: CN is the name, each O a group. None without a CN."""
-    name, groups = "", []
-    for names in certificate.get("subject", ()):
-        for kind, value in names:
-            if kind == "commonName":
-                name = value
-            elif kind == "organizationName":
-                groups.append(value)
-    return authenticated(User(name, groups=tuple(groups))) if name else None
-
-
 def authenticated(user: User) -> User:
     """The user with the group that everybody authenticated is in."""
-    if AUTHENTICATED in user.groups or user.name == ANONYMOUS.name:
+    if user.name == ANONYMOUS.name or not _EITHER.isdisjoint(user.groups):
         return user
     return replace(user, groups=(*user.groups, AUTHENTICATED))
 
 
-class Authenticator:
-    """The chain. `tokens` are asked in order; the first that knows the token decides."""
+def bearer_token(authorization: bytes) -> str:
+    """The token of an `Authorization` header; "" when it is none."""
+    scheme, _, rest = authorization.decode("latin-1").strip().partition(" ")
+    return rest.split(" ", 1)[0] if scheme.lower() == "bearer" else ""
 
-    def __init__(self, tokens: Sequence[TokenAuthenticator], *, anonymous: bool) -> None:
+
+@dataclass(frozen=True, slots=True)
+class Anonymous:
+    """Whether who shows nothing may ask as system:anonymous; with `paths` only for these."""
+
+    enabled: bool = True
+    paths: frozenset[str] = frozenset()
+
+    def allows(self, path: str) -> bool:
+        return self.enabled and (not self.paths or path in self.paths)
+
+
+class Authenticator:
+    """The chain: front proxy, client certificate, token, anonymous.
+
+    `tokens` are asked in order; the first that knows the token decides. A bad certificate beside a
+    good token does no harm, as upstream has it.
+    """
+
+    def __init__(
+        self,
+        tokens: Sequence[TokenAuthenticator],
+        *,
+        anonymous: Anonymous,
+        certificates: ClientCertificates | None = None,
+        front_proxy: FrontProxy | None = None,
+    ) -> None:
         self._tokens = tuple(tokens)
         self._anonymous = anonymous
+        self._certificates = certificates or ClientCertificates(ClientAuthorities())
+        self._authorities = self._certificates.authorities
+        self._front_proxy = front_proxy
 
-    def user(self, peer: Peer, authorization: bytes | None, now: datetime) -> User:
+    def user(self, peer: Peer, question: Question, now: datetime) -> User:
         """Who sent this request; ApiError 401 when its credentials are bad or missing."""
-        if peer.certificate is not None:
-            if peer.certificate_user is None:
-                peer.certificate_user = user_of_certificate(peer.certificate)
-            if peer.certificate_user is not None:
-                return peer.certificate_user
-        if authorization is not None:
-            scheme, _, token = authorization.decode("latin-1").partition(" ")
-            if scheme.lower() == "bearer":
-                try:
-                    found = self.token(token.strip(), (), now)
-                except BadToken as error:
-                    raise unauthorized() from error
-                if found is None:
-                    raise unauthorized()
-                return found.user
-        if not self._anonymous:
+        identity = peer.identity
+        if identity is None or identity.generation != self._authorities.generation:
+            identity = peer.identity = self._identity(peer)
+        problem = identity.problem
+        if identity.shown:
+            if not identity.not_before <= now <= identity.not_after:
+                problem = "the certificate has expired or is not yet valid"
+            elif identity.proxy and self._front_proxy is not None:
+                found = self._front_proxy.user(question.fields)
+                if found is not None:
+                    return authenticated(found)
+            if identity.user is not None and not problem:
+                return identity.user
+        if question.authorization is not None:
+            user, why = self._bearer(question.authorization, now)
+            if user is not None:
+                return user
+            problem = problem or why
+        if problem:
+            log.debug("not authenticated: %s", problem)
+            raise unauthorized()
+        if not self._anonymous.allows(question.path):
             raise unauthorized()
         return ANONYMOUS
 
+    def _identity(self, peer: Peer) -> Identity:
+        identity = self._certificates.identify(shown_by(peer.tls))
+        if identity.user is None:
+            return identity
+        return replace(identity, user=authenticated(identity.user))
+
+    def _bearer(self, authorization: bytes, now: datetime) -> tuple[User | None, str]:
+        """The token's user, or why there is none ("" when there is no token)."""
+        token = bearer_token(authorization)
+        if not token:
+            return None, ""
+        try:
+            found = self.token(token, (), now)
+        except BadToken as error:
+            return None, str(error)
+        return (None, "invalid bearer token") if found is None else (found.user, "")
+
     def token(self, token: str, audiences: Sequence[str], now: datetime) -> Authenticated | None:
         """Whom a token stands for; None when nobody knows it, BadToken when it is no longer good."""
-        bad: BadToken | None = None
+        if len(token) > TOKEN_BYTES_MAX:
+            raise BadToken("the token is too long")
+        problems = []
         for authenticator in self._tokens:
             try:
                 found = authenticator.authenticate(token, audiences, now)
             except BadToken as error:
-                bad = error
+                problems.append(str(error))
                 continue
             if found is not None:
                 return Authenticated(authenticated(found.user), found.audiences)
-        if bad is not None:
-            raise bad
+        if problems:
+            raise BadToken(", ".join(problems))
         return None

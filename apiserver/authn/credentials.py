@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from apiserver.admission.interface import Lister
-from apiserver.authn.authenticator import Authenticator, TokenAuthenticator
+from apiserver.authn.authenticator import Anonymous, Authenticator, TokenAuthenticator
+from apiserver.authn.certificates import ClientAuthorities, ClientCertificates
 from apiserver.authn.keys import (
     PublicKey,
     SigningKey,
@@ -33,13 +34,17 @@ class Credentials:
     keys: list[PublicKey]
     signing: SigningKey | None
 
-    def authenticator(self, lister: Lister) -> Authenticator:
+    def authenticator(self, lister: Lister, authorities: ClientAuthorities) -> Authenticator:
         audiences = self.config.api_audiences
         tokens: list[TokenAuthenticator] = [TokenFile(self.users, audiences)]
         if self.keys:
             issuers = (*self.config.issuers, LEGACY_ISSUER)
             tokens.append(ServiceAccountTokens(self.keys, issuers, audiences, lister))
-        return Authenticator(tokens, anonymous=self.config.anonymous)
+        return Authenticator(
+            tokens,
+            anonymous=Anonymous(self.config.anonymous),
+            certificates=ClientCertificates(authorities),
+        )
 
     def issuer_document(self) -> dict[str, Any]:
         """/.well-known/openid-configuration"""

@@ -23,6 +23,7 @@ from apiserver.authn.authenticator import Authenticated, BadToken
 from apiserver.authn.keys import PublicKey, SigningKey
 from apiserver.request import User
 from wherry.api.model import parse_time
+from wherry.api.names import dns1123_label, dns1123_subdomain
 from wherry.api.scheme import BY_PLURAL
 
 PREFIX = "system:serviceaccount"
@@ -46,6 +47,16 @@ def username(namespace: str, name: str) -> str:
 
 def groups(namespace: str) -> tuple[str, ...]:
     return (f"{PREFIX}s", f"{PREFIX}s:{namespace}")
+
+
+def split_username(text: str) -> tuple[str, str] | None:
+    """Namespace and name of a service account's username; None when it is none."""
+    start = f"{PREFIX}:"
+    parts = text.removeprefix(start).split(":")
+    if not text.startswith(start) or len(parts) != 2:
+        return None
+    namespace, name = parts
+    return None if dns1123_label(namespace) or dns1123_subdomain(name) else (namespace, name)
 
 
 def claims_of(

@@ -98,7 +98,8 @@ def build(dispatcher: Dispatcher, gate: Gate, pages: Pages) -> FastAPI:
 
     async def admitted(request: Request) -> None:
         exchange = Exchange(request.scope, request.receive, dict(request.scope["headers"]))  # type: ignore[arg-type]  # starlette's scope is a MutableMapping
-        user = gate.user(exchange, datetime.now(UTC))
+        asking = gate.user(exchange, datetime.now(UTC))
+        user = gate.impersonated(exchange, asking) or asking
         gate.authorize(RequestInfo(request.method.lower(), request.url.path), user)
 
     app = FastAPI(

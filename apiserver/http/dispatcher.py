@@ -125,7 +125,8 @@ class Dispatcher:
         """The request's context; and the path's segments when it is not a resource's."""
         now = datetime.now(UTC)
         scope, headers = exchange.scope, exchange.headers
-        user = self._rooms.gate.user(exchange, now)
+        gate = self._rooms.gate
+        asking = gate.user(exchange, now)
         cut = proxied(scope["raw_path"])
         segments = split_path(scope["raw_path"] if cut is None else cut[0])
         query = parse_query(scope["query_string"])
@@ -136,7 +137,9 @@ class Dispatcher:
             segments = []
         else:
             info = RequestInfo(method.lower(), path)
-        self._rooms.gate.authorize(info, user)
+        acting_as = gate.impersonated(exchange, asking)
+        user = asking if acting_as is None else acting_as
+        gate.authorize(info, user)
         ctx = RequestContext(
             info=info,
             user=user,
@@ -145,6 +148,7 @@ class Dispatcher:
             content_type=headers.get(b"content-type", b"").decode("latin-1"),
             user_agent=headers.get(b"user-agent", b"").decode("latin-1"),
             now=now,
+            impersonator=None if acting_as is None else asking,
         )
         return ctx, segments
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from apiserver.authn.authenticator import ANONYMOUS, Authenticator, unauthorized
+from apiserver.authn import impersonation
+from apiserver.authn.authenticator import ANONYMOUS, Authenticator, Question, unauthorized
 from apiserver.authz.authorizer import AlwaysAllow, Authorizer, attributes_of, denied
 from apiserver.http.exchange import Exchange
 from apiserver.request import RequestInfo, User
@@ -29,13 +30,30 @@ class Gate:
         self._always = isinstance(authorizer, AlwaysAllow)
 
     def user(self, exchange: Exchange, now: datetime) -> User:
-        authorization = exchange.headers.get(b"authorization")
-        user = self.authenticator.user(exchange.connection, authorization, now)
-        if user is ANONYMOUS and self._always:
-            path: str = exchange.scope["path"]
-            if path.split("/", 2)[1] not in PUBLIC_PATHS:
-                raise unauthorized()
+        scope = exchange.scope
+        path: str = scope["path"]
+        question = Question(path, exchange.headers.get(b"authorization"), scope["headers"])
+        user = self.authenticator.user(exchange.connection, question, now)
+        if user is ANONYMOUS and self._always and path.split("/", 2)[1] not in PUBLIC_PATHS:
+            raise unauthorized()
         return user
+
+    def impersonated(self, exchange: Exchange, asking: User) -> User | None:
+        """As whom the asking user wants to be taken; None when as themselves.
+
+        ApiError 403 when they may not be all of that user, 400 when the headers name none.
+        """
+        fields = exchange.scope["headers"]
+        if not impersonation.is_asked_for(fields):
+            return None
+        wanted = impersonation.wanted(fields)
+        if wanted is None:
+            return None
+        for attributes in impersonation.checks(asking, wanted):
+            decision = self.authorizer.authorize(attributes)
+            if not decision.allowed:
+                raise denied(attributes, decision.reason)
+        return impersonation.completed(wanted)
 
     def authorize(self, info: RequestInfo, user: User) -> None:
         """ApiError 403 when the user may not."""

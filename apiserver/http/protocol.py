@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from typing import Any
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from apiserver.request import User
+from apiserver.authn.certificates import Identity
 
 # A peer that acknowledges nothing for this long is gone. TCP's own answer is 15 minutes.
 TCP_USER_TIMEOUT_MS = 10_000
@@ -38,23 +39,22 @@ def tune_socket(sock: socket.socket) -> None:
 
 
 class Connection(HttpToolsProtocol):
-    """See the module. `certificate` is the peer's verified certificate as `ssl` spells it, or None.
+    """See the module.
 
-    certificate_user: who the certificate names; authn works it out once per connection
-    streaming:        the task of a streaming answer; cancelled when the client goes
+    tls:       the connection's `ssl` object, which knows the client's certificate; or None
+    identity:  what that certificate is good for; authn works it out once per connection
+    streaming: the task of a streaming answer; cancelled when the client goes
     """
 
-    certificate: dict[str, Any] | None = None
-    certificate_user: User | None = None
+    tls: ssl.SSLObject | None = None
+    identity: Identity | None = None
     streaming: asyncio.Task[Any] | None = None
     _tunnel: asyncio.StreamReader | None = None
     _early: bytes = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
-        tls = transport.get_extra_info("ssl_object")
-        if tls is not None:
-            self.certificate = tls.getpeercert() or None
+        self.tls = transport.get_extra_info("ssl_object")
         self.app_state = {"connection": self}
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -15,6 +15,7 @@ import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
+from apiserver.authn.certificates import ClientAuthorities
 from wherry.daemon.certificate import self_signed_pem
 from wherry.daemon.clock import Clock
 
@@ -25,26 +26,35 @@ SESSION_TICKETS = 0
 RELOAD_SECONDS = 5.0  # between two looks at the files
 
 
-def server_context(certificate: Path, key: Path, client_ca: Path | None) -> ssl.SSLContext:
-    """The context to serve with. With a client CA, clients may (not must) show a certificate."""
+# Times are left to authn, which answers 401 where OpenSSL would break the handshake off; and as for
+# Go an authority in the bundle need not be a root.
+VERIFY_FLAGS = ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VerifyFlags(
+    0x200000
+)  # X509_V_FLAG_NO_CHECK_TIME
+
+
+def server_context(certificate: Path, key: Path, authorities: Sequence[Path]) -> ssl.SSLContext:
+    """The context to serve with. With authorities, clients may (not must) show a certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.num_tickets = SESSION_TICKETS
     context.set_alpn_protocols(["http/1.1"])
     context.load_cert_chain(certificate, key)
-    if client_ca is not None:
-        context.load_verify_locations(client_ca)
+    for authority in authorities:
+        context.load_verify_locations(authority)
         context.verify_mode = ssl.CERT_OPTIONAL
+    context.verify_flags |= VERIFY_FLAGS
     return context
 
 
 class ServingTls:
     """`context` stays the same object for the listener; each handshake gets the newest files' one."""
 
-    def __init__(self, certificate: Path, key: Path, client_ca: Path | None) -> None:
-        self._files = (certificate, key, client_ca)
+    def __init__(self, certificate: Path, key: Path, authorities: ClientAuthorities) -> None:
+        self._pair = (certificate, key)
+        self._authorities = authorities
         self._seen = self._stamps()
-        self._current = self.context = server_context(*self._files)
+        self._current = self.context = server_context(*self._pair, authorities.files)
         self.context.sni_callback = self._choose
 
     async def run(self, clock: Clock) -> None:
@@ -59,13 +69,15 @@ class ServingTls:
             stamps = self._stamps()
             if stamps == self._seen:
                 return False
-            self._current = server_context(*self._files)
+            trusted = self._authorities.read()
+            self._current = server_context(*self._pair, self._authorities.files)
         except (OSError, ValueError) as error:  # half of a pair, perhaps: look again
             log.warning(
                 "the serving certificate and client authorities stay as they are: %s", error
             )
             return False
         self._seen = stamps
+        self._authorities.take(trusted)
         log.info("took up new serving certificate or client authority files")
         return True
 
@@ -73,7 +85,7 @@ class ServingTls:
         tls.context = self._current
 
     def _stamps(self) -> list[tuple[int, int, int]]:
-        found = [path.stat() for path in self._files if path is not None]
+        found = [path.stat() for path in (*self._pair, *self._authorities.files)]
         return [(one.st_mtime_ns, one.st_size, one.st_ino) for one in found]
 
 

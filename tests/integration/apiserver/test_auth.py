@@ -111,6 +111,8 @@ async def test_client_certificates(make_apiserver: Callable[..., Any], authority
     async with httpx.AsyncClient(base_url=secured.url, verify=context) as client:
         for _ in range(2):  # worked out once per connection
             user = (await whoami(client)).json()["status"]["userInfo"]
+            (credential,) = user.pop("extra")["authentication.kubernetes.io/credential-id"]
+            assert credential.startswith("X509SHA256=")
             assert user == {"username": "jane", "groups": ["dev", "ops", "system:authenticated"]}
         config = await client.get(
             "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication"

@@ -1,32 +1,39 @@
-"""The chain: certificate, token, anonymous; and what is 401."""
+"""The chain: front proxy, certificate, token, anonymous; and what is 401."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from apiserver.authn.authenticator import (
     ANONYMOUS,
+    TOKEN_BYTES_MAX,
+    Anonymous,
     Authenticated,
     Authenticator,
     BadToken,
-    user_of_certificate,
+    Question,
 )
+from apiserver.authn.certificates import Identity
+from apiserver.authn.front_proxy import FrontProxy
 from apiserver.authn.token_file import TokenFile, parse
 from apiserver.request import User
 from wherry.api.errors import ApiError
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
+PROXY = FrontProxy(
+    ("x-remote-user", "x-user"), ("x-remote-uid",), ("x-remote-group",), ("x-remote-extra-",)
+)
 
 
 @dataclass
 class Connection:
-    certificate: dict[str, Any] | None = None
-    certificate_user: User | None = None
+    tls: Any = None
+    identity: Identity | None = None
 
 
 class Expired:
@@ -35,61 +42,111 @@ class Expired:
     ) -> Authenticated | None:
         if token == "old":
             raise BadToken("expired")
+        assert len(token) <= TOKEN_BYTES_MAX, "nobody looks into a token that is too long"
         return None
 
 
-def certificate(name: str, *groups: str) -> dict[str, Any]:
-    subject = [(("organizationName", group),) for group in groups]
-    return {"subject": (*subject, (("commonName", name),))} if name else {"subject": subject}
+def asks(
+    authorization: bytes | None = None, *fields: tuple[bytes, bytes], path: str = "/api"
+) -> Question:
+    return Question(path, authorization, fields)
 
 
 @pytest.fixture
 def chain() -> Authenticator:
     users = parse('good,alice,u1,"dev,ops"\n')
-    return Authenticator([Expired(), TokenFile(users, ("api",))], anonymous=True)
-
-
-def test_certificate_names_user_and_groups() -> None:
-    user = user_of_certificate(certificate("system:node:n1", "system:nodes", "more"))
-    assert user == User("system:node:n1", groups=("system:nodes", "more", "system:authenticated"))
-
-
-def test_certificate_without_a_name_is_nobody() -> None:
-    assert user_of_certificate(certificate("", "system:masters")) is None
+    tokens = [Expired(), TokenFile(users, ("api",))]
+    return Authenticator(tokens, anonymous=Anonymous(), front_proxy=PROXY)
 
 
 def test_certificate_wins_over_token(chain: Authenticator) -> None:
-    peer = Connection(certificate("bob"))
-    assert chain.user(peer, b"Bearer good", NOW).name == "bob"
-    assert peer.certificate_user is not None
+    peer = Connection(identity=Identity(0, User("bob")))
+    assert chain.user(peer, asks(b"Bearer good"), NOW).name == "bob"
 
 
-def test_token(chain: Authenticator) -> None:
-    user = chain.user(Connection(), b"Bearer good", NOW)
+@pytest.mark.parametrize("beside", [timedelta(days=-2), timedelta(days=2)])
+def test_certificate_out_of_its_time(chain: Authenticator, beside: timedelta) -> None:
+    around = NOW + beside
+    limits = {"not_before": around - timedelta(days=1), "not_after": around + timedelta(days=1)}
+    peer = Connection(identity=Identity(0, User("bob"), **limits))
+    with pytest.raises(ApiError) as refusal:
+        chain.user(peer, asks(), NOW)
+    assert refusal.value.code == 401
+    assert chain.user(peer, asks(b"Bearer good"), NOW).name == "alice"
+
+
+def test_bad_certificate_is_not_anonymous(chain: Authenticator) -> None:
+    peer = Connection(identity=Identity(0, problem="signed by unknown authority"))
+    with pytest.raises(ApiError):
+        chain.user(peer, asks(), NOW)
+
+
+def test_front_proxy_says_who_asks(chain: Authenticator) -> None:
+    fields = (
+        (b"x-remote-user", b"eve"), (b"x-remote-user", b"second"), (b"x-user", b"third"),
+        (b"x-remote-uid", b"u7"), (b"x-remote-group", b"dev"), (b"x-remote-group", b"ops"),
+        (b"x-remote-extra-scopes%2fa", b"one"), (b"x-remote-extra-scopes%2fa", b"two"),
+    )  # fmt: skip
+    peer = Connection(identity=Identity(0, proxy=True))
+    found = chain.user(peer, asks(None, *fields), NOW)
+    groups = ("dev", "ops", "system:authenticated")
+    assert found == User("eve", "u7", groups, {"scopes/a": ("one", "two")})
+
+
+@pytest.mark.parametrize(
+    ("identity", "want"),
+    [
+        (Identity(0), ANONYMOUS.name),
+        (Identity(0, User("bob")), "bob"),
+        (Identity(0, proxy=True, not_after=NOW - timedelta(1)), None),
+        (Identity(0, problem="bad"), None),
+    ],
+)
+def test_from_others_the_headers_mean_nothing(
+    chain: Authenticator, identity: Identity, want: str | None
+) -> None:
+    question = asks(None, (b"x-remote-user", b"eve"), (b"x-remote-group", b"system:masters"))
+    if want is None:
+        with pytest.raises(ApiError):
+            chain.user(Connection(identity=identity), question, NOW)
+    else:
+        assert chain.user(Connection(identity=identity), question, NOW).name == want
+
+
+@pytest.mark.parametrize("header", [b"Bearer good", b"bearer good", b" Bearer good more "])
+def test_token(chain: Authenticator, header: bytes) -> None:
+    user = chain.user(Connection(), asks(header), NOW)
     assert user == User("alice", "u1", ("dev", "ops", "system:authenticated"))
 
 
-def test_scheme_is_case_insensitive(chain: Authenticator) -> None:
-    assert chain.user(Connection(), b"bearer good", NOW).name == "alice"
+@pytest.mark.parametrize("header", [None, b"Bearer", b"Bearer ", b"Basic Z29vZDpnb29k", b"good"])
+def test_nothing_is_anonymous(chain: Authenticator, header: bytes | None) -> None:
+    assert chain.user(Connection(), asks(header), NOW) is ANONYMOUS
 
 
-def test_nothing_is_anonymous(chain: Authenticator) -> None:
-    assert chain.user(Connection(), None, NOW) is ANONYMOUS
-
-
-@pytest.mark.parametrize("token", [b"Bearer bad", b"Bearer old", b"Bearer "])
+@pytest.mark.parametrize("token", [b"Bearer bad", b"Bearer old"])
 def test_bad_tokens_are_refused(chain: Authenticator, token: bytes) -> None:
     with pytest.raises(ApiError) as refusal:
-        chain.user(Connection(), token, NOW)
+        chain.user(Connection(), asks(token), NOW)
     assert refusal.value.status == {
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
         "message": "Unauthorized", "reason": "Unauthorized", "code": 401,
     }  # fmt: skip
 
 
-def test_anonymous_can_be_off() -> None:
+def test_too_long_tokens_are_not_looked_into(chain: Authenticator) -> None:
     with pytest.raises(ApiError):
-        Authenticator([], anonymous=False).user(Connection(), None, NOW)
+        chain.user(Connection(), asks(b"Bearer " + b"x" * (TOKEN_BYTES_MAX + 1)), NOW)
+
+
+def test_anonymous_can_be_off_or_for_some_paths_only() -> None:
+    with pytest.raises(ApiError):
+        Authenticator([], anonymous=Anonymous(False)).user(Connection(), asks(), NOW)
+    some = Authenticator([], anonymous=Anonymous(True, frozenset({"/livez"})))
+    assert some.user(Connection(), asks(path="/livez"), NOW) is ANONYMOUS
+    for path in ("/livez/", "/LIVEZ", "/livez/../api", "/api"):
+        with pytest.raises(ApiError):
+            some.user(Connection(), asks(path=path), NOW)
 
 
 def test_review_audiences(chain: Authenticator) -> None:
