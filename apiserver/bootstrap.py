@@ -63,6 +63,7 @@ class Bootstrap:
         client_ca: Path | None,
     ) -> None:
         self.done = asyncio.Event()
+        self.namespaces = asyncio.Event()  # set once the system's namespaces are there
         self._registry = registry
         self._clock = clock
         self._identity = identity
@@ -119,6 +120,7 @@ class Bootstrap:
             )
         for tree in system_objects.namespaces():
             await self._ensure(NAMESPACES, tree)
+        self.namespaces.set()
         for tree in system_objects.priority_classes():
             await self._ensure(PRIORITY_CLASSES, tree)
         for tree in system_objects.priority_levels():

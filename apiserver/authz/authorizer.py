@@ -1,23 +1,30 @@
-"""May this user do that? The place for it, and the one mode there is so far.
+"""May this user do that? What is asked, what is answered, and several authorizers as one.
 
-Source: k8s.io/apiserver/pkg/authorization/authorizer.
+Source: k8s.io/apiserver/pkg/authorization/{authorizer,union,authorizerfactory}.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from apiserver.request import RequestInfo, User
-from wherry.api.errors import ApiError, status_error
+from wherry.api.errors import ApiError, go_quote, status_error
+from wherry.api.field_selectors import FieldTerm, parse_field_selector
+from wherry.api.scheme import BY_PLURAL
 
-MODES = ("AlwaysAllow",)
+# Its members may do everything, whatever else is said: who holds the cluster's keys is never locked out.
+MASTERS: Final = "system:masters"
+NAMESPACES: Final = BY_PLURAL["", "v1", "namespaces"]
+_SELECTING: Final = frozenset({"list", "watch", "deletecollection"})
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
-    """What is asked for. `path` is set only when it is no resource."""
+class Attributes(NamedTuple):
+    """What is asked for. `path` is set only when it is no resource.
+
+    fields: what a list, watch or deletecollection is limited to
+    """
 
     user: User
     verb: str
@@ -28,24 +35,31 @@ class Attributes:
     subresource: str = ""
     name: str = ""
     path: str = ""
+    fields: tuple[FieldTerm, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
+    """`reason` says why, in upstream's words; often there is nothing to say."""
+
     allowed: bool
     reason: str = ""
+
+
+NO_OPINION: Final = Decision(False)
+YES: Final = Decision(True)
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What a user may do in a namespace, as SubjectRulesReviewStatus tells it.
 
-    `incomplete`: there may be more that no list can tell.
+    `incomplete`: there may be more that no list can tell; `error` says what could not be read.
     """
 
     resource_rules: tuple[Mapping[str, Any], ...] = ()
     non_resource_rules: tuple[Mapping[str, Any], ...] = ()
     incomplete: bool = False
+    error: str = ""
 
 
 class Authorizer(Protocol):
@@ -57,31 +71,43 @@ class Authorizer(Protocol):
 class AlwaysAllow:
     """Everybody may do everything."""
 
-    def __init__(self) -> None:
-        self._yes = Decision(True)
-
     def authorize(self, attributes: Attributes) -> Decision:
-        return self._yes
+        return YES
 
     def rules(self, user: User, namespace: str) -> Rules:
         everything = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
         return Rules((everything,), ({"verbs": ["*"], "nonResourceURLs": ["*"]},))
 
 
+class AlwaysDeny:
+    """Nobody may do anything."""
+
+    _no = Decision(False, "Everything is forbidden.")
+
+    def authorize(self, attributes: Attributes) -> Decision:
+        return self._no
+
+    def rules(self, user: User, namespace: str) -> Rules:
+        return Rules()
+
+
 class Union:
-    """The first authorizer that allows, allows."""
+    """The first authorizer that allows, allows; before all of them, system:masters may."""
 
     def __init__(self, authorizers: Sequence[Authorizer]) -> None:
         self._authorizers = tuple(authorizers)
 
     def authorize(self, attributes: Attributes) -> Decision:
+        if MASTERS in attributes.user.groups:
+            return YES
         reasons = []
         for authorizer in self._authorizers:
             decision = authorizer.authorize(attributes)
             if decision.allowed:
                 return decision
-            reasons.append(decision.reason)
-        return Decision(False, ", ".join(filter(None, reasons)))
+            if decision.reason:
+                reasons.append(decision.reason)
+        return Decision(False, "\n".join(reasons)) if reasons else NO_OPINION
 
     def rules(self, user: User, namespace: str) -> Rules:
         found = [one.rules(user, namespace) for one in self._authorizers]
@@ -89,50 +115,85 @@ class Union:
             tuple(rule for one in found for rule in one.resource_rules),
             tuple(rule for one in found for rule in one.non_resource_rules),
             any(one.incomplete for one in found),
+            aggregate([one.error for one in found if one.error]),
         )
 
 
-def authorizer(modes: Sequence[str]) -> Authorizer:
-    """The authorizer of `--authorization-mode`; ValueError for a mode that there is not (yet)."""
-    for mode in modes:
-        if mode not in MODES:
-            known = ", ".join(MODES)
-            raise ValueError(f"authorization mode {mode!r} is not supported (supported: {known})")
-    if not modes:
-        raise ValueError("at least one authorization mode must be given")
-    return Union([AlwaysAllow() for _ in modes]) if len(modes) > 1 else AlwaysAllow()
+def aggregate(errors: Sequence[str]) -> str:
+    """Several errors as one text. Source: k8s.io/apimachinery/pkg/util/errors."""
+    unique = list(dict.fromkeys(errors))
+    return unique[0] if len(unique) == 1 else f"[{', '.join(unique)}]" if unique else ""
 
 
 def attributes_of(info: RequestInfo, user: User) -> Attributes:
+    """What a request asks for.
+
+    A list limited to one name asks for that name, and a namespace is within itself.
+    """
     resource = info.resource
     if resource is None:
         return Attributes(user, info.verb, path=info.path)
+    namespace, name = info.namespace, info.name
+    if name and resource is NAMESPACES:
+        namespace = name
+    fields: tuple[FieldTerm, ...] = ()
+    if info.field_selector and info.verb in _SELECTING:
+        fields = field_terms(info.field_selector)
+        if not name and info.verb != "deletecollection":
+            name = exact_name(fields)
     return Attributes(
-        user, info.verb, info.namespace, resource.group, resource.version, resource.plural,
-        info.subresource, info.name,
+        user, info.verb, namespace, resource.group, resource.version, resource.plural,
+        info.subresource, name, "", fields,
     )  # fmt: skip
+
+
+def field_terms(selector: str) -> tuple[FieldTerm, ...]:
+    """A selector's conditions; none when it can't be read: whoever serves the request says why."""
+    try:
+        return parse_field_selector(selector).terms
+    except ValueError:
+        return ()
+
+
+def exact_name(fields: Sequence[FieldTerm]) -> str:
+    """The one name a selector leaves over, or ""."""
+    for one in fields:
+        if one.field == "metadata.name" and one.equal:
+            return one.value if is_segment(one.value) else ""
+    return ""
+
+
+def is_segment(name: str) -> bool:
+    """Whether a name can stand in a path."""
+    return bool(name) and name not in (".", "..") and "/" not in name and "%" not in name
 
 
 def denied(attributes: Attributes, reason: str) -> ApiError:
     """403 as upstream words it."""
     asked = attributes
+    who = f"User {go_quote(asked.user.name)} cannot {asked.verb}"
     if asked.path:
-        message = f'User "{asked.user.name}" cannot {asked.verb} path "{asked.path}"'
-        message = f"forbidden: {message}"
+        message = f"forbidden: {who} path {go_quote(asked.path)}"
         return status_error("Forbidden", _because(message, reason), details={})
     what = f"{asked.resource}/{asked.subresource}" if asked.subresource else asked.resource
-    where = f'in the namespace "{asked.namespace}"' if asked.namespace else "at the cluster scope"
-    qualified = f"{asked.resource}.{asked.group}" if asked.group else asked.resource
-    subject = (
-        f'{qualified} "{asked.name}" is forbidden' if asked.name else f"{qualified} is forbidden"
+    where = (
+        f"in the namespace {go_quote(asked.namespace)}"
+        if asked.namespace
+        else "at the cluster scope"
     )
-    message = (
-        f'{subject}: User "{asked.user.name}" cannot {asked.verb} resource "{what}" '
-        f'in API group "{asked.group}" {where}'
-    )
-    details = {"name": asked.name, "group": asked.group, "kind": asked.resource}
+    message = f"{who} resource {go_quote(what)} in API group {go_quote(asked.group)} {where}"
+    return forbidden(asked.group, asked.resource, asked.name, _because(message, reason))
+
+
+def forbidden(group: str, resource: str, name: str, message: str) -> ApiError:
+    """403 about an object. Source: apierrors.NewForbidden."""
+    qualified = f"{resource}.{group}" if group else resource
+    subject = f"{qualified} {go_quote(name)}" if name else qualified
+    details = {"name": name, "group": group, "kind": resource}
     return status_error(
-        "Forbidden", _because(message, reason), details={k: v for k, v in details.items() if v}
+        "Forbidden",
+        f"{subject} is forbidden: {message}",
+        details={key: value for key, value in details.items() if value},
     )
 
 

@@ -116,7 +116,8 @@ def parse_resource(
         verb = _collection_verb(method, resource, namespace)
         if verb == "list" and (watching or is_true(query.get("watch"))):
             verb = "watch"
-    return RequestInfo(verb, path, resource, namespace, name, subresource)
+    selector = query.get("fieldSelector", "") if query else ""
+    return RequestInfo(verb, path, resource, namespace, name, subresource, selector)
 
 
 def _collection_verb(method: str, resource: Resource, namespace: str) -> str:

@@ -41,6 +41,8 @@ _SEEN_BEFORE_ANSWERED = frozenset(
     (
         "namespaces", "serviceaccounts", "priorityclasses", "services", "storageclasses",
         "runtimeclasses", "ingressclasses", "resourcequotas", "limitranges",
+        # A right that is given or taken counts for the next request.
+        "roles", "rolebindings", "clusterroles", "clusterrolebindings",
     )
 )  # fmt: skip
 

@@ -5,16 +5,22 @@ from __future__ import annotations
 import pytest
 
 from apiserver.authz.authorizer import (
+    MASTERS,
     AlwaysAllow,
+    AlwaysDeny,
     Attributes,
     Decision,
     Rules,
     Union,
+    aggregate,
     attributes_of,
-    authorizer,
     denied,
 )
+from apiserver.authz.modes import authorizer
+from apiserver.authz.rbac import Policy
 from apiserver.request import RequestInfo, User
+from apiserver.storage.cache import no_fields
+from apiserver.storage.window import ResourceWindow
 from wherry.api.scheme import BY_PLURAL
 
 JANE = User("jane")
@@ -28,20 +34,70 @@ class Never:
         return Rules(incomplete=True)
 
 
-def test_always_allow() -> None:
-    assert authorizer(["AlwaysAllow"]).authorize(Attributes(JANE, "get")).allowed
+def no_policy() -> Policy:
+    return Policy(lambda resource: ResourceWindow(resource, no_fields))
 
 
-@pytest.mark.parametrize("modes", [["RBAC"], ["AlwaysAllow", "Nope"], []])
-def test_unknown_modes_are_refused(modes: list[str]) -> None:
+def test_always_allow_and_always_deny() -> None:
+    asked = Attributes(JANE, "get")
+    assert authorizer(["AlwaysAllow"], no_policy()).authorize(asked).allowed
+    assert authorizer(["AlwaysDeny"], no_policy()).authorize(asked) == Decision(
+        False, "Everything is forbidden."
+    )
+    assert AlwaysDeny().rules(JANE, "ns") == Rules()
+
+
+@pytest.mark.parametrize("modes", [["Nope"], ["AlwaysAllow", "Nope"], ["RBAC", "RBAC"], []])
+def test_modes_that_make_no_sense_are_refused(modes: list[str]) -> None:
     with pytest.raises(ValueError, match="authorization mode"):
-        authorizer(modes)
+        authorizer(modes, no_policy())
 
 
 def test_the_first_that_allows_allows() -> None:
     asked = Attributes(JANE, "get")
     assert Union([Never(), AlwaysAllow()]).authorize(asked).allowed
-    assert Union([Never(), Never()]).authorize(asked) == Decision(False, "never, never")
+    assert Union([Never(), Never()]).authorize(asked) == Decision(False, "never\nnever")
+
+
+def test_masters_may_do_everything_whatever_the_modes() -> None:
+    root = User("root", groups=(MASTERS,))
+    assert Union([AlwaysDeny()]).authorize(Attributes(root, "delete", resource="nodes")) == (
+        Decision(True)
+    )
+
+
+def test_errors_are_told_once() -> None:
+    assert aggregate([]) == ""
+    assert aggregate(["a", "a"]) == "a"
+    assert aggregate(["a", "b", "a"]) == "[a, b]"
+
+
+PODS = BY_PLURAL["", "v1", "pods"]
+SPACES = BY_PLURAL["", "v1", "namespaces"]
+
+
+@pytest.mark.parametrize(
+    ("info", "namespace", "name"),
+    [
+        (RequestInfo("get", "", PODS, "ns", "p"), "ns", "p"),
+        (RequestInfo("list", "", PODS, "ns", field_selector="metadata.name=p"), "ns", "p"),
+        (RequestInfo("watch", "", PODS, "ns", field_selector="metadata.name=p"), "ns", "p"),
+        (RequestInfo("list", "", PODS, "ns", field_selector="metadata.name!=p"), "ns", ""),
+        (RequestInfo("list", "", PODS, "ns", field_selector="metadata.name=a/b"), "ns", ""),
+        (RequestInfo("list", "", PODS, "ns", field_selector="nonsense"), "ns", ""),
+        (
+            RequestInfo("deletecollection", "", PODS, "ns", field_selector="metadata.name=p"),
+            "ns",
+            "",
+        ),
+        (RequestInfo("get", "", SPACES, "", "ns"), "ns", "ns"),
+        (RequestInfo("update", "", SPACES, "", "ns", "finalize"), "ns", "ns"),
+        (RequestInfo("list", "", SPACES), "", ""),
+    ],
+)
+def test_what_a_request_asks_for(info: RequestInfo, namespace: str, name: str) -> None:
+    asked = attributes_of(info, JANE)
+    assert (asked.namespace, asked.name) == (namespace, name)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,34 @@
+"""The authorizers of `--authorization-mode`, put together.
+
+Source: pkg/kubeapiserver/authorizer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from apiserver.authz.authorizer import AlwaysAllow, AlwaysDeny, Authorizer, Union
+from apiserver.authz.rbac import Policy, Rbac
+
+MODES: Final = ("RBAC", "AlwaysAllow", "AlwaysDeny")
+
+
+def authorizer(modes: Sequence[str], policy: Policy) -> Authorizer:
+    """The authorizer of these modes, asked in this order; ValueError for a mode that there is not."""
+    for mode in modes:
+        if mode not in MODES:
+            known = ", ".join(MODES)
+            raise ValueError(f"authorization mode {mode!r} is not supported (supported: {known})")
+    if not modes:
+        raise ValueError("at least one authorization mode must be given")
+    if len(set(modes)) != len(modes):
+        raise ValueError(f"authorization modes {', '.join(modes)}: one is given more than once")
+    if tuple(modes) == ("AlwaysAllow",):
+        return AlwaysAllow()
+    makers: dict[str, Callable[[], Authorizer]] = {
+        "RBAC": lambda: Rbac(policy),
+        "AlwaysAllow": AlwaysAllow,
+        "AlwaysDeny": AlwaysDeny,
+    }
+    return Union([makers[mode]() for mode in modes])
