@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from apiserver.audit.config import AuditConfig, audit_config, audit_flags
 from apiserver.version import GIT_VERSION
 from wherry.daemon.flags import Flags
 
@@ -73,6 +74,7 @@ class KubeletConfig:
 class AdmissionConfig:
     enable: tuple[str, ...]
     disable: tuple[str, ...]
+    config_file: Path | None
     not_ready_toleration_seconds: int
     unreachable_toleration_seconds: int
 
@@ -84,6 +86,7 @@ class Config:
     auth: AuthConfig
     kubelet: KubeletConfig
     admission: AdmissionConfig
+    audit: AuditConfig
     service_networks: tuple[IpNetwork, ...]
     node_ports: tuple[int, int]
     event_ttl_seconds: int
@@ -95,6 +98,7 @@ def flags() -> Flags:
     declared = Flags("wherry-apiserver", "The API of a Wherry cluster.", version=GIT_VERSION)
     _serving_flags(declared)
     _auth_flags(declared)
+    audit_flags(declared)
     declared.texts("--etcd-servers", help="etcd endpoints, scheme://host:port")
     declared.text("--etcd-cafile", help="certificate authority of etcd")
     declared.text("--etcd-certfile", help="client certificate for etcd")
@@ -113,6 +117,7 @@ def flags() -> Flags:
     )
     declared.texts("--enable-admission-plugins", help="plug-ins to run beside the default ones")
     declared.texts("--disable-admission-plugins", help="default plug-ins not to run")
+    declared.text("--admission-control-config-file", help="AdmissionConfiguration of plug-ins")
     declared.integer("--default-not-ready-toleration-seconds", 300, "for pods that do not say")
     declared.integer("--default-unreachable-toleration-seconds", 300, "for pods that do not say")
     declared.duration("--event-ttl", 3600.0, "how long events are kept")
@@ -165,6 +170,7 @@ def config(values: Namespace) -> Config:
         ),
         serving=_serving(values),
         auth=_auth(values),
+        audit=_audit(values),
         kubelet=KubeletConfig(
             client_certificate=_path(values.kubelet_client_certificate),
             client_key=_path(values.kubelet_client_key),
@@ -174,6 +180,7 @@ def config(values: Namespace) -> Config:
         admission=AdmissionConfig(
             enable=tuple(values.enable_admission_plugins),
             disable=tuple(values.disable_admission_plugins),
+            config_file=_path(values.admission_control_config_file),
             not_ready_toleration_seconds=values.default_not_ready_toleration_seconds,
             unreachable_toleration_seconds=values.default_unreachable_toleration_seconds,
         ),
@@ -203,6 +210,13 @@ def _serving(values: Namespace) -> ServingConfig:
         client_ca_file=_path(values.client_ca_file),
         shutdown_seconds=values.shutdown_delay_duration,
     )
+
+
+def _audit(values: Namespace) -> AuditConfig:
+    try:
+        return audit_config(values)
+    except ValueError as error:
+        raise BadFlag(str(error)) from error
 
 
 def _auth(values: Namespace) -> AuthConfig:

@@ -16,8 +16,12 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry, Histogram
 
 from apiserver import store_metrics
-from apiserver.admission.chain import Chain, Settings, plugins
+from apiserver.admission import configuration
+from apiserver.admission.chain import ALL_NAMES, Chain, Settings, chosen, plugins
+from apiserver.admission.interface import Plugin
 from apiserver.admission.resource_quota import ResourceQuota
+from apiserver.audit.auditor import Auditor
+from apiserver.audit.make import make_auditor
 from apiserver.authn import credentials
 from apiserver.authn.certificates import ClientAuthorities
 from apiserver.authn.credentials import Credentials, checked
@@ -25,6 +29,7 @@ from apiserver.authz.authorizer import Authorizer
 from apiserver.authz.modes import authorizer
 from apiserver.authz.rbac import Policy
 from apiserver.bootstrap import Bootstrap
+from apiserver.bootstrap_policy.keeper import DefaultRoles
 from apiserver.config import Config
 from apiserver.discovery.openapi_service import OpenApi
 from apiserver.discovery.service import Discovery
@@ -80,6 +85,7 @@ class Store:
     chain: Chain
     ledger: Ledger | None  # without the plug-in ResourceQuota nothing is counted
     allowed: Authorizer
+    roles: DefaultRoles
 
 
 class Server:
@@ -101,6 +107,7 @@ class Server:
         )
         tls = serving_tls(config.serving, self._service_ip, authorities)
         sock = listening_socket(config.serving)
+        auditor = self._auditor()
         storage = self._storage()
         try:
             store = self._store(storage)
@@ -108,7 +115,7 @@ class Server:
             bootstrap = self._bootstrap(store.registry)
             discovery = Discovery(RESOURCES, self._public_address)
             responder = Responder()
-            rooms = self._rooms(store, gate, discovery, known)
+            rooms = self._rooms(store, gate, discovery, known, auditor)
             dispatcher = Dispatcher(rooms, responder, RequestMetrics(self._metrics))
             pages = self._pages(store, bootstrap, discovery, known)
             app = Front(build(dispatcher, gate, pages), dispatcher)
@@ -116,6 +123,15 @@ class Server:
             await self._serve(http, sock, store, bootstrap, tls)
         finally:
             await storage.close()
+            if auditor is not None:
+                await auditor.close()
+
+    def _auditor(self) -> Auditor | None:
+        auditor = checked("--audit-policy-file", lambda: make_auditor(self._config.audit))
+        if auditor is not None:
+            auditor.register(self._metrics)
+            auditor.start()
+        return auditor
 
     async def _serve(
         self,
@@ -134,6 +150,7 @@ class Server:
             group.create_task(tls.run(self._clock))
             group.create_task(watch_status(store.storage, self._calls, self._clock))
             group.create_task(bootstrap.run(self._on_ready))
+            group.create_task(store.roles.run(bootstrap.namespaces))
             group.create_task(self._watch_lag())
             serving = group.create_task(http.serve([sock]))
             log.info("serving on https://%s:%d", *sock.getsockname()[:2])
@@ -195,25 +212,30 @@ class Server:
         store_metrics.register(self._metrics, cache, RESOURCES, self._calls)
         modes, policy = self._config.auth.modes, Policy(cache.window)
         allowed = checked("--authorization-mode", lambda: authorizer(modes, policy))
-        admission = self._config.admission
-        settings = Settings(
-            admission.not_ready_toleration_seconds,
-            admission.unreachable_toleration_seconds,
-            allowed,
-        )
-        chosen = checked(
-            "--enable-admission-plugins",
-            lambda: plugins(admission.enable, admission.disable, settings),
-        )
-        chain = Chain(chosen, cache.lister())
+        on = self._plugins(allowed)
+        chain = Chain(on, cache.lister())
         registry = Registry(
             storage, cache, kinds, chain,
             event_seconds=self._config.event_ttl_seconds,
         )  # fmt: skip
         ledger = None
-        if any(one.name == ResourceQuota.name for one in chosen):
+        if any(one.name == ResourceQuota.name for one in on):
             ledger = registry.quota = Ledger(registry, self._clock)
-        return Store(storage, cache, registry, chain, ledger, allowed)
+        roles = DefaultRoles(registry, self._clock)
+        return Store(storage, cache, registry, chain, ledger, allowed, roles)
+
+    def _plugins(self, allowed: Authorizer) -> list[Plugin]:
+        flags = self._config.admission
+        names = checked("--enable-admission-plugins", lambda: chosen(flags.enable, flags.disable))
+        file, what = flags.config_file, "--admission-control-config-file"
+        found = {} if file is None else checked(what, lambda: configuration.read(file, ALL_NAMES))
+        settings = Settings(
+            flags.not_ready_toleration_seconds,
+            flags.unreachable_toleration_seconds,
+            allowed,
+            found,
+        )
+        return checked(what, lambda: plugins(names, settings))
 
     def _bootstrap(self, registry: Registry) -> Bootstrap:
         serving = self._config.serving
@@ -229,7 +251,14 @@ class Server:
             client_ca=serving.client_ca_file,
         )
 
-    def _rooms(self, store: Store, gate: Gate, discovery: Discovery, known: Credentials) -> Rooms:
+    def _rooms(
+        self,
+        store: Store,
+        gate: Gate,
+        discovery: Discovery,
+        known: Credentials,
+        auditor: Auditor | None,
+    ) -> Rooms:
         auth, registry = self._config.auth, store.registry
         issuer = None
         if known.signing is not None:
@@ -247,7 +276,7 @@ class Server:
             ReviewEndpoints(gate.authorizer),
             ComponentEndpoints(store.storage, self._clock),
         )
-        return Rooms(gate, AllHandlers(registry, store.storage), discovery, table)
+        return Rooms(gate, AllHandlers(registry, store.storage), discovery, table, auditor)
 
     def _pages(
         self, store: Store, bootstrap: Bootstrap, discovery: Discovery, known: Credentials
@@ -258,6 +287,7 @@ class Server:
             "etcd": _etcd_check(store.storage, self._config.etcd.servers),
             "informer-sync": _set_check(store.cache.ready, "the cache is not filled yet"),
             "poststarthook/bootstrap-controller": _set_check(bootstrap.done, "not finished"),
+            "poststarthook/rbac/bootstrap-roles": _set_check(store.roles.done, "not finished"),
             "shutdown": self._shutdown_check,
         }
         return Pages(

@@ -8,6 +8,7 @@ Source: pkg/kubeapiserver/options/plugins.go.
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,11 +16,14 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from apiserver.admission.certificate_subject import CertificateSubjectRestriction
+from apiserver.admission.configuration import BadConfiguration
 from apiserver.admission.default_ingress_class import DefaultIngressClass
 from apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
 from apiserver.admission.interface import Attributes, Lister, Operation, Plugin
 from apiserver.admission.limit_ranger import LimitRanger
 from apiserver.admission.namespace_lifecycle import NamespaceLifecycle
+from apiserver.admission.pod_security.configuration import pod_security_configuration
+from apiserver.admission.pod_security.plugin import PodSecurity
 from apiserver.admission.priority import Priority
 from apiserver.admission.resource_quota import ResourceQuota
 from apiserver.admission.runtime_class import RuntimeClass
@@ -30,6 +34,8 @@ from apiserver.admission.taint_nodes import TaintNodesByCondition
 from apiserver.authz.authorizer import AlwaysAllow, Authorizer
 from apiserver.request import RequestContext
 from wherry.api.scheme import Resource
+
+log = logging.getLogger(__name__)
 
 Ask = Callable[[Attributes, Lister], None]
 
@@ -54,6 +60,9 @@ PLUGINS: Final[Mapping[str, Callable[[Settings], Plugin]]] = MappingProxyType(
         "LimitRanger": lambda settings: LimitRanger(),
         "ServiceAccount": lambda settings: ServiceAccount(random.Random()),
         "TaintNodesByCondition": lambda settings: TaintNodesByCondition(),
+        "PodSecurity": lambda settings: PodSecurity(
+            pod_security_configuration(settings.configurations.get("PodSecurity"))
+        ),
         "Priority": lambda settings: Priority(),
         "DefaultTolerationSeconds": lambda settings: DefaultTolerationSeconds(
             settings.not_ready_toleration_seconds, settings.unreachable_toleration_seconds
@@ -74,6 +83,9 @@ NOT_HERE: Final = (
     "PodResizeValidator", "MutatingAdmissionPolicy", "MutatingAdmissionWebhook",
     "ValidatingAdmissionPolicy", "ValidatingAdmissionWebhook",
 )  # fmt: skip
+# Not run by default, and not part of Wherry.
+NEVER_HERE: Final = ("ImagePolicyWebhook",)
+ALL_NAMES: Final = frozenset((*PLUGINS, *NOT_HERE, *NEVER_HERE))
 
 
 class Chain:
@@ -131,14 +143,30 @@ class Chain:
         )
 
 
-def plugins(enable: Sequence[str], disable: Sequence[str], settings: Settings) -> list[Plugin]:
-    """The plug-ins of --enable-admission-plugins and --disable-admission-plugins."""
+def chosen(enable: Sequence[str], disable: Sequence[str]) -> list[str]:
+    """Which plug-ins --enable-admission-plugins and --disable-admission-plugins leave on."""
     both = sorted(set(enable) & set(disable))
     if both:
         raise ValueError(f"{', '.join(both)} in both --enable- and --disable-admission-plugins")
     for name in (*enable, *disable):
-        if name not in PLUGINS and name not in NOT_HERE:
+        if name not in ALL_NAMES:
             known = ", ".join((*PLUGINS, *NOT_HERE))
             raise ValueError(f"admission plugin {name!r} is not known (known: {known})")
+    for name in enable:
+        if name in NEVER_HERE:
+            raise ValueError(f"admission plugin {name} is not part of Wherry")
+        if name in NOT_HERE:
+            log.warning("admission plugin %s is enabled, but Wherry does not run it yet", name)
     off = (OFF_BY_DEFAULT - set(enable)) | set(disable)
-    return [make(settings) for name, make in PLUGINS.items() if name not in off]
+    return [name for name in PLUGINS if name not in off]
+
+
+def plugins(names: Sequence[str], settings: Settings) -> list[Plugin]:
+    """These plug-ins, configured. BadConfiguration."""
+    made = []
+    for name in names:
+        try:
+            made.append(PLUGINS[name](settings))
+        except BadConfiguration as error:
+            raise BadConfiguration(f"{name}: {error}") from error
+    return made

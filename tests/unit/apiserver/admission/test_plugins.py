@@ -9,9 +9,17 @@ from typing import Any
 import pytest
 
 from apiserver.admission.attributes import NAMESPACES, NODES, PODS, PRIORITY_CLASSES
-from apiserver.admission.chain import PLUGINS, Chain, Settings, plugins
+from apiserver.admission.chain import (
+    NOT_HERE,
+    OFF_BY_DEFAULT,
+    PLUGINS,
+    Chain,
+    Settings,
+    chosen,
+    plugins,
+)
 from apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
-from apiserver.admission.interface import Attributes
+from apiserver.admission.interface import Attributes, Lister, Plugin
 from apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from apiserver.admission.priority import Priority
 from apiserver.admission.service_account import ServiceAccount
@@ -56,7 +64,7 @@ def pod(**spec: Any) -> Tree:
 
 
 def namespace(name: str, phase: str = "Active") -> tuple[str, Tree]:
-    return "namespaces", {"metadata": {"name": name}, "status": {"phase": phase}}
+    return "namespaces", {"metadata": {"name": name, "labels": {}}, "status": {"phase": phase}}
 
 
 def account(name: str = "default", **fields: Any) -> tuple[str, Tree]:
@@ -321,24 +329,35 @@ class TestTaintNodes:
 
 
 class TestChain:
-    def test_all_are_on_by_default_in_upstreams_order(self) -> None:
-        assert [one.name for one in plugins([], [], Settings())] == list(PLUGINS)
+    def test_default_ones_are_on_in_upstreams_order(self) -> None:
+        assert chosen([], []) == [name for name in PLUGINS if name not in OFF_BY_DEFAULT]
+        assert [one.name for one in plugins(list(PLUGINS), Settings())] == list(PLUGINS)
 
-    def test_disabling(self) -> None:
-        names = [one.name for one in plugins([], ["Priority"], Settings())]
-        assert names == [name for name in PLUGINS if name != "Priority"]
+    def test_switching_one_off_or_on(self) -> None:
+        assert chosen([], ["Priority"]) == [name for name in chosen([], []) if name != "Priority"]
+        for name in OFF_BY_DEFAULT:
+            assert name in chosen([name], [])
+
+    @pytest.mark.parametrize("name", NOT_HERE)
+    def test_names_of_what_is_not_here_yet_are_understood(self, name: str) -> None:
+        assert chosen([name], []) == chosen([], [name]) == chosen([], [])
 
     @pytest.mark.parametrize(
         ("enable", "disable"),
-        [(["Nope"], []), ([], ["Nope"]), (["Priority"], ["Priority"])],
+        [
+            (["Nope"], []),
+            ([], ["Nope"]),
+            (["Priority"], ["Priority"]),
+            (["ImagePolicyWebhook"], []),
+        ],
     )
     def test_nonsense(self, enable: list[str], disable: list[str]) -> None:
-        with pytest.raises(ValueError, match=r"Nope|both"):
-            plugins(enable, disable, Settings())
+        with pytest.raises(ValueError, match=r"Nope|both|not part of Wherry"):
+            chosen(enable, disable)
 
     def test_a_pod_through_all_of_them(self) -> None:
         objects = Objects(namespace("ns"), account())
-        chain = Chain(plugins([], [], Settings(1, 2)), objects)
+        chain = Chain(plugins(chosen([], []), Settings(1, 2)), objects)
         attributes = write("CREATE", PODS, pod())
         chain.admit(attributes)
         chain.validate(attributes)
@@ -347,3 +366,32 @@ class TestChain:
             1,
             2,
         ]
+
+    def test_only_those_are_asked_that_speak_of_the_resource(self) -> None:
+        asked: list[str] = []
+
+        class OfNodes(Plugin):
+            name = "OfNodes"
+            about = frozenset({NODES})
+
+            def admit(self, attributes: Attributes, lister: Lister) -> None:
+                asked.append(f"admit {attributes.resource.plural}")
+
+        class OfAll(Plugin):
+            name = "OfAll"
+
+            def validate(self, attributes: Attributes, lister: Lister) -> None:
+                asked.append(f"validate {attributes.resource.plural}")
+
+        chain = Chain([OfNodes(), OfAll()], Objects())
+        for attributes in (write("CREATE", PODS, pod()), write("CREATE", NODES, pod())):
+            chain.admit(attributes)
+            chain.validate(attributes)
+        assert asked == ["validate pods", "admit nodes", "validate nodes"]
+
+    def test_warnings_are_said_once(self) -> None:
+        attributes = write("CREATE", PODS, pod())
+        attributes.warn("careful")
+        attributes.warn("careful")
+        attributes.annotate("a", "b")
+        assert (attributes.warnings, attributes.annotations) == (["careful"], {"a": "b"})

@@ -1,0 +1,7 @@
+"""PodSecurity: what pods of a namespace may do, by the level its labels name.
+
+`levels` reads labels, `baseline` and `restricted` are the checks, `standards` says which of them hold in
+which version, `plugin` asks them. All but the plug-in is pure.
+
+Source: k8s.io/pod-security-admission.
+"""

@@ -1,0 +1,285 @@
+"""The plug-in: refuses pods, warns about pods and what makes pods, and checks namespaces' labels.
+
+A pod in a namespace that says nothing costs one look at the namespace's labels.
+
+Source: k8s.io/pod-security-admission/admission/admission.go.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from apiserver.admission.attributes import NAMESPACES, PODS, refuse
+from apiserver.admission.interface import Attributes, Lister, Plugin
+from apiserver.admission.pod_security.configuration import PodSecurityConfiguration
+from apiserver.admission.pod_security.levels import (
+    MODES,
+    PREFIX,
+    PRIVILEGED,
+    Policy,
+    Standard,
+    policy_of,
+    strictness,
+)
+from apiserver.admission.pod_security.standards import details, reasons, violations
+from apiserver.admission.pod_security.words import Tree, Violation
+from wherry.api.errors import FieldError, go_quote, invalid_object, status_error
+from wherry.api.scheme import BY_PLURAL, Resource
+
+# When a namespace becomes stricter, so many of its pods are looked at, for so long.
+PODS_CHECKED_MAX: Final = 3000
+CHECK_SECONDS_MAX: Final = 0.25  # upstream takes up to a second, but not from everybody else
+
+_IGNORED: Final = frozenset(
+    {"exec", "attach", "binding", "eviction", "log", "portforward", "proxy", "status"}
+)
+_TEMPLATES: Final[Mapping[Resource, tuple[str, ...]]] = {
+    BY_PLURAL["", "v1", "podtemplates"]: ("template",),
+    BY_PLURAL["batch", "v1", "cronjobs"]: ("spec", "jobTemplate", "spec", "template"),
+    **{
+        BY_PLURAL[group, "v1", plural]: ("spec", "template")
+        for group, plural in (
+            ("", "replicationcontrollers"),
+            ("apps", "replicasets"),
+            ("apps", "deployments"),
+            ("apps", "statefulsets"),
+            ("apps", "daemonsets"),
+            ("batch", "jobs"),
+        )
+    },
+}
+_SECCOMP_PREFIX: Final = "container.seccomp.security.alpha.kubernetes.io/"
+_NOTHING: Final[Mapping[str, Any]] = {}
+_PRIVILEGED_POLICY: Final = str(Standard())
+
+
+class PodSecurity(Plugin):
+    name = "PodSecurity"
+    about = frozenset({PODS, NAMESPACES, *_TEMPLATES})
+
+    def __init__(
+        self,
+        configuration: PodSecurityConfiguration | None = None,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._configuration = configuration or PodSecurityConfiguration()
+        self._seconds = seconds
+
+    def validate(self, attributes: Attributes, lister: Lister) -> None:
+        tree = attributes.tree
+        if tree is None or attributes.operation not in ("CREATE", "UPDATE"):
+            return
+        if attributes.resource is PODS:
+            self._pod(attributes, tree, lister)
+        elif attributes.subresource:
+            return
+        elif attributes.resource is NAMESPACES:
+            self._namespace(attributes, tree, lister)
+        else:
+            self._maker_of_pods(attributes, tree, lister)
+
+    # --- pods and what makes them ---
+
+    def _pod(self, attributes: Attributes, tree: Tree, lister: Lister) -> None:
+        if attributes.subresource in _IGNORED or self._is_exempt(attributes):
+            return
+        policy, errors = self._policy(attributes, lister)
+        if not errors and policy.is_privileged:
+            attributes.annotate(PREFIX + "enforce-policy", _PRIVILEGED_POLICY)
+            return
+        old = attributes.old
+        if attributes.operation == "UPDATE" and old is not None and not is_significant(tree, old):
+            return
+        spec = tree.get("spec") or _NOTHING
+        self._evaluate(attributes, policy, errors, tree["metadata"], spec, enforce=True)
+
+    def _maker_of_pods(self, attributes: Attributes, tree: Tree, lister: Lister) -> None:
+        """A workload is never refused, but who applies it is told what its pods will meet."""
+        if self._is_exempt(attributes):
+            return
+        policy, errors = self._policy(attributes, lister)
+        if not errors and policy.warn.level == policy.audit.level == PRIVILEGED:
+            return
+        template: Any = tree
+        for field in _TEMPLATES[attributes.resource]:
+            template = template.get(field) or _NOTHING
+        if template:
+            metadata, spec = template.get("metadata") or _NOTHING, template.get("spec") or _NOTHING
+            self._evaluate(attributes, policy, errors, metadata, spec, enforce=False)
+
+    def _is_exempt(self, attributes: Attributes) -> bool:
+        configuration = self._configuration
+        if attributes.namespace in configuration.namespaces:
+            attributes.annotate(PREFIX + "exempt", "namespace")
+            return True
+        if attributes.user.name in configuration.users:
+            attributes.annotate(PREFIX + "exempt", "user")
+            return True
+        return False
+
+    def _policy(self, attributes: Attributes, lister: Lister) -> tuple[Policy, list[FieldError]]:
+        namespace = lister.get(NAMESPACES, "", attributes.namespace)
+        if namespace is None:
+            why = f"failed to lookup namespace {go_quote(attributes.namespace)}"
+            raise status_error("InternalError", f"Internal error occurred: {why}")
+        labels = namespace["metadata"].get("labels") or _NOTHING
+        return policy_of(labels, self._configuration.defaults)
+
+    def _evaluate(
+        self,
+        attributes: Attributes,
+        policy: Policy,
+        errors: list[FieldError],
+        metadata: Tree,
+        spec: Tree,
+        *,
+        enforce: bool,
+    ) -> None:
+        if spec.get("runtimeClassName") in self._configuration.runtime_classes:
+            attributes.annotate(PREFIX + "exempt", "runtimeClass")
+            return
+        if errors:
+            attributes.annotate(PREFIX + "error", f"Failed to parse policy: {_together(errors)}")
+        seen: dict[Standard, tuple[Violation, ...]] = {}
+
+        def found(standard: Standard) -> tuple[Violation, ...]:
+            if standard not in seen:
+                seen[standard] = violations(standard, metadata, spec)
+            return seen[standard]
+
+        if enforce:
+            attributes.annotate(PREFIX + "enforce-policy", str(policy.enforce))
+        if audited := found(policy.audit):
+            words = f'would violate PodSecurity "{policy.audit}": {details(audited)}'
+            attributes.annotate(PREFIX + "audit-violations", words)
+        if enforce and (refused := found(policy.enforce)):
+            raise refuse(attributes, f'violates PodSecurity "{policy.enforce}": {details(refused)}')
+        if warned := found(policy.warn):
+            attributes.warn(f'would violate PodSecurity "{policy.warn}": {details(warned)}')
+
+    # --- namespaces ---
+
+    def _namespace(self, attributes: Attributes, tree: Tree, lister: Lister) -> None:
+        labels: Mapping[str, str] = tree["metadata"].get("labels") or _NOTHING
+        policy, errors = policy_of(labels, self._configuration.defaults)
+        name = tree["metadata"].get("name", "")
+        if attributes.operation == "CREATE" or attributes.old is None:
+            if errors:
+                raise invalid_object("", "Namespace", name, errors)
+            self._warn_exempt(attributes, name, policy, labels)
+            return
+        before = attributes.old["metadata"].get("labels") or _NOTHING
+        if before == labels:
+            return
+        old, old_errors = policy_of(before, self._configuration.defaults)
+        if errors and errors != old_errors:
+            raise invalid_object("", "Namespace", name, errors)
+        if not is_stricter(policy.enforce, old.enforce):
+            return
+        if name in self._configuration.namespaces:
+            self._warn_exempt(attributes, name, policy, labels)
+            return
+        for text in self._check_pods(name, policy.enforce, lister):
+            attributes.warn(text)
+
+    def _warn_exempt(
+        self, attributes: Attributes, name: str, policy: Policy, labels: Mapping[str, str]
+    ) -> None:
+        """Labels on an exempt namespace do nothing: say so."""
+        defaults = self._configuration.defaults
+        if name not in self._configuration.namespaces:
+            return
+        if policy.is_privileged or policy == defaults:
+            return
+        said = ", ".join(
+            f"{mode}={standard}"
+            for mode, standard in zip(MODES, policy, strict=True)
+            if standard.level != PRIVILEGED
+            and (PREFIX + mode in labels or f"{PREFIX}{mode}-version" in labels)
+        )
+        words = f"is exempt from Pod Security, and the policy ({said}) will be ignored"
+        attributes.warn(f'namespace "{name}" {words}')
+
+    def _check_pods(self, namespace: str, standard: Standard, lister: Lister) -> list[str]:
+        """What the pods that run already would not be let in for."""
+        deadline = self._seconds() + CHECK_SECONDS_MAX
+        exempt = self._configuration.runtime_classes
+        pods = _one_of_each_first(
+            pod
+            for pod in lister.list(PODS, namespace)
+            if pod["spec"].get("runtimeClassName") not in exempt
+        )
+        names: dict[str, list[str]] = {}
+        checked = 0
+        for pod in pods[:PODS_CHECKED_MAX]:
+            checked += 1
+            if found := violations(standard, pod["metadata"], pod["spec"]):
+                names.setdefault(reasons(found), []).append(pod["metadata"]["name"])
+            if self._seconds() > deadline:
+                break
+        told = []
+        if checked < len(pods):
+            words = f"the first {checked} of {len(pods)} existing pods"
+            told.append(f"new PodSecurity enforce level only checked against {words}")
+        if names:
+            words = f'violate the new PodSecurity enforce level "{standard}"'
+            told.append(f'existing pods in namespace "{namespace}" {words}')
+        return told + sorted(_pods(found) + f": {reason}" for reason, found in names.items())
+
+
+def is_stricter(new: Standard, old: Standard) -> bool:
+    """Whether pods that the old one let in may not be let in by the new one."""
+    if new == old or new.level == PRIVILEGED:
+        return False
+    return new.version != old.version or strictness(new.level) > strictness(old.level)
+
+
+def is_significant(pod: Tree, old: Tree) -> bool:
+    """Whether an update of a pod changes something that checks look at."""
+    notes = pod["metadata"].get("annotations") or _NOTHING
+    old_notes = old["metadata"].get("annotations") or _NOTHING
+
+    def differs(container: Tree, before: Tree) -> bool:
+        if container.get("image") != before.get("image"):
+            return True
+        key = _SECCOMP_PREFIX + container.get("name", "")
+        return notes.get(key) != old_notes.get(key)
+
+    spec, before = pod["spec"], old["spec"]
+    for field in ("containers", "initContainers"):
+        now, then = spec.get(field) or (), before.get(field) or ()
+        if len(now) != len(then) or any(map(differs, now, then)):
+            return True
+    known = {one["name"]: one for one in before.get("ephemeralContainers") or ()}
+    return any(
+        one["name"] not in known or differs(one, known[one["name"]])
+        for one in spec.get("ephemeralContainers") or ()
+    )
+
+
+def _one_of_each_first(pods: Iterable[Tree]) -> list[Tree]:
+    """One pod of each controller before the others of the same: they are mostly alike."""
+    first: list[Tree] = []
+    rest: list[Tree] = []
+    seen: set[str] = set()
+    for pod in pods:
+        owners = pod["metadata"].get("ownerReferences") or ()
+        owner = next((one["uid"] for one in owners if one.get("controller")), "")
+        (rest if owner in seen else first).append(pod)
+        if owner:
+            seen.add(owner)
+    return first + rest
+
+
+def _pods(names: list[str]) -> str:
+    others = len(names) - 1
+    if not others:
+        return names[0]
+    return f"{min(names)} (and {others} other pod{'s' if others > 1 else ''})"
+
+
+def _together(errors: list[FieldError]) -> str:
+    texts = [str(error) for error in errors]
+    return texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
