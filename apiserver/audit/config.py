@@ -1,4 +1,4 @@
-"""The audit's flags, as upstream names them, and the auditor they ask for.
+"""The audit's flags, as upstream names them.
 
 Source: k8s.io/apiserver/pkg/server/options/audit.go.
 """
@@ -9,12 +9,7 @@ from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
-from apiserver.audit.auditor import Auditor
-from apiserver.audit.drain import Batching, Drain
-from apiserver.audit.log_file import LogFile, Rotation, Truncation
-from apiserver.audit.policy import PolicyRules, parse_policy
-from apiserver.audit.webhook import Pace, TokenBucket, Webhook
-from apiserver.audit.webhook_config import read_target
+from apiserver.audit.settings import Batching, Rotation, Truncation
 from wherry.daemon.flags import Flags
 
 MODES = ("batch", "blocking", "blocking-strict")
@@ -145,36 +140,3 @@ def _backend(values: Namespace, name: str) -> BackendConfig:
         mode=mode, batching=batching, throttle_per_second=per_second, throttle_burst=burst,
         truncation=truncation,
     )  # fmt: skip
-
-
-def make_auditor(config: AuditConfig) -> Auditor | None:
-    """The auditor, its files opened; None when nothing is asked for. ValueError, OSError."""
-    if config.policy_file is None:
-        return None
-    rules = read_policy(config.policy_file)
-    drains: list[tuple[Drain, str]] = []
-    if config.log_path:
-        legacy, log = config.log_format == "legacy", config.log
-        file = LogFile(config.log_path, config.rotation, legacy=legacy, truncation=log.truncation)
-        file.open()
-        drains.append((Drain(LOG, file, log.batching), log.mode))
-    if config.webhook_config_file is not None:
-        webhook = config.webhook
-        rate = webhook.throttle_per_second
-        bucket = TokenBucket(rate, webhook.throttle_burst) if rate else None
-        pace = Pace(config.webhook_backoff_seconds, bucket)
-        target = read_target(config.webhook_config_file)
-        sender = Webhook(target, pace, webhook.truncation)
-        drains.append((Drain(WEBHOOK, sender, webhook.batching), webhook.mode))
-    if not drains:
-        return None
-    strict = [drain for drain, mode in drains if mode == "blocking-strict"]
-    return Auditor(rules, [drain for drain, _ in drains], strict)
-
-
-def read_policy(path: Path) -> PolicyRules:
-    """A policy file. ValueError, OSError."""
-    try:
-        return parse_policy(path.read_text())
-    except ValueError as error:
-        raise ValueError(f"{error}: from file {path}") from error

@@ -11,10 +11,10 @@ import logging
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
 from typing import Protocol
 
 from apiserver.audit.events import Whole
+from apiserver.audit.settings import Batching
 
 log = logging.getLogger(__name__)
 
@@ -39,20 +39,6 @@ class Writer(Protocol):
     def write(self, batch: list[Event]) -> None: ...
 
     def close(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Batching:
-    """How events are gathered.
-
-    buffer_max:   events that may wait; more are lost
-    batch_max:    events written at once
-    wait_seconds: how long a first event waits for others
-    """
-
-    buffer_max: int = 10_000
-    batch_max: int = 400
-    wait_seconds: float = 0.05
 
 
 class Drain:

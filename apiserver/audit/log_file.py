@@ -14,37 +14,19 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from apiserver.audit.drain import Event, WriteFailed
 from apiserver.audit.events import bare, rendered
 from apiserver.audit.legacy import legacy_line
+from apiserver.audit.settings import Rotation, Truncation
 
 STDOUT = "-"
 DEFAULT_MEGABYTES = 100  # lumberjack's, for --audit-log-maxsize=0
 FILE_MODE = 0o600
 _STAMP = "%Y-%m-%dT%H-%M-%S"
 _STAMPED = re.compile(r"-(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d)\.\d{3}$")
-
-
-@dataclass(frozen=True, slots=True)
-class Rotation:
-    """When a file is full and which old ones are kept; 0 = no limit."""
-
-    megabytes_max: int = 0
-    days_max: int = 0
-    files_max: int = 0
-    compress: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Truncation:
-    """What is done with events that are too large: bodies are left out, then the event."""
-
-    event_bytes_max: int
-    batch_bytes_max: int
 
 
 def fitted(batch: Iterable[Event], limits: Truncation | None) -> tuple[list[bytes], int]:

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from apiserver.audit.drain import Event, WriteFailed
-from apiserver.audit.log_file import Truncation, fitted
+from apiserver.audit.log_file import fitted
+from apiserver.audit.settings import Truncation
 from apiserver.audit.webhook_config import Target
 
 ATTEMPTS_MAX = 5

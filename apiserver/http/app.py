@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 import fastapi
@@ -21,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, NoMatchFound
 
 from apiserver.discovery.openapi_service import OpenApi
-from apiserver.http import health
+from apiserver.http import auditing, health
 from apiserver.http.dispatcher import Dispatcher
 from apiserver.http.exchange import Exchange
 from apiserver.http.gate import Gate
@@ -83,7 +82,7 @@ class Front:
     """
 
     def __init__(self, app: FastAPI, dispatcher: Dispatcher) -> None:
-        self._app = app
+        self._app = app if dispatcher.auditor is None else auditing.AuditedPages(app)
         self._dispatcher = dispatcher
         self._trees = ResourceTrees(dispatcher)
 
@@ -98,9 +97,8 @@ def build(dispatcher: Dispatcher, gate: Gate, pages: Pages) -> FastAPI:
 
     async def admitted(request: Request) -> None:
         exchange = Exchange(request.scope, request.receive, dict(request.scope["headers"]))  # type: ignore[arg-type]  # starlette's scope is a MutableMapping
-        asking = gate.user(exchange, datetime.now(UTC))
-        user = gate.impersonated(exchange, asking) or asking
-        gate.authorize(RequestInfo(request.method.lower(), request.url.path), user)
+        info = RequestInfo(request.method.lower(), request.url.path)
+        auditing.admit(gate, dispatcher.auditor, exchange, info)
 
     app = FastAPI(
         openapi_url=None,

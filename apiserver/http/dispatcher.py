@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
+from apiserver.audit.auditor import Auditor
+from apiserver.http import auditing
 from apiserver.http.exchange import ClientGone, Exchange, Receive, Scope, Send
 from apiserver.http.gate import Gate
 from apiserver.http.messages import Messages
@@ -67,6 +69,7 @@ class Rooms:
     discovery: Discovery
     # By (group, plural, subresource); the subresource is "" for kinds that are not stored.
     endpoints: Mapping[tuple[str, str, str], Endpoint]
+    auditor: Auditor | None = None  # nothing is audited
 
 
 class Dispatcher:
@@ -76,30 +79,24 @@ class Dispatcher:
         self._rooms = rooms
         self._responder = responder
         self._metrics = metrics
+        self.auditor = rooms.auditor
         self._tells_all = log.isEnabledFor(logging.DEBUG)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.monotonic()
         exchange = Exchange(scope, receive, dict(scope["headers"]))
-        audit_id = exchange.headers.get(b"audit-id", b"")[:AUDIT_ID_CHARACTERS_MAX]
-        ctx: RequestContext | None = None
-        answer: Answer
-        try:
-            ctx, segments = self._understand(exchange)
-            answer = await self._answer(ctx, exchange, segments)
-        except ApiError as error:
-            answer = error_response(error)
-        except ClientGone:
+        ctx, answer = await self._attempt(exchange)
+        if answer is None:
             return
-        except Exception:  # a bug of ours must be an answer too, and a line in the log
-            audit_id = audit_id or new_uid().encode()
-            log.exception("%s failed", _named(scope, audit_id))
-            answer = error_response(_internal_error())
         info = ctx.info if ctx is not None else None
         warnings = ctx.warnings if ctx is not None else []
         live = info is not None and (info.verb == "watch" or info.subresource in LONG_RUNNING)
         key = key_of(info) if info is not None else NON_RESOURCE
-        audit_id = audit_id or new_uid().encode()
+        record = exchange.record
+        if record is not None:
+            exchange.audit_id = record.audit_id.encode("latin-1")
+            auditing.answered(record, answer, answer.status, live)
+        audit_id = exchange.audit_id or _audit_id(exchange)
         size = 0
         if live:
             self._metrics.streaming(key, +1)
@@ -115,18 +112,43 @@ class Dispatcher:
         finally:
             if live:
                 self._metrics.streaming(key, -1)
+            if record is not None:
+                record.complete(answer.status)
             dry_run = ctx is not None and ctx.dry_run
             seconds = time.monotonic() - started
             self._metrics.count(key, answer.status, dry_run, seconds, size)
             if self._tells_all or (seconds > SLOW_SECONDS and not live):
                 _tell(exchange, ctx, answer.status, seconds, audit_id)
 
+    async def _attempt(self, exchange: Exchange) -> tuple[RequestContext | None, Answer | None]:
+        """What is known of the request, and the answer; none when the client has gone."""
+        ctx: RequestContext | None = None
+        try:
+            ctx, segments = self._understand(exchange)
+            return ctx, await self._answer(ctx, exchange, segments)
+        except ApiError as error:
+            if self.auditor is not None:
+                auditing.refused(self.auditor, exchange, error)
+            return ctx, error_response(error)
+        except ClientGone:
+            if exchange.record is not None:
+                exchange.record.closed_early()
+            return ctx, None
+        except Exception as error:  # a bug of ours must be an answer too, and a line in the log
+            record, exchange.record = exchange.record, None
+            exchange.audit_id = _audit_id(exchange)
+            if record is not None:
+                exchange.audit_id = record.audit_id.encode("latin-1")
+                record.panicked(error)
+            log.exception("%s failed", _named(exchange.scope, exchange.audit_id))
+            return ctx, error_response(_internal_error())
+
     def _understand(self, exchange: Exchange) -> tuple[RequestContext, list[str]]:
         """The request's context; and the path's segments when it is not a resource's."""
         now = datetime.now(UTC)
         scope, headers = exchange.scope, exchange.headers
         gate = self._rooms.gate
-        asking = gate.user(exchange, now)
+        asking = exchange.user = gate.user(exchange, now)
         cut = proxied(scope["raw_path"])
         segments = split_path(scope["raw_path"] if cut is None else cut[0])
         query = parse_query(scope["query_string"])
@@ -137,9 +159,17 @@ class Dispatcher:
             segments = []
         else:
             info = RequestInfo(method.lower(), path)
+        record = None
+        if self.auditor is not None:
+            record = exchange.record = self.auditor.begin(scope, headers, info, asking, now)
         acting_as = gate.impersonated(exchange, asking)
         user = asking if acting_as is None else acting_as
-        gate.authorize(info, user)
+        if record is None:
+            gate.authorize(info, user)
+        else:
+            if acting_as is not None:
+                record.impersonate(acting_as)
+            gate.authorize(info, user, record.annotations)
         ctx = RequestContext(
             info=info,
             user=user,
@@ -150,6 +180,8 @@ class Dispatcher:
             now=now,
             impersonator=None if acting_as is None else asking,
         )
+        if record is not None:
+            ctx.audit_annotations = record.annotations
         return ctx, segments
 
     async def _answer(self, ctx: RequestContext, exchange: Exchange, segments: list[str]) -> Answer:
@@ -176,6 +208,11 @@ class Dispatcher:
             return await self._rooms.handlers.handle(ctx, exchange.body)
         finally:
             self._metrics.inflight_reading -= 1
+
+
+def _audit_id(exchange: Exchange) -> bytes:
+    """What the client calls its request, or a new name for it."""
+    return exchange.headers.get(b"audit-id", b"")[:AUDIT_ID_CHARACTERS_MAX] or new_uid().encode()
 
 
 def is_following(ctx: RequestContext) -> bool:

@@ -11,7 +11,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from apiserver.audit.events import Body, Record
 from apiserver.http.protocol import Connection
+from apiserver.request import User
 from wherry.api.errors import ApiError, status_error
 
 BODY_BYTES_MAX = 3 * 1024 * 1024
@@ -28,11 +30,19 @@ class ClientGone(Exception):
 
 @dataclass(slots=True)
 class Exchange:
-    """A request in progress."""
+    """A request in progress.
+
+    user:   who asks, once that is known
+    record: what the audit notes of it; None when it is not audited
+    audit_id: its name in answer, log and audit, once it has one
+    """
 
     scope: Scope
     receive: Receive
     headers: Mapping[bytes, bytes]
+    user: User | None = None
+    record: Record | None = None
+    audit_id: bytes = b""
 
     @property
     def connection(self) -> Connection:
@@ -45,6 +55,15 @@ class Exchange:
         return query
 
     async def body(self) -> bytes:
+        """The whole body, which the audit may want, too. Errors as `_read`."""
+        whole = await self._read()
+        record = self.record
+        if record is not None and record.wants_request:
+            content_type = self.headers.get(b"content-type", b"").decode("latin-1")
+            record.request = Body(whole, content_type)
+        return whole
+
+    async def _read(self) -> bytes:
         """The whole body. ApiError 413 when it is too large, 408-like 504 when it does not come."""
         declared = self.headers.get(b"content-length")
         if declared is not None and int(declared) > BODY_BYTES_MAX:

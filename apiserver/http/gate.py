@@ -14,6 +14,7 @@ from apiserver.http.exchange import Exchange
 from apiserver.request import RequestInfo, User
 
 # What everybody may ask, as upstream's default roles have it.
+DECISION, REASON = "authorization.k8s.io/decision", "authorization.k8s.io/reason"
 PUBLIC_PATHS = frozenset({"healthz", "livez", "readyz", "version"})
 
 
@@ -55,11 +56,16 @@ class Gate:
                 raise denied(attributes, decision.reason)
         return impersonation.completed(wanted)
 
-    def authorize(self, info: RequestInfo, user: User) -> None:
-        """ApiError 403 when the user may not."""
+    def authorize(self, info: RequestInfo, user: User, notes: dict[str, str] | None = None) -> None:
+        """ApiError 403 when the user may not. `notes` are the audit's: what was decided, and why."""
         if self._always:
+            if notes is not None:
+                notes.update({DECISION: "allow", REASON: ""})
             return
         attributes = attributes_of(info, user)
         decision = self.authorizer.authorize(attributes)
+        if notes is not None:
+            notes[DECISION] = "allow" if decision.allowed else "forbid"
+            notes[REASON] = decision.reason
         if not decision.allowed:
             raise denied(attributes, decision.reason)

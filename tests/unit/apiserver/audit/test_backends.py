@@ -14,9 +14,10 @@ import orjson
 import pytest
 import yaml
 
-from apiserver.audit.drain import Batching, Drain, WriteFailed
+from apiserver.audit.drain import Drain, WriteFailed
 from apiserver.audit.events import TRUNCATED, Body, Whole
-from apiserver.audit.log_file import LogFile, Rotation, Truncation
+from apiserver.audit.log_file import LogFile
+from apiserver.audit.settings import Batching, Rotation, Truncation
 from apiserver.audit.webhook import ATTEMPTS_MAX, Pace, TokenBucket, Webhook
 from apiserver.audit.webhook_config import read_target
 
