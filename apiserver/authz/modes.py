@@ -9,13 +9,19 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from apiserver.authz.authorizer import AlwaysAllow, AlwaysDeny, Authorizer, Union
+from apiserver.authz.node import NodeAuthorizer
 from apiserver.authz.rbac import Policy, Rbac
 
-MODES: Final = ("RBAC", "AlwaysAllow", "AlwaysDeny")
+MODES: Final = ("Node", "RBAC", "AlwaysAllow", "AlwaysDeny")
 
 
-def authorizer(modes: Sequence[str], policy: Policy) -> Authorizer:
-    """The authorizer of these modes, asked in this order; ValueError for a mode that there is not."""
+def authorizer(
+    modes: Sequence[str], policy: Policy, nodes: Callable[[], NodeAuthorizer]
+) -> Authorizer:
+    """The authorizer of these modes, asked in this order; ValueError for a mode that there is not.
+
+    nodes: makes the Node authorizer when it is among them
+    """
     for mode in modes:
         if mode not in MODES:
             known = ", ".join(MODES)
@@ -27,6 +33,7 @@ def authorizer(modes: Sequence[str], policy: Policy) -> Authorizer:
     if tuple(modes) == ("AlwaysAllow",):
         return AlwaysAllow()
     makers: dict[str, Callable[[], Authorizer]] = {
+        "Node": nodes,
         "RBAC": lambda: Rbac(policy),
         "AlwaysAllow": AlwaysAllow,
         "AlwaysDeny": AlwaysDeny,

@@ -17,6 +17,7 @@ from apiserver.authz.authorizer import (
     denied,
 )
 from apiserver.authz.modes import authorizer
+from apiserver.authz.node import NodeAuthorizer
 from apiserver.authz.rbac import Policy
 from apiserver.request import RequestInfo, User
 from apiserver.storage.cache import no_fields
@@ -38,10 +39,14 @@ def no_policy() -> Policy:
     return Policy(lambda resource: ResourceWindow(resource, no_fields))
 
 
+def no_nodes() -> NodeAuthorizer:
+    raise AssertionError("the mode Node is not asked for")
+
+
 def test_always_allow_and_always_deny() -> None:
     asked = Attributes(JANE, "get")
-    assert authorizer(["AlwaysAllow"], no_policy()).authorize(asked).allowed
-    assert authorizer(["AlwaysDeny"], no_policy()).authorize(asked) == Decision(
+    assert authorizer(["AlwaysAllow"], no_policy(), no_nodes).authorize(asked).allowed
+    assert authorizer(["AlwaysDeny"], no_policy(), no_nodes).authorize(asked) == Decision(
         False, "Everything is forbidden."
     )
     assert AlwaysDeny().rules(JANE, "ns") == Rules()
@@ -50,7 +55,7 @@ def test_always_allow_and_always_deny() -> None:
 @pytest.mark.parametrize("modes", [["Nope"], ["AlwaysAllow", "Nope"], ["RBAC", "RBAC"], []])
 def test_modes_that_make_no_sense_are_refused(modes: list[str]) -> None:
     with pytest.raises(ValueError, match="authorization mode"):
-        authorizer(modes, no_policy())
+        authorizer(modes, no_policy(), no_nodes)
 
 
 def test_the_first_that_allows_allows() -> None:
