@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import ssl
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -23,6 +22,7 @@ from wherry.daemon.certificate import self_signed_context
 from wherry.daemon.clock import SystemClock
 from wherry.daemon.health import serve_health
 from wherry.daemon.process import StartError, freeze_after_start, run
+from wherry.daemon.tls import followed_server_context
 
 COMPONENT = "kube-controller-manager"
 
@@ -82,8 +82,16 @@ async def _health(flags: argparse.Namespace, registry: CollectorRegistry) -> Non
     if not flags.secure_port:
         return
     if flags.tls_cert_file:
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(flags.tls_cert_file, flags.tls_private_key_file or None)
+        certificate = Path(flags.tls_cert_file)
+        try:
+            tls = followed_server_context(
+                certificate, Path(flags.tls_private_key_file or certificate)
+            )
+        except (OSError, ValueError) as error:
+            raise StartError(
+                f"cannot use the serving certificate {certificate}: {error}",
+                "check --tls-cert-file and --tls-private-key-file",
+            ) from error
     else:
         tls = await self_signed_context(["localhost", "127.0.0.1"])
     try:

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import os
+import pwd
 from pathlib import Path
 
 
-def write_atomic(path: Path, data: bytes, mode: int) -> None:
-    """Replace `path` in one step; a reader sees the old content or the new, never a part."""
+def write_atomic(path: Path, data: bytes, mode: int, owner: str = "") -> None:
+    """Replace `path` in one step; a reader sees the old content or the new, never a part.
+
+    owner: the user it belongs to; "" = whoever runs this
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, mode)  # whatever the umask took away
+        if owner:
+            entry = pwd.getpwnam(owner)
+            os.fchown(descriptor, entry.pw_uid, entry.pw_gid)
         file.write(data)
     temporary.replace(path)
 
 
-def write_private(path: Path, data: bytes) -> None:
+def write_private(path: Path, data: bytes, owner: str = "") -> None:
     """Only its owner may read it: keys, kubeconfigs, tokens."""
-    write_atomic(path, data, 0o600)
+    write_atomic(path, data, 0o600, owner)
 
 
 def write_public(path: Path, data: bytes) -> None:

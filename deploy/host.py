@@ -14,11 +14,12 @@ from pathlib import Path
 
 from deploy import engine, launch
 from deploy.cleanup import remove_docker_network, remove_pod_network, remove_tree
-from deploy.cluster import ControlPlane, Machine, control_plane, machine, script
+from deploy.cluster import control_plane, machine, script
 from deploy.netns import run
 from deploy.nodes import wait_nodes_ready
-from deploy.pki import ensure_authority
+from deploy.places import ControlPlane, Machine
 from deploy.preflight import Problem, free_port_pair, need_free_port, need_programs, need_root
+from deploy.prepare import prepare, without_root
 from deploy.spec import Plan
 
 PROGRAMS = ("etcd", "nft", "iptables", "conntrack", "ip")
@@ -119,11 +120,16 @@ def up(host: Host, say: Callable[[str], None], timeout_seconds: float) -> None:
             need_programs(("dockerd",))
         need_free_port(host.port, "API server")
         place = replace(host.control_plane(), etcd_port=free_port_pair(2379))
-        daemons = control_plane(place)
+        for folder in (host.config_dir, host.data_dir):
+            folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        place = without_root(place, say)
         node = host.machine(own_engine=own)
-        daemons += machine(node, place, ensure_authority(place.pki))
-        log = host.log_dir / "supervisor.log"
-        launch.start(Plan(daemons, str(host.state)), host.plan_file, log)
+        inventory = prepare(place, (node,))
+        plan = Plan(
+            control_plane(place) + machine(node, place), str(host.state), str(inventory.file),
+            inventory.lifetimes.check,
+        )  # fmt: skip
+        launch.start(plan, host.plan_file, host.log_dir / "supervisor.log")
     launch.wait_ready(Plan.read(host.plan_file), say, timeout_seconds)
     wait_nodes_ready(host.kubeconfig, [host.name], say, timeout_seconds)
 

@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from deploy import engine, launch, netns
 from deploy.cleanup import remove_tree
-from deploy.cluster import ControlPlane, Machine, control_plane, machine
+from deploy.cluster import control_plane, machine
 from deploy.files import write_public
+from deploy.inventory import Lifetimes
 from deploy.nodes import wait_nodes_ready
-from deploy.pki import ensure_authority
+from deploy.places import ControlPlane, Machine
 from deploy.preflight import Problem, need_programs, need_root
+from deploy.prepare import prepare, without_root
 from deploy.spec import Plan
 
 SOCKET_PATH_MAX = 107  # a unix socket's path has room for no more
@@ -80,17 +82,31 @@ class Lab:
             namespace=self.wires.hub,
         )
 
-    def plan(self) -> Plan:
-        place = self.control_plane()
-        daemons = list(control_plane(place))
-        authority = ensure_authority(place.pki)
-        for node in self.machines():
-            daemons += machine(node, place, authority)
-        return Plan(tuple(daemons), str(self.state))
+    @property
+    def plan_file(self) -> Path:
+        return self.directory / "plan.json"
+
+    def make_plan(self, lifetimes: Lifetimes, say: Callable[[str], None]) -> Plan:
+        """Certificates are made; what is to be run is returned."""
+        place = replace(self.control_plane(), lifetimes=lifetimes)
+        place = without_root(place, say)
+        machines = self.machines()
+        inventory = prepare(place, machines)
+        daemons = [*control_plane(place), *(one for m in machines for one in machine(m, place))]
+        return Plan(tuple(daemons), str(self.state), str(inventory.file), lifetimes.check)
 
 
-def up(directory: Path, nodes: int, say: Callable[[str], None], timeout_seconds: float) -> Lab:
-    """Make the lab and wait until every machine's node is Ready. A running lab is left as it is."""
+def up(
+    directory: Path,
+    nodes: int,
+    say: Callable[[str], None],
+    timeout_seconds: float,
+    lifetimes: Lifetimes | None = None,
+) -> Lab:
+    """Make the lab and wait until every machine's node is Ready. A running lab is left as it is.
+
+    lifetimes: of the certificates, when they are not to be the usual ones
+    """
     need_root()
     need_programs(("etcd", "dockerd", "nft", "iptables", "conntrack", "ip", "nsenter"))
     if not 1 <= nodes <= MACHINES_MAX:
@@ -103,12 +119,12 @@ def up(directory: Path, nodes: int, say: Callable[[str], None], timeout_seconds:
         wires = netns.Wires(netns.identify(directory), netns.free_subnet(), names)
         lab = Lab(directory, wires)
         directory.mkdir(parents=True, exist_ok=True)
+        directory.chmod(0o755)  # the daemons' users have to reach their files in it
         lab.write()
         say(f"wiring {nodes} machine(s) on {wires.subnet}")
         netns.make(wires)
-        launch.start(
-            lab.plan(), directory / "plan.json", directory / "control-plane/logs/supervisor.log"
-        )
+        plan = lab.make_plan(lifetimes or Lifetimes(), say)
+        launch.start(plan, lab.plan_file, directory / "control-plane/logs/supervisor.log")
     else:
         lab = Lab.read(directory)
         if lab.wires.machines != names:
@@ -117,7 +133,7 @@ def up(directory: Path, nodes: int, say: Callable[[str], None], timeout_seconds:
                 f"the lab in {directory} runs with {held} machine(s)",
                 f"wherry lab down --dir {directory}",
             )
-    launch.wait_ready(lab.plan(), say, timeout_seconds)
+    launch.wait_ready(Plan.read(lab.plan_file), say, timeout_seconds)
     wait_nodes_ready(directory / "admin.kubeconfig", names, say, timeout_seconds)
     return lab
 

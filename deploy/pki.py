@@ -1,18 +1,18 @@
-"""The certificates of a cluster: one authority, a certificate per daemon, a service-account key.
+"""Authorities, certificates and keys: how each is made and read. No decisions, no files of a cluster.
 
-Keys are ECDSA P-256: made in a millisecond, and every client of the last ten years takes them.
-Nothing here rotates or revokes; a certificate that exists and still fits is kept, so that `up` may
-run again.
+Keys are ECDSA P-256: made in a millisecond, and every client of the last ten years takes them. Which
+certificates a cluster has is in `inventory.py`, when they are made anew in `rotation.py`.
 
-Source of names and groups: kubeadm's certificates (kubernetes.io/docs/setup/best-practices/certificates).
+An authority's `.crt` file is a bundle: its first certificate signs, all of them are trusted.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 
 from cryptography import x509
@@ -26,10 +26,20 @@ CA_LIFE = timedelta(days=3650)
 CERTIFICATE_LIFE = timedelta(days=365)
 CLOCK_SKEW = timedelta(minutes=5)  # a joining machine's clock may be a little behind
 
+PEM = serialization.Encoding.PEM
+
+
+class Usage(StrEnum):
+    """What a certificate is good for."""
+
+    CLIENT = "client"
+    SERVER = "server"
+    BOTH = "both"  # etcd's: its gateway calls itself
+
 
 @dataclass(frozen=True)
 class Authority:
-    """The cluster's certificate authority, loaded."""
+    """A certificate authority, loaded. `path` is its bundle, whose first certificate signs."""
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
@@ -44,23 +54,46 @@ class KeyPair:
     key: Path
 
 
-def _new_key() -> ec.EllipticCurvePrivateKey:
+@dataclass(frozen=True)
+class Subject:
+    """Who a certificate is for: user name, groups, and the names it may serve under."""
+
+    common_name: str
+    organizations: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    usage: Usage = Usage.CLIENT
+
+
+def new_key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
+def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
-def _load_key(path: Path) -> ec.EllipticCurvePrivateKey:
+def certificate_pem(*certificates: x509.Certificate) -> bytes:
+    return b"".join(one.public_bytes(PEM) for one in certificates)
+
+
+def load_key(path: Path) -> ec.EllipticCurvePrivateKey:
     key = serialization.load_pem_private_key(path.read_bytes(), None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise ValueError(f"{path} holds no ECDSA key")
     return key
+
+
+def load_bundle(path: Path) -> list[x509.Certificate]:
+    """The certificates of a PEM file, in order; ValueError when there is none."""
+    return x509.load_pem_x509_certificates(path.read_bytes())
+
+
+def load_authority(certificate: Path, key: Path) -> Authority:
+    """ValueError when the key is not the signing certificate's."""
+    signer, private = load_bundle(certificate)[0], load_key(key)
+    if signer.public_key() != private.public_key():
+        raise ValueError(f"{key} is not the key of {certificate}")
+    return Authority(signer, private, certificate)
 
 
 def _name(common_name: str, organizations: Iterable[str] = ()) -> x509.Name:
@@ -68,30 +101,25 @@ def _name(common_name: str, organizations: Iterable[str] = ()) -> x509.Name:
     return x509.Name([*parts, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
-def ensure_authority(directory: Path) -> Authority:
-    """The authority in `ca.crt` and `ca.key`, made when missing."""
-    certificate_path, key_path = directory / "ca.crt", directory / "ca.key"
-    if certificate_path.exists() and key_path.exists():
-        certificate = x509.load_pem_x509_certificate(certificate_path.read_bytes())
-        return Authority(certificate, _load_key(key_path), certificate_path)
-    key = _new_key()
-    now = datetime.now(UTC)
+def new_authority(
+    common_name: str, now: datetime, life: timedelta
+) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """A self-signed authority. Old and new ones share a name; key identifiers tell them apart."""
+    key = new_key()
     certificate = (
         x509.CertificateBuilder()
-        .subject_name(_name("kubernetes"))
-        .issuer_name(_name("kubernetes"))
+        .subject_name(_name(common_name))
+        .issuer_name(_name(common_name))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - CLOCK_SKEW)
-        .not_valid_after(now + CA_LIFE)
+        .not_valid_after(now + life)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(_ca_usage(), critical=True)
         .sign(key, hashes.SHA256())
     )
-    write_private(key_path, _key_pem(key))
-    write_public(certificate_path, certificate.public_bytes(serialization.Encoding.PEM))
-    return Authority(certificate, key, certificate_path)
+    return certificate, key
 
 
 def _ca_usage() -> x509.KeyUsage:
@@ -108,7 +136,8 @@ def _ca_usage() -> x509.KeyUsage:
     )
 
 
-def _alternative_names(names: Iterable[str]) -> list[x509.GeneralName]:
+def alternative_names(names: Iterable[str]) -> list[x509.GeneralName]:
+    """Addresses as addresses, the rest as DNS names."""
     found: list[x509.GeneralName] = []
     for name in names:
         try:
@@ -116,6 +145,86 @@ def _alternative_names(names: Iterable[str]) -> list[x509.GeneralName]:
         except ValueError:
             found.append(x509.DNSName(name))
     return found
+
+
+def _extended(usage: Usage) -> x509.ExtendedKeyUsage:
+    client, server = ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH
+    both = {Usage.CLIENT: [client], Usage.SERVER: [server], Usage.BOTH: [client, server]}
+    return x509.ExtendedKeyUsage(both[usage])
+
+
+def new_certificate(
+    authority: Authority, subject: Subject, now: datetime, life: timedelta
+) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """A new key and its certificate, which never outlives the authority's."""
+    key = new_key()
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(_name(subject.common_name, subject.organizations))
+        .issuer_name(authority.certificate.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - CLOCK_SKEW)
+        .not_valid_after(min(now + life, authority.certificate.not_valid_after_utc))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_extended(subject.usage), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key()),
+            critical=False,
+        )
+    )
+    if subject.names:
+        alternative = x509.SubjectAlternativeName(alternative_names(subject.names))
+        builder = builder.add_extension(alternative, critical=False)
+    return builder.sign(authority.key, hashes.SHA256()), key
+
+
+def signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether this very authority issued it."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except Exception:  # noqa: BLE001 # whatever is wrong with the signature: it is not this one's
+        return False
+    return True
+
+
+def is_for(certificate: x509.Certificate, subject: Subject) -> bool:
+    """Whether user, groups, names and usage are these."""
+    wanted = set(alternative_names(subject.names))
+    return (
+        set(certificate.subject) == set(_name(subject.common_name, subject.organizations))
+        and set(subject_names(certificate)) == wanted
+        and set(usages(certificate)) == set(_extended(subject.usage))
+    )
+
+
+def subject_names(certificate: x509.Certificate) -> Sequence[x509.GeneralName]:
+    try:
+        return list(
+            certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        )
+    except x509.ExtensionNotFound:
+        return ()
+
+
+def usages(certificate: x509.Certificate) -> Sequence[x509.ObjectIdentifier]:
+    try:
+        return list(certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
+    except x509.ExtensionNotFound:
+        return ()
+
+
+# --- one at a time, for who has no inventory
+
+
+def ensure_authority(directory: Path) -> Authority:
+    """The authority in `ca.crt` and `ca.key`, made when missing."""
+    certificate_path, key_path = directory / "ca.crt", directory / "ca.key"
+    if not (certificate_path.exists() and key_path.exists()):
+        certificate, key = new_authority("kubernetes", datetime.now(UTC), CA_LIFE)
+        write_private(key_path, key_pem(key))
+        write_public(certificate_path, certificate_pem(certificate))
+    return load_authority(certificate_path, key_path)
 
 
 def ensure_certificate(
@@ -131,63 +240,28 @@ def ensure_certificate(
     With `serving_names` (addresses and DNS names) it serves as well as asks; without, it only asks.
     """
     pair = KeyPair(directory / f"{stem}.crt", directory / f"{stem}.key")
-    names = list(dict.fromkeys(serving_names))
-    if _fits(authority, pair, names):
-        return pair
-    key = _new_key()
+    names = tuple(dict.fromkeys(serving_names))
+    usage = Usage.BOTH if names else Usage.CLIENT
+    subject = Subject(common_name, tuple(organizations), names, usage)
     now = datetime.now(UTC)
-    usages = [ExtendedKeyUsageOID.CLIENT_AUTH]
-    if names:
-        usages.append(ExtendedKeyUsageOID.SERVER_AUTH)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(_name(common_name, organizations))
-        .issuer_name(authority.certificate.subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - CLOCK_SKEW)
-        .not_valid_after(now + CERTIFICATE_LIFE)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key()),
-            critical=False,
-        )
-    )
-    if names:
-        alternative = x509.SubjectAlternativeName(_alternative_names(names))
-        builder = builder.add_extension(alternative, critical=False)
-    certificate = builder.sign(authority.key, hashes.SHA256())
-    write_private(pair.key, _key_pem(key))
-    write_public(pair.certificate, certificate.public_bytes(serialization.Encoding.PEM))
+    if pair.certificate.exists() and pair.key.exists():
+        held = load_bundle(pair.certificate)[0]
+        in_time = held.not_valid_after_utc > now + CERTIFICATE_LIFE / 12
+        if in_time and signed_by(held, authority.certificate) and is_for(held, subject):
+            return pair
+    certificate, key = new_certificate(authority, subject, now, CERTIFICATE_LIFE)
+    write_private(pair.key, key_pem(key))
+    write_public(pair.certificate, certificate_pem(certificate))
     return pair
 
 
-def _fits(authority: Authority, pair: KeyPair, names: list[str]) -> bool:
-    if not (pair.certificate.exists() and pair.key.exists()):
-        return False
-    certificate = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
-    try:
-        certificate.verify_directly_issued_by(authority.certificate)
-        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-        held = set(extension.value)
-    except x509.ExtensionNotFound:
-        held = set()
-    except Exception:  # noqa: BLE001 # whatever is wrong with the signature: a new one mends it
-        return False
-    in_time = certificate.not_valid_after_utc > datetime.now(UTC) + CERTIFICATE_LIFE / 12
-    return in_time and held == set(_alternative_names(names))
-
-
-def ensure_service_account_key(directory: Path) -> KeyPair:
-    """`sa.key` signs service-account tokens, `sa.pub` verifies them."""
+def ensure_service_account_key(directory: Path, owner: str = "") -> KeyPair:
+    """`sa.key` signs service-account tokens, `sa.pub` verifies them; `owner` may read the key."""
     pair = KeyPair(directory / "sa.pub", directory / "sa.key")
     if pair.certificate.exists() and pair.key.exists():
         return pair
-    key = _new_key()
-    write_private(pair.key, _key_pem(key))
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    key = new_key()
+    write_private(pair.key, key_pem(key), owner)
+    public = key.public_key().public_bytes(PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     write_public(pair.certificate, public)
     return pair

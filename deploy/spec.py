@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from deploy.reveal import Reveal, prefix
+
 
 @dataclass(frozen=True)
 class Ready:
@@ -19,20 +21,26 @@ class Ready:
     address: `host:port`, or the path of a unix socket
     ca:      the authority that must have signed the server; "" for plain HTTP;
              "-" for HTTPS whose self-signed certificate nobody can check
+    client:  `<client>.crt` and `<client>.key` are shown to the server
     """
 
     address: str
     path: str = "/healthz"
     ca: str = ""
+    client: str = ""
 
 
 @dataclass(frozen=True)
 class Daemon:
     """A process that must always run.
 
-    namespace:   the network namespace's name it is started in; "" = the supervisor's own
-    after:       the daemons that must be ready before it is started
-    before_stop: a command that is run to its end before it is told to stop
+    namespace:    the network namespace's name it is started in; "" = the supervisor's own
+    after:        the daemons that must be ready before it is started
+    before_stop:  a command that is run to its end before it is told to stop
+    user:         who it runs as, with no way back to root; "" = root
+    capabilities: what such a user may do nevertheless, as `net_bind_service`
+    reveal:       closed folders, and what it needs below them (see reveal.py)
+    restart_on:   files that it does not read again by itself: it is restarted when one changes
     """
 
     name: str
@@ -44,12 +52,28 @@ class Daemon:
     after: tuple[str, ...] = ()
     before_stop: tuple[str, ...] = ()
     stop_seconds: float = 15.0
+    user: str = ""
+    capabilities: tuple[str, ...] = ()
+    reveal: Reveal = ()
+    restart_on: tuple[str, ...] = ()
 
     def argv(self) -> tuple[str, ...]:
         """The command as it is executed. nsenter, as `ip netns exec` would remount /sys."""
-        if not self.namespace:
-            return self.command
-        return ("nsenter", f"--net=/run/netns/{self.namespace}", *self.command)
+        words = (*self._as_user(), *self.command)
+        return (
+            ("nsenter", f"--net=/run/netns/{self.namespace}", *words) if self.namespace else words
+        )
+
+    def _as_user(self) -> tuple[str, ...]:
+        """setpriv takes away what root could do, for good, and keeps who dies with whom."""
+        if not self.user:
+            return ()
+        held = ",".join(("-all", *(f"+{one}" for one in self.capabilities)))
+        sets = [f"--{one}={held}" for one in ("inh-caps", "ambient-caps", "bounding-set")]
+        return (
+            *prefix(self.reveal), "setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups", *sets,
+            "--no-new-privs", "--pdeathsig=TERM", "--",
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,6 +82,8 @@ class Plan:
 
     daemons: tuple[Daemon, ...]
     state: str  # the file in which the supervisor says how each is
+    inventory: str = ""  # of the certificates to keep good; "" = none
+    check_seconds: float = 600.0  # between two looks at them
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1)
@@ -71,7 +97,10 @@ class Plan:
         daemons = []
         for one in tree["daemons"]:
             ready = Ready(**one.pop("ready")) if one["ready"] else one.pop("ready")
-            for name in ("command", "after", "before_stop"):
-                one[name] = tuple(one[name])
+            for name in ("command", "after", "before_stop", "capabilities", "restart_on"):
+                one[name] = tuple(one.get(name, ()))
+            view = one.get("reveal", ())
+            one["reveal"] = tuple((closed, tuple(needed)) for closed, needed in view)
             daemons.append(Daemon(**one, ready=ready))
-        return cls(tuple(daemons), tree["state"])
+        more = {name: tree[name] for name in ("inventory", "check_seconds") if name in tree}
+        return cls(tuple(daemons), tree["state"], **more)

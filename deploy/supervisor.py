@@ -1,4 +1,5 @@
-"""The one process that stays: it starts daemons, restarts those that end, rotates their logs.
+"""The one process that stays: it starts daemons, restarts those that end, rotates their logs, and
+has their certificates renewed in time.
 
 Run as `python -m deploy.supervisor PLAN`, detached from any terminal. It says how each daemon is in
 the plan's state file, which is all that `up`, `status` and `down` look at. SIGTERM stops the daemons
@@ -33,6 +34,8 @@ STEADY_SECONDS = 30.0  # a daemon that ran this long starts its back-off afresh
 LOG_BYTES_MAX = 20 * 1024 * 1024
 LOG_FILES_KEPT = 2
 LOG_CHECK_SECONDS = 30.0
+KEEPER_SECONDS_MAX = 60.0
+RESTART_CHECK_SECONDS = 2.0
 PR_SET_PDEATHSIG = 1
 
 
@@ -57,6 +60,8 @@ def _tls(ready: Ready) -> ssl.SSLContext | None:
         return context
     context = ssl.create_default_context(cafile=ready.ca)
     context.check_hostname = False  # reached by address, which need not be in the certificate
+    if ready.client:
+        context.load_cert_chain(f"{ready.client}.crt", f"{ready.client}.key")
     return context
 
 
@@ -94,6 +99,11 @@ def rotate(path: Path) -> None:
     os.truncate(path, 0)
 
 
+def _stamps(files: tuple[str, ...]) -> list[tuple[int, int]]:
+    found = [os.stat(path) for path in files if os.path.exists(path)]
+    return [(one.st_mtime_ns, one.st_ino) for one in found]
+
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -126,11 +136,16 @@ class Supervisor:
         self._say()
         async with asyncio.TaskGroup() as group:
             keepers = [group.create_task(self._keep(daemon)) for daemon in self._plan.daemons]
-            rotator = group.create_task(self._rotate_logs())
+            others = [
+                group.create_task(self._rotate_logs()),
+                group.create_task(self._restart_on_changes()),
+                group.create_task(self._keep_certificates()),
+            ]
             await self._stopping.wait()
             for daemon, keeper in reversed(list(zip(self._plan.daemons, keepers, strict=True))):
                 await self._stop(daemon, keeper)
-            rotator.cancel()
+            for other in others:
+                other.cancel()
 
     async def _stop(self, daemon: Daemon, keeper: asyncio.Task[None]) -> None:
         condition = self._conditions[daemon.name]
@@ -202,6 +217,34 @@ class Supervisor:
             if ready:
                 self._ready[daemon.name].set()
             await asyncio.sleep(WATCH_POLL_SECONDS if ready else READY_POLL_SECONDS)
+
+    async def _restart_on_changes(self) -> None:
+        """A daemon that reads some file only once is started again when that file changed."""
+        seen = {d.name: _stamps(d.restart_on) for d in self._plan.daemons if d.restart_on}
+        while seen:
+            await asyncio.sleep(RESTART_CHECK_SECONDS)
+            for daemon in self._plan.daemons:
+                if daemon.name not in seen or seen[daemon.name] == _stamps(daemon.restart_on):
+                    continue
+                seen[daemon.name] = _stamps(daemon.restart_on)
+                pid = self._conditions[daemon.name].pid
+                if pid:
+                    with contextlib.suppress(ProcessLookupError):  # its keeper starts it anyway
+                        os.kill(pid, signal.SIGTERM)
+
+    async def _keep_certificates(self) -> None:
+        """Now and then let a process of its own renew what is due."""
+        while self._plan.inventory:
+            await asyncio.sleep(self._plan.check_seconds)
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "deploy.keeper", self._plan.inventory,
+                preexec_fn=_die_with_parent,
+            )  # fmt: skip
+            with contextlib.suppress(TimeoutError):  # killed below; the next look is soon enough
+                await asyncio.wait_for(process.wait(), KEEPER_SECONDS_MAX)
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
 
     async def _rotate_logs(self) -> None:
         while True:

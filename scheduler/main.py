@@ -10,6 +10,7 @@ import logging
 import random
 import ssl
 from argparse import Namespace
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
@@ -25,6 +26,7 @@ from wherry.daemon import logs, process
 from wherry.daemon.certificate import self_signed_context
 from wherry.daemon.flags import Flags, client_flags, leader_flags
 from wherry.daemon.health import serve_health
+from wherry.daemon.tls import followed_server_context
 
 log = logging.getLogger(__name__)
 
@@ -109,9 +111,16 @@ async def _serve_health(
 async def _tls(options: Namespace) -> ssl.SSLContext:
     if not options.tls_cert_file:
         return await self_signed_context(["localhost", "127.0.0.1", COMPONENT])
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(options.tls_cert_file, options.tls_private_key_file or None)
-    return context
+    certificate = Path(options.tls_cert_file)
+    try:
+        return followed_server_context(
+            certificate, Path(options.tls_private_key_file or certificate)
+        )
+    except (OSError, ValueError) as error:
+        raise process.StartError(
+            f"cannot use the serving certificate {certificate}: {error}",
+            "check --tls-cert-file and --tls-private-key-file",
+        ) from error
 
 
 async def _freeze_when_synced(scheduler: Scheduler) -> None:

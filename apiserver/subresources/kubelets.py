@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from apiserver.config import KubeletConfig
 from apiserver.http.backend import HEAD_BYTES_MAX, Answer, Ask, BrokenAnswer, Streams, exchange
 from wherry.api.errors import ApiError, status_error
+from wherry.daemon.tls import FollowedContext
 
 PORT = 10250
 CONNECT_SECONDS_MAX = 10.0
@@ -71,7 +73,7 @@ class Kubelets:
     async def connect(self, node: Mapping[str, Any], *, verify: bool = True) -> Streams:
         """A TLS connection to the kubelet; ApiError 500 when there is none."""
         host, _, port = self.host_of(node).rpartition(":")
-        context = self._verified if verify else self._unverified
+        context = (self._verified if verify else self._unverified).current()
         try:
             async with asyncio.timeout(CONNECT_SECONDS_MAX):
                 return await asyncio.open_connection(
@@ -82,27 +84,40 @@ class Kubelets:
             raise internal_error(f"error dialing backend: dial tcp {host}:{port}: {why}") from error
 
     @cached_property
-    def _verified(self) -> ssl.SSLContext:
+    def _verified(self) -> FollowedContext:
         """Checks kubelets' certificates when an authority was given, as upstream does."""
         authority = self._config.certificate_authority
         if authority is None:
             return self._unverified
-        context = ssl.create_default_context(cafile=str(authority))
-        self._identify(context)
-        return context
+        cafile = str(authority)
+        return self._followed(authority, lambda: ssl.create_default_context(cafile=cafile))
 
     @cached_property
-    def _unverified(self) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        self._identify(context)
-        return context
+    def _unverified(self) -> FollowedContext:
+        return self._followed(None, _trusting)
 
-    def _identify(self, context: ssl.SSLContext) -> None:
+    def _followed(
+        self, authority: Path | None, make: Callable[[], ssl.SSLContext]
+    ) -> FollowedContext:
+        """With this server's certificate; new files are taken up for the next connection."""
         certificate, key = self._config.client_certificate, self._config.client_key
-        if certificate is not None:
-            context.load_cert_chain(certificate, key)
+
+        def whole() -> ssl.SSLContext:
+            context = make()
+            if certificate is not None:
+                context.load_cert_chain(certificate, key)
+            return context
+
+        files = [path for path in (authority, certificate, key) if path is not None]
+        return FollowedContext(files, whole)
+
+
+def _trusting() -> ssl.SSLContext:
+    """Takes any certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def internal_error(why: str) -> ApiError:

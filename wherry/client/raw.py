@@ -20,7 +20,8 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 from wherry.client.decode import decode_error
-from wherry.client.kubeconfig import ClientConfig, tls_context
+from wherry.client.kubeconfig import ClientConfig
+from wherry.client.tls import ClientTls
 from wherry.client.transport import ApiUnavailable, Pool, Response, StreamResponse
 
 JSON = "application/json"
@@ -38,7 +39,7 @@ class RawClient:
     ) -> None:
         self.config = config
         self.timeout = timeout
-        self._pool = Pool(config.server, tls_context(config), server_name=config.server_name)
+        self._pool = Pool(config.server, ClientTls(config), server_name=config.server_name)
         self._user_agent = config.user_agent or user_agent
         self._token = config.token
         self._token_read = -TOKEN_SECONDS_MAX

@@ -19,6 +19,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from wherry.client.connection import (
@@ -40,14 +41,26 @@ KEEPALIVE_PROBES = 3
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
-class Pool:
-    """Connections to one server."""
+class Tls(Protocol):
+    """Where the TLS context comes from; `generation` grows when there is a new one."""
 
-    def __init__(
-        self, server: str, context: ssl.SSLContext | None, *, server_name: str = ""
-    ) -> None:
+    @property
+    def generation(self) -> int: ...
+
+    def current(self) -> ssl.SSLContext | None: ...
+
+
+class Pool:
+    """Connections to one server.
+
+    When certificates change, requests from then on go over new connections. Streams keep theirs to
+    their end, which watches come to within minutes.
+    """
+
+    def __init__(self, server: str, tls: Tls, *, server_name: str = "") -> None:
         parts = urlsplit(server)
-        self._tls = context if parts.scheme == "https" else None
+        self._tls = tls
+        self._generation = tls.generation
         self._host = parts.hostname or "localhost"
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._server_name = server_name or self._host
@@ -102,6 +115,7 @@ class Pool:
 
     async def _exchange(self, head: bytes, body: bytes) -> Response:
         connection = self._reuse() or await self._connect()
+        generation = self._generation
         self._busy.add(connection)
         try:
             response = await connection.request(head, body)
@@ -110,12 +124,25 @@ class Pool:
             raise
         finally:
             self._busy.discard(connection)
+        if generation != self._generation:
+            connection.close()
         if not connection.closed:
             self._idle.append(connection)
         return response
 
+    def _context(self) -> ssl.SSLContext | None:
+        """The newest context; idle connections that were made with an older one are closed."""
+        context = self._tls.current()
+        if self._tls.generation != self._generation:
+            self._generation = self._tls.generation
+            for connection in self._idle:
+                connection.close()
+            self._idle.clear()
+        return context
+
     def _reuse(self) -> Connection | None:
         """The connection used last that is still good; the old ones are closed on the way."""
+        self._context()
         oldest = time.monotonic() - IDLE_SECONDS_MAX
         while self._idle:
             connection = self._idle.pop()
@@ -126,11 +153,12 @@ class Pool:
 
     async def _connect(self) -> Connection:
         loop = asyncio.get_running_loop()
+        context = self._context()
         try:
             async with asyncio.timeout(CONNECT_SECONDS_MAX):
                 transport, connection = await loop.create_connection(
                     Connection, self._host, self._port,
-                    ssl=self._tls, server_hostname=self._server_name if self._tls else None,
+                    ssl=context, server_hostname=self._server_name if context else None,
                 )  # fmt: skip
         except TimeoutError:
             raise ApiUnavailable(f"cannot connect to {self.authority}: timed out") from None

@@ -19,11 +19,12 @@ from kubelet.runtime import labels
 from kubelet.runtime.protocol import ContainerRecord, State
 from kubelet.server.app import Server
 from kubelet.server.auth import Gate
-from kubelet.server.serve import serve, tls_context
+from kubelet.server.serve import serve
 from wherry.api.core_v1 import Node, Pod
 from wherry.client.kubeconfig import load
 from wherry.client.rest import Client
 from wherry.daemon.clock import SystemClock
+from wherry.daemon.tls import server_context
 
 SECONDS_MAX = 20
 
@@ -141,7 +142,7 @@ async def kubelet_server(client, pod, engine, pair):
     listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     server = Server(Pods(pod), engine, CollectorRegistry(), SystemClock())
     app = server.app(Gate(client, pod.spec.node_name, SystemClock()))
-    context = tls_context(pair[0], pair[1], pair[0])
+    context = server_context(pair[0], pair[1], pair[0])
     task = asyncio.create_task(
         serve(app, "127.0.0.1", 0, context, on_listening=listening.set_result)
     )

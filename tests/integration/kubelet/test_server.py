@@ -18,11 +18,12 @@ from kubelet.runtime import labels
 from kubelet.runtime.protocol import ContainerRecord, RuntimeFailure, State
 from kubelet.server.app import Server
 from kubelet.server.auth import Gate
-from kubelet.server.serve import serve, tls_context
+from kubelet.server.serve import serve
 from wherry.api.authentication_v1 import TokenReview, TokenReviewStatus, UserInfo
 from wherry.api.authorization_v1 import SubjectAccessReviewStatus
 from wherry.api.core_v1 import Pod
 from wherry.daemon.clock import SystemClock
+from wherry.daemon.tls import server_context
 
 POD = Pod.from_wire(
     {
@@ -177,7 +178,7 @@ async def running(folder):
         world.port = port
         listening.set()
 
-    context = tls_context(world.serving[0], world.serving[1], world.ca[0])
+    context = server_context(world.serving[0], world.serving[1], world.ca[0])
     task = asyncio.create_task(serve(app, "127.0.0.1", 0, context, on_listening=on_listening))
     try:
         await asyncio.wait_for(listening.wait(), 5)

@@ -1,0 +1,90 @@
+"""Where the parts of a cluster are: machines, folders, addresses, users."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deploy.inventory import Lifetimes
+from deploy.reveal import Reveal
+from deploy.users import user_of
+
+
+@dataclass(frozen=True)
+class Network:
+    """The cluster's address ranges (CIDR) and the DNS service's address and domain."""
+
+    services: str = "10.96.0.0/16"
+    pods: str = "10.244.0.0/16"
+    first_service: str = "10.96.0.1"
+    dns: str = "10.96.0.10"
+    domain: str = "cluster.local"
+
+
+@dataclass(frozen=True)
+class ControlPlane:
+    """Where the control plane runs: its address, files and (in the lab) network namespace.
+
+    unprivileged: whether its daemons run as users of their own, which must exist
+    reveal:       what those have to be shown of closed folders
+    """
+
+    address: str
+    config_dir: Path
+    data_dir: Path
+    log_dir: Path
+    namespace: str = ""
+    port: int = 6443
+    etcd_port: int = 2379
+    network: Network = Network()
+    unprivileged: bool = False
+    reveal: Reveal = ()
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+
+    @property
+    def url(self) -> str:
+        return f"https://{self.address}:{self.port}"
+
+    @property
+    def pki(self) -> Path:
+        return self.config_dir / "pki"
+
+    @property
+    def ca(self) -> Path:
+        return self.pki / "ca.crt"
+
+    def user(self, daemon: str) -> str:
+        """Who runs a daemon; "" = root."""
+        return user_of(daemon) if self.unprivileged else ""
+
+    def kubeconfig(self, name: str) -> Path:
+        return self.config_dir / f"{name}.kubeconfig"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A node: where its kubelet keeps things and which Docker Engine it drives.
+
+    own_engine: whether the supervisor runs its dockerd (else it is the machine's own)
+    """
+
+    name: str
+    address: str
+    directory: Path
+    log_dir: Path
+    run_dir: Path
+    docker_socket: Path
+    own_engine: bool
+    namespace: str = ""
+
+    def kubeconfig(self, daemon: str) -> Path:
+        return self.directory / f"{daemon}-{self.name}.kubeconfig"
+
+    def stem(self, name: str) -> Path:
+        """Of a certificate's files."""
+        return self.directory / "pki" / name
+
+
+def daemon_name(node: Machine, daemon: str) -> str:
+    """In the lab several machines' daemons share a supervisor."""
+    return f"{node.name}/{daemon}" if node.namespace else daemon

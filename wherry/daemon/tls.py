@@ -1,0 +1,102 @@
+"""TLS contexts that follow their files: new certificates and authorities without a restart.
+
+Who asks for the context gets the newest one; connections that stand keep theirs. Files are looked at
+when somebody asks, at most once in `CHECK_SECONDS`. A pair of which only one half has been replaced
+yet, or a file that cannot be read, leaves everything as it is: it is tried again at the next look.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+CHECK_SECONDS = 1.0
+
+Stamp = tuple[int, int, int]
+
+
+def stamps(files: Sequence[Path]) -> list[Stamp]:
+    """What tells a replaced or rewritten file from the old one. OSError when one is missing."""
+    found = [path.stat() for path in files]
+    return [(one.st_mtime_ns, one.st_size, one.st_ino) for one in found]
+
+
+class FollowedContext:
+    """The context that `make` makes of `files`, made again when one of them changed.
+
+    generation: grows with every new context; who keeps connections closes those of an older one
+    """
+
+    def __init__(
+        self,
+        files: Sequence[Path],
+        make: Callable[[], ssl.SSLContext],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._files = tuple(files)
+        self._make = make
+        self._monotonic = monotonic
+        self._seen = stamps(self._files)
+        self._looked = monotonic()
+        self._complained = False
+        self._context = make()
+        self.generation = 0
+
+    def current(self) -> ssl.SSLContext:
+        """The newest context whose files are sound."""
+        now = self._monotonic()
+        if now - self._looked >= CHECK_SECONDS:
+            self._looked = now
+            self._look()
+        return self._context
+
+    def _look(self) -> None:
+        try:
+            seen = stamps(self._files)
+            if seen == self._seen:
+                return
+            context = self._make()
+        except (OSError, ValueError) as error:
+            if not self._complained:
+                log.warning("TLS files stay as they were read: %s", error)
+            self._complained = True
+            return
+        self._seen, self._context = seen, context
+        self._complained = False
+        self.generation += 1
+        log.info("took up new TLS files: %s", ", ".join(str(path) for path in self._files))
+
+
+def server_context(certificate: Path, key: Path, client_ca: Path | None) -> ssl.SSLContext:
+    """Serve with this pair; a client may show a certificate, which the CA must have signed."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    context.load_cert_chain(certificate, key)
+    if client_ca is not None:
+        context.load_verify_locations(client_ca)
+        context.verify_mode = ssl.CERT_OPTIONAL
+    return context
+
+
+def followed_server_context(
+    certificate: Path, key: Path, client_ca: Path | None = None
+) -> ssl.SSLContext:
+    """One context to listen with; each handshake is served with the newest files.
+
+    OSError or ValueError when the files are unusable now.
+    """
+    files = [path for path in (certificate, key, client_ca) if path is not None]
+    followed = FollowedContext(files, lambda: server_context(certificate, key, client_ca))
+    listening = followed.current()
+
+    def choose(tls: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        tls.context = followed.current()
+
+    listening.sni_callback = choose
+    return listening
