@@ -25,8 +25,9 @@ from kubelet.node.lease import NodeLease
 from kubelet.node.reporter import NodeReporter
 from kubelet.node.status import Identity
 from kubelet.objects import NodeObjects
+from kubelet.pods.bounding import Bounding
 from kubelet.pods.cache import ContainerCache
-from kubelet.pods.cgroups import NodeFacts
+from kubelet.pods.cgroups import Bounds, NodeFacts, shares
 from kubelet.pods.dns import Resolver, parse_resolver
 from kubelet.pods.images import Images
 from kubelet.pods.manager import PodManager
@@ -37,13 +38,14 @@ from kubelet.runtime.docker import DockerRuntime
 from kubelet.runtime.protocol import EngineInfo, Runtime, RuntimeFailure
 from kubelet.server.app import Server
 from kubelet.server.auth import Gate
-from kubelet.server.serve import serve, tls_context
+from kubelet.server.serve import serve
 from kubelet.server.stats import stats_routes
 from kubelet.static.source import Manifests
 from kubelet.stats.collector import StatsCollector
 from kubelet.volumes.manager import VolumeManager
 from kubelet.volumes.tokens import TokenManager
 from wherry import __version__
+from wherry.api import quantity
 from wherry.api.core_v1 import Node, Pod
 from wherry.client import kubeconfig
 from wherry.client.events import EventRecorder
@@ -54,6 +56,7 @@ from wherry.daemon import certificate
 from wherry.daemon.clock import Clock, SystemClock
 from wherry.daemon.health import serve_health
 from wherry.daemon.process import StartError, freeze_after_start
+from wherry.daemon.tls import followed_server_context
 
 log = logging.getLogger(__name__)
 
@@ -249,6 +252,12 @@ async def _services(
         ),
         dead_kept=config.garbage.dead_max_per_container,
     )
+    # What the system keeps for itself, pods can't take: their group ends before.
+    kept = quantity.value(config.reserved.get("memory", "0"))
+    all_pods = Bounds(
+        shares(1000 * facts.cpus - quantity.milli(config.reserved.get("cpu", "0"))),
+        memory=max(0, facts.memory_bytes - kept),
+    )
     services = Services(
         node=settings,
         client=client,
@@ -264,6 +273,7 @@ async def _services(
         probes=ProbeManager(prober, bells.containers_changed, clock, unhealthy),
         prober=prober,
         images=Images(runtime, clock),
+        bounding=Bounding(settings.facts, all_pods),
         recorder=recorder,
         clock=clock,
     )
@@ -282,8 +292,10 @@ async def _tls(config: Config, address: str) -> ssl.SSLContext:
     ca = Path(config.client_ca_file) if config.client_ca_file else None
     if config.tls_cert_file:
         try:
-            return tls_context(Path(config.tls_cert_file), Path(config.tls_key_file), ca)
-        except OSError as error:
+            return followed_server_context(
+                Path(config.tls_cert_file), Path(config.tls_key_file), ca
+            )
+        except (OSError, ValueError) as error:
             raise StartError(
                 f"cannot use the serving certificate {config.tls_cert_file}: {error}",
                 "check --tls-cert-file, --tls-private-key-file and --client-ca-file",

@@ -1,4 +1,4 @@
-"""The ConfigMaps and Secrets that this node's pods refer to, and the cluster's Services.
+"""The ConfigMaps, Secrets and claims that this node's pods refer to, and the cluster's Services.
 
 A kubelet may see only the objects its pods name, so each is watched by itself (one single-object
 informer per object, shared by all pods that refer to it, closed when the last one goes). A change
@@ -17,14 +17,33 @@ from typing import Any, NamedTuple
 from kubelet.env import service_environment
 from kubelet.pods import containers
 from kubelet.static.source import is_static
+from kubelet.volumes.claims import claim_name
+from kubelet.volumes.interface import VolumeError
 from kubelet.volumes.payload import needs
-from wherry.api.core_v1 import ConfigMap, Container, Node, Pod, Secret, Service
+from wherry.api.core_v1 import (
+    ConfigMap,
+    Container,
+    Node,
+    PersistentVolume,
+    PersistentVolumeClaim,
+    Pod,
+    Secret,
+    Service,
+)
+from wherry.api.errors import ApiError
 from wherry.client.informer import Informer
-from wherry.client.rest import Client
+from wherry.client.rest import ApiUnavailable, Client
+
+CLAIM = "PersistentVolumeClaim"
+_MODELS: dict[str, type[Any]] = {
+    "ConfigMap": ConfigMap,
+    "Secret": Secret,
+    CLAIM: PersistentVolumeClaim,
+}
 
 
 class Reference(NamedTuple):
-    """One object a pod needs: `kind` is ConfigMap or Secret."""
+    """One object a pod needs: `kind` is one of _MODELS."""
 
     kind: str
     namespace: str
@@ -32,12 +51,13 @@ class Reference(NamedTuple):
 
 
 def references(pod: Pod) -> frozenset[Reference]:
-    """All ConfigMaps and Secrets a pod's volumes and containers refer to."""
+    """All objects of these kinds that a pod's volumes and containers refer to."""
     found: set[tuple[str, str]] = set()
     for volume in pod.spec.volumes:
         wanted = needs(volume)
         found.update(("ConfigMap", name) for name in wanted.config_maps)
         found.update(("Secret", name) for name in wanted.secrets)
+        found.add((CLAIM, claim_name(pod, volume)))
     for container in containers.everyone(pod):
         found.update(_of_container(container))
     found.update(("Secret", secret.name) for secret in pod.spec.image_pull_secrets)
@@ -117,6 +137,21 @@ class NodeObjects:
         found: Secret | None = await self._get(Reference("Secret", namespace, name))
         return found
 
+    async def claim(self, namespace: str, name: str) -> PersistentVolumeClaim | None:
+        found: PersistentVolumeClaim | None = await self._get(Reference(CLAIM, namespace, name))
+        return found
+
+    async def persistent_volume(self, name: str) -> PersistentVolume | None:
+        """Asked for each time: what a pod uses of it never changes."""
+        try:
+            return await self._client.get(PersistentVolume, name)
+        except ApiError as error:
+            if error.code == 404:
+                return None
+            raise VolumeError("FailedMount", str(error)) from error
+        except ApiUnavailable as error:
+            raise VolumeError("FailedMount", str(error)) from error
+
     def node(self) -> Node | None:
         return self._node()
 
@@ -138,10 +173,9 @@ class NodeObjects:
     def _hold(self, uid: str, reference: Reference) -> None:
         watched = self._watched.get(reference)
         if watched is None:
-            model: type[Any] = ConfigMap if reference.kind == "ConfigMap" else Secret
             informer: Informer[Any] = Informer(
                 self._client,
-                model,
+                _MODELS[reference.kind],
                 namespace=reference.namespace,
                 field_selector=f"metadata.name={reference.name}",
             )

@@ -9,8 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from kubelet.eviction.thresholds import MEMORY, PROCESSES, RESOURCES, Level, Threshold
-from kubelet.pods.admit import request
+from kubelet.eviction.thresholds import (
+    IMAGE_DISK,
+    MEMORY,
+    NODE_DISK,
+    PROCESSES,
+    RESOURCES,
+    Level,
+    Threshold,
+)
+from kubelet.pods.amounts import total
 from kubelet.static.mirrors import is_static
 from kubelet.stats.collector import PodStats
 from wherry.api import quantity
@@ -43,9 +51,9 @@ def _used(signal: str, one: PodStats) -> int:
 
 
 def _asked(signal: str, pod: Pod) -> int:
-    if signal == MEMORY:
-        return request(pod, "memory")
-    return request(pod, "ephemeral-storage") if signal.endswith("available") and signal != PROCESSES else 0  # fmt: skip
+    if signal in (NODE_DISK, IMAGE_DISK):
+        return total(pod, "requests", "ephemeral-storage")
+    return total(pod, "requests", "memory") if signal == MEMORY else 0
 
 
 def message(threshold: Threshold, level: Level, one: PodStats) -> str:

@@ -10,29 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from wherry.api import quantity
-from wherry.api.core_v1 import Container, Pod
+from kubelet.pods.amounts import amount, total
+from wherry.api.core_v1 import Pod
 
 _COUNTED = ("cpu", "memory")
-
-
-def amount(name: str, text: str) -> int:
-    """Milli-CPU, or units of anything else, rounded up."""
-    return quantity.milli(text) if name == "cpu" else quantity.value(text)
-
-
-def request(pod: Pod, name: str) -> int:
-    """What a pod asks for: containers and sidecars together, or the greatest plain init container."""
-    spec = pod.spec
-
-    def of(container: Container) -> int:
-        return amount(name, container.resources.requests.get(name, "0"))
-
-    sidecars = [c for c in spec.init_containers if c.restart_policy == "Always"]
-    plain = [c for c in spec.init_containers if c.restart_policy != "Always"]
-    lasting = sum(of(container) for container in (*spec.containers, *sidecars))
-    peak = max((of(container) for container in plain), default=0)
-    return max(lasting, peak) + amount(name, spec.overhead.get(name, "0"))
 
 
 def host_ports(pod: Pod) -> set[tuple[str, str, int]]:
@@ -80,8 +61,8 @@ def shortage(
     for name in _COUNTED:
         if name not in allocatable:
             continue
-        wanted, capacity = request(pod, name), amount(name, allocatable[name])
-        used = sum(request(other, name) for other in here)
+        wanted, capacity = total(pod, "requests", name), amount(name, allocatable[name])
+        used = sum(total(other, "requests", name) for other in here)
         if wanted and used + wanted > capacity:
             return f"OutOf{name}", _short(name, wanted, used, capacity)
     return None

@@ -6,8 +6,10 @@ GetContainerOOMScoreAdjust).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from kubelet.pods.amounts import is_limited, total
 from kubelet.runtime.protocol import PERIOD_MICROSECONDS
 from wherry.api import quantity
 from wherry.api.core_v1 import Container, Pod
@@ -39,13 +41,14 @@ def qos_class(pod: Pod) -> str:
     """The server computes and stores it; compute only when it is not there."""
     if pod.status.qos_class:
         return pod.status.qos_class
-    containers = [*pod.spec.init_containers, *pod.spec.containers]
-    if not any(c.resources.requests or c.resources.limits for c in containers):
+    said = [c.resources for c in (*pod.spec.init_containers, *pod.spec.containers)]
+    if pod.spec.resources is not None:  # what is said of the whole pod decides alone
+        said = [pod.spec.resources]
+    if not any(one.requests or one.limits for one in said):
         return "BestEffort"
     guaranteed = all(
-        c.resources.limits.get(name)
-        and c.resources.requests.get(name, c.resources.limits[name]) == c.resources.limits[name]
-        for c in containers
+        one.limits.get(name) and one.requests.get(name, one.limits[name]) == one.limits[name]
+        for one in said
         for name in ("cpu", "memory")
     )
     return "Guaranteed" if guaranteed else "Burstable"
@@ -92,6 +95,71 @@ def oom_score(pod: Pod, container: Container, node: NodeFacts) -> int:
 def _amount(container: Container, name: str) -> int:
     text = container.resources.requests.get(name) or container.resources.limits.get(name)
     return quantity.value(text) if text else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a whole pod may have: shares, microseconds per period, bytes (0 = no limit)."""
+
+    shares: int
+    quota: int = 0
+    memory: int = 0
+
+    def or_wider(self, other: Bounds) -> Bounds:
+        """The wider of the two in each respect: where a resize passes through."""
+        return Bounds(
+            max(self.shares, other.shares),
+            max(self.quota, other.quota) if self.quota and other.quota else 0,
+            max(self.memory, other.memory) if self.memory and other.memory else 0,
+        )
+
+
+def bounds(pod: Pod) -> Bounds:
+    """Of the pod's own group, around all its containers. Source: ResourceConfigForPod."""
+    if qos_class(pod) == "BestEffort":
+        return Bounds(SHARES_MIN)
+    cpu = total(pod, "limits", "cpu") if is_limited(pod, "cpu") else 0
+    memory = total(pod, "limits", "memory") if is_limited(pod, "memory") else 0
+    # The sandbox lives in the group too, and an engine that refuses less can't run a pod in less.
+    least = max(MEMORY_BYTES_MIN, memory) if memory else 0
+    return Bounds(shares(total(pod, "requests", "cpu")), quota(cpu), least)
+
+
+def all_pods(node: NodeFacts, level: str = "") -> str:
+    """The group of all pods, or of those of a QoS class (`burstable`, `besteffort`)."""
+    if node.cgroup_driver == "systemd":
+        return f"kubepods-{level}.slice" if level else "kubepods.slice"
+    root = f"{node.cgroup_root.rstrip('/')}/kubepods"
+    return f"{root}/{level}" if level else root
+
+
+def level_shares(pods: Iterable[Pod]) -> dict[str, int]:
+    """CPU shares of the groups that hold all pods of a QoS class."""
+    asked = sum(total(pod, "requests", "cpu") for pod in pods if qos_class(pod) == "Burstable")
+    return {"burstable": shares(asked), "besteffort": SHARES_MIN}
+
+
+def files(wanted: Bounds, *, unified: bool) -> list[tuple[str, str, str]]:
+    """(controller, file, text) that put bounds into effect, in the order to write them."""
+    limit = str(wanted.memory) if wanted.memory else ("max" if unified else "-1")
+    if unified:
+        most = str(wanted.quota) if wanted.quota else "max"
+        return [
+            ("", "cpu.weight", str(weight(wanted.shares))),
+            ("", "cpu.max", f"{most} {PERIOD_MICROSECONDS}"),
+            ("", "memory.max", limit),
+        ]
+    return [
+        ("cpu", "cpu.shares", str(wanted.shares)),
+        ("cpu", "cpu.cfs_period_us", str(PERIOD_MICROSECONDS)),
+        ("cpu", "cpu.cfs_quota_us", str(wanted.quota or -1)),
+        ("memory", "memory.limit_in_bytes", limit),
+    ]
+
+
+def weight(cpu_shares: int) -> int:
+    """Version 2's cpu.weight (1 to 10000) for version 1's shares (2 to 262144), as runc maps them."""
+    return 1 + (cpu_shares - SHARES_MIN) * 9999 // (SHARES_MAX - SHARES_MIN)
 
 
 def resources(container: Container) -> dict[str, int]:

@@ -186,6 +186,7 @@ class Deeds:
 
     async def _resize(self, change: Resize) -> None:
         key, record = resize_key(change.container.name), change.record
+        self._s.bounding.widen(self._pod())
         try:
             await self._s.runtime.update(record.id, resize.told(change.container))
             after = await self._s.cache.look(record.id)
@@ -196,6 +197,7 @@ class Deeds:
             self._resize_failed(key, f"the engine applies other resources: {after.applied}")
         else:
             self.failures.forget(key)
+            self._s.bounding.settle(self._pod())
 
     def _resize_failed(self, key: str, message: str) -> None:
         self._say("Warning", "ResizeError", f"Pod resize error: {resize.described(self._pod(), message)}")  # fmt: skip

@@ -40,6 +40,7 @@ class Ending:
             return
         parent = cgroups.parent(pod, self._s.node.facts)
         await asyncio.to_thread(cgroup_fs.remove, parent)
+        self._s.bounding.forget(uid)
         self._s.objects.unregister(uid)
         if announce:
             await publisher.flushed()

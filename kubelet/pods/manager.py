@@ -115,6 +115,7 @@ class PodManager:
                 lost = await self._free_addresses(lost)
                 await self._s.clock.sleep(HOUSEKEEPING_SECONDS)
                 self._room_changed()
+                self._s.bounding.levels(self._others(""))
                 api = {pod.metadata.uid for pod in self._informer.list()}
                 self._adopt_orphans(api | set(self._workers))
 

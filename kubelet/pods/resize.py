@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from kubelet.pods import admit, cgroups, restart
+from kubelet.pods.amounts import amount, total
 from kubelet.runtime.protocol import PERIOD_MICROSECONDS, Applied, ContainerRecord
 from wherry.api import quantity
 from wherry.api.core_v1 import Container, ContainerStatus, Pod, ResourceRequirements
@@ -90,7 +91,7 @@ def judge(pod: Pod, others: Iterable[Pod], allocatable: Mapping[str, str]) -> Re
     for name in RESIZABLE:
         if name not in allocatable:
             continue
-        wanted, capacity = admit.request(pod, name), admit.amount(name, allocatable[name])
+        wanted, capacity = total(pod, "requests", name), amount(name, allocatable[name])
         if wanted > capacity:
             message = (
                 f"Node didn't have enough capacity: {name}, requested: {wanted}, "

@@ -10,6 +10,7 @@ from pathlib import Path
 from kubelet.network.cni import Cni
 from kubelet.objects import NodeObjects
 from kubelet.pods import containers
+from kubelet.pods.bounding import Bounding
 from kubelet.pods.cache import ContainerCache
 from kubelet.pods.cgroups import NodeFacts
 from kubelet.pods.dns import Resolver
@@ -54,6 +55,7 @@ class Services:
     probes: ProbeManager
     prober: ProbeRunner
     images: Images
+    bounding: Bounding
     recorder: EventRecorder
     clock: Clock
 

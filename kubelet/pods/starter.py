@@ -15,7 +15,7 @@ from typing import Any
 
 from kubelet.env import ConfigError, make_environment
 from kubelet.network.cni import Attachment, NetworkError
-from kubelet.objects import Reference, references
+from kubelet.objects import CLAIM, Reference, references
 from kubelet.pods import container_config, containers, files, hooks
 from kubelet.pods.images import ImageError, Wish
 from kubelet.pods.plan import Start
@@ -66,6 +66,7 @@ class Starter:
             sandbox_id = await s.runtime.create(name, config)
             with s.cache.starting(sandbox_id):
                 await s.runtime.start(sandbox_id)
+                s.bounding.settle(pod)
                 record = await s.runtime.inspect(sandbox_id)
             if not pod.spec.host_network:
                 await s.cni.add(_attachment(record, pod))
@@ -237,6 +238,8 @@ class Starter:
     async def _fetch(
         self, reference: Reference, config_maps: dict[str, Any], secrets: dict[str, Secret | None]
     ) -> None:
+        if reference.kind == CLAIM:
+            return
         if reference.kind == "ConfigMap":
             config_maps[reference.name] = await self._s.objects.config_map(
                 reference.namespace, reference.name

@@ -7,7 +7,6 @@ import socket
 import ssl
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -18,18 +17,6 @@ from wherry.daemon.process import StartError
 KEEP_ALIVE_SECONDS = 120
 SHUTDOWN_SECONDS_MAX = 2
 BACKLOG = 128
-
-
-def tls_context(certificate: Path, key: Path, client_ca: Path | None) -> ssl.SSLContext:
-    """Serve with this pair; a client may show a certificate, which the CA must have signed."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    context.load_cert_chain(certificate, key)
-    if client_ca is not None:
-        context.load_verify_locations(client_ca)
-        context.verify_mode = ssl.CERT_OPTIONAL
-    return context
 
 
 class _Server(uvicorn.Server):

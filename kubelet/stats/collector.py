@@ -168,7 +168,7 @@ class StatsCollector:
         memory = meminfo(_text("/proc/meminfo"))
         usage = of_node(_text("/proc/stat"), memory, os.sysconf("SC_CLK_TCK"))
         pods = [self._pod(pod, pace) for pod in self._pods.pods()]
-        below = self._reader.read(self._pods_group()) or Usage()
+        below = self._reader.read(cgroups.all_pods(self._facts)) or Usage()
         tasks = _text("/proc/loadavg").split()[3].split("/")[1]
         self._disk = {key: kept for key, kept in self._disk.items() if _is_new(kept, moment)}
         return NodeStats(
@@ -185,11 +185,6 @@ class StatsCollector:
             processes=int(tasks),
             processes_max=int(_text("/proc/sys/kernel/pid_max") or 32768),
         )
-
-    def _pods_group(self) -> str:
-        if self._facts.cgroup_driver == "systemd":
-            return f"{KUBEPODS}.slice"
-        return f"{self._facts.cgroup_root.rstrip('/')}/{KUBEPODS}"
 
     def _pod(self, pod: Pod, pace: Pace) -> PodStats | None:
         """A pod that has a sandbox; None otherwise."""

@@ -98,7 +98,7 @@ class CgroupReader:
 
     def __init__(self, root: Path = cgroup_fs.ROOT) -> None:
         self._root = root
-        self._unified = (root / "cgroup.controllers").exists()
+        self._unified = cgroup_fs.is_unified(root)
 
     def read(self, group: str) -> Usage | None:
         """The group at a path (or of a slice) as Docker names parents; None when there is none."""

@@ -11,7 +11,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from wherry.api.core_v1 import ConfigMap, Node, Pod, Secret
+from wherry.api.core_v1 import (
+    ConfigMap,
+    Node,
+    PersistentVolume,
+    PersistentVolumeClaim,
+    Pod,
+    Secret,
+)
 
 
 @dataclass(frozen=True)
@@ -34,11 +41,17 @@ class VolumeError(Exception):
 
 
 class ObjectSource(Protocol):
-    """The ConfigMaps and Secrets that pods of this node refer to; None when there is none."""
+    """The objects that pods of this node refer to; None when there is none."""
 
     async def config_map(self, namespace: str, name: str) -> ConfigMap | None: ...
 
     async def secret(self, namespace: str, name: str) -> Secret | None: ...
+
+    async def claim(self, namespace: str, name: str) -> PersistentVolumeClaim | None: ...
+
+    async def persistent_volume(self, name: str) -> PersistentVolume | None:
+        """VolumeError when the API server does not tell."""
+        ...
 
     def node(self) -> Node | None:
         """This node as last heard of: limits that are not set fall back on it."""

@@ -22,10 +22,11 @@ from pathlib import Path
 from kubelet.downward import Addresses
 from kubelet.env import expand
 from kubelet.volumes import atomic, hostpath, linux, subpath
+from kubelet.volumes.claims import check_claim, check_volume, claim_name, place
 from kubelet.volumes.interface import Mount, ObjectSource, TokenSource, VolumeError
-from kubelet.volumes.ownership import set_group
+from kubelet.volumes.ownership import has_group, set_group
 from kubelet.volumes.payload import Gathered, Needs, needs, payload
-from wherry.api.core_v1 import Container, EmptyDirVolumeSource, Pod, Volume
+from wherry.api.core_v1 import Container, EmptyDirVolumeSource, PersistentVolume, Pod, Volume
 from wherry.api.quantity import value
 from wherry.daemon.clock import Clock
 
@@ -69,21 +70,27 @@ class VolumeManager:
         VolumeError says what is wrong with the first that can't be made.
         """
         have = await self._gather(pod, addresses)
-        paths: dict[str, Path] = {}
-        for volume in pod.spec.volumes:
-            try:
-                paths[volume.name] = await asyncio.to_thread(self._make, pod, volume, have)
-            except VolumeError as error:
-                text = f'MountVolume.SetUp failed for volume "{volume.name}" : {error.message}'
-                raise VolumeError(error.reason, text) from error
-            except (OSError, ValueError) as error:
-                text = f'MountVolume.SetUp failed for volume "{volume.name}" : {error}'
-                raise VolumeError("FailedMount", text) from error
-        return paths
+        return {volume.name: await self._one(pod, volume, have) for volume in pod.spec.volumes}
 
     async def refresh(self, pod: Pod, addresses: Addresses | None = None) -> None:
         """Bring files up to date with their objects and tokens; atomic for readers."""
-        await self.prepare(pod, addresses)
+        have = await self._gather(pod, addresses)
+        for volume in pod.spec.volumes:
+            if not claim_name(pod, volume):  # what lies behind a claim is the pod's own
+                await self._one(pod, volume, have)
+
+    async def _one(self, pod: Pod, volume: Volume, have: Gathered) -> Path:
+        try:
+            if claim_name(pod, volume):
+                found = await self._claimed(pod, volume)
+                return await asyncio.to_thread(_place, pod, volume, found)
+            return await asyncio.to_thread(self._make, pod, volume, have)
+        except VolumeError as error:
+            text = f'MountVolume.SetUp failed for volume "{volume.name}" : {error.message}'
+            raise VolumeError(error.reason, text) from error
+        except (OSError, ValueError) as error:
+            text = f'MountVolume.SetUp failed for volume "{volume.name}" : {error}'
+            raise VolumeError("FailedMount", text) from error
 
     async def teardown(self, pod_uid: str) -> None:
         """Remove everything of a pod; it must have no running container."""
@@ -117,6 +124,14 @@ class VolumeManager:
         except TimeoutError as error:
             message = "timed out waiting for the pod's configmaps, secrets or tokens"
             raise VolumeError("FailedMount", message) from error
+
+    async def _claimed(self, pod: Pod, volume: Volume) -> PersistentVolume:
+        """The PersistentVolume behind a claim of the pod's, if the pod may use it here."""
+        claim = await self._objects.claim(pod.metadata.namespace, claim_name(pod, volume))
+        name = check_claim(pod, volume, claim)
+        assert claim is not None, "check_claim refuses a claim that is not there"
+        found = await self._objects.persistent_volume(name)
+        return check_volume(found, name, claim, self._objects.node())
 
     def _make(self, pod: Pod, volume: Volume, have: Gathered) -> Path:
         if volume.host_path is not None:
@@ -203,7 +218,19 @@ class VolumeManager:
         shutil.rmtree(folder)
 
 
+def _place(pod: Pod, volume: Volume, found: PersistentVolume) -> Path:
+    path = place(found)
+    context = pod.spec.security_context
+    if found.spec.local is not None and context is not None and context.fs_group is not None:
+        only_if_wrong = context.fs_group_change_policy == "OnRootMismatch"
+        if not (only_if_wrong and has_group(path, context.fs_group)):
+            set_group(path, context.fs_group, read_only=_is_read_only(volume))
+    return path
+
+
 def _is_read_only(volume: Volume) -> bool:
-    """Files that the kubelet writes are nobody else's to change."""
+    """Files that the kubelet writes are nobody else's to change; a claim may be for reading only."""
+    if volume.persistent_volume_claim is not None:
+        return bool(volume.persistent_volume_claim.read_only)
     written = (volume.config_map, volume.secret, volume.downward_api, volume.projected)
     return any(source is not None for source in written)

@@ -23,6 +23,13 @@ def set_group(folder: Path, group: int, *, read_only: bool) -> None:
             _own(Path(root, name), group, bits)
 
 
+def has_group(folder: Path, group: int) -> bool:
+    """Whether the folder itself is as `set_group` leaves it: then what is below is taken to be so."""
+    status = folder.stat()
+    wanted = _GROUP_READ_WRITE | _FOLDER_EXTRA
+    return status.st_gid == group and status.st_mode & wanted == wanted
+
+
 def _own(path: Path, group: int, bits: int) -> None:
     status = path.lstat()
     os.chown(path, -1, group, follow_symlinks=False)

@@ -169,3 +169,24 @@ async def test_a_resize_waits_for_room(kubelet, pods):
     # Room is made: the resize goes on by itself.
     await kubelet.client.delete(Pod, "holder", "default", grace_period_seconds=1)
     await kubelet.until("patient", lambda pod: applied(pod, {"requests": {"cpu": half}}))
+
+
+async def test_the_pods_own_group_is_bounded_and_follows(kubelet, pods):
+    """Around all containers, so that what none of them owns counts too."""
+
+    def limits(uid):
+        files = [folder / MEMORY for folder in kubelet.machine.cgroups(f"pod{uid}")]
+        return {int(file.read_text()) for file in files if file.exists()}
+
+    both = {"cpu": "100m", "memory": "32Mi"}
+    await pods("bounded", container(resources={"requests": both, "limits": both}))
+    pod = await kubelet.until("bounded", running)
+    assert limits(pod.metadata.uid) == {32 << 20}
+    more = {"cpu": "100m", "memory": "48Mi"}
+    change = {
+        "spec": {"containers": [{"name": "c", "resources": {"requests": more, "limits": more}}]}
+    }
+    await kubelet.client.patch(
+        type(pod), "bounded", "default", change, type="strategic", subresource="resize"
+    )
+    await kubelet.until("bounded", lambda _: limits(pod.metadata.uid) == {48 << 20})

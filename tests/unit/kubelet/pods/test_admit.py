@@ -46,11 +46,6 @@ def test_refusal(wanted, others, reason):
     assert (found[0] if found else None) == reason
 
 
-def test_init_containers_count_by_their_peak_and_sidecars_always():
-    wanted = pod("1", init=[("1500m", {}), ("100m", {"restartPolicy": "Always"}), ("1200m", {})])
-    assert admit.request(wanted, "cpu") == 1500
-
-
 def test_words():
     assert admit.refusal(pod("3"), [], ALLOCATABLE, {})[1] == (
         "Node didn't have enough resource: cpu, requested: 3000, used: 0, capacity: 2000"

@@ -1,0 +1,87 @@
+"""Volumes behind claims: which PersistentVolume a pod's volume means, and where it lies. Pure checks.
+
+Source: upstream's pkg/kubelet/volumemanager/populator (what a claim must be), pkg/volume/local and
+pkg/volume/hostpath (where it lies), component-helpers/storage/ephemeral (names and owners).
+"""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from kubelet.volumes import hostpath
+from kubelet.volumes.interface import VolumeError
+from wherry.api.core_v1 import Node, PersistentVolume, PersistentVolumeClaim, Pod, Volume
+from wherry.api.node_selector import matches_term
+
+
+def claim_name(pod: Pod, volume: Volume) -> str:
+    """The claim that a volume of the pod is; empty when it is none."""
+    if volume.persistent_volume_claim is not None:
+        return volume.persistent_volume_claim.claim_name
+    return f"{pod.metadata.name}-{volume.name}" if volume.ephemeral is not None else ""
+
+
+def check_claim(pod: Pod, volume: Volume, claim: PersistentVolumeClaim | None) -> str:
+    """The name of the claim's PersistentVolume; VolumeError while the pod can't use it."""
+    namespace, name = pod.metadata.namespace, claim_name(pod, volume)
+    if claim is None:
+        text = f'persistentvolumeclaim "{name}" not found'
+    elif volume.ephemeral is not None and not _owns(pod, claim):
+        text = (
+            f"PVC {namespace}/{name} was not created for pod {namespace}/{pod.metadata.name} "
+            "(pod is not owner)"
+        )
+    elif claim.metadata.deletion_timestamp is not None:
+        text = "PVC is being deleted"
+    elif claim.status.phase != "Bound" or not claim.spec.volume_name:
+        text = "PVC is not bound"
+    elif claim.spec.volume_mode == "Block":
+        text = "volumes of mode Block are not supported on this node"
+    else:
+        return claim.spec.volume_name
+    raise VolumeError("FailedMount", f"error processing PVC {namespace}/{name}: {text}")
+
+
+def _owns(pod: Pod, claim: PersistentVolumeClaim) -> bool:
+    owners = claim.metadata.owner_references
+    return any(one.controller and one.uid == pod.metadata.uid for one in owners)
+
+
+def check_volume(
+    volume: PersistentVolume | None, name: str, claim: PersistentVolumeClaim, node: Node | None
+) -> PersistentVolume:
+    """VolumeError when the claim's volume is not (any more) its own, or not for this node."""
+    if volume is None:
+        raise VolumeError("FailedMount", f'persistentvolume "{name}" not found')
+    reference = volume.spec.claim_ref
+    if reference is None or reference.uid != claim.metadata.uid:
+        meta = claim.metadata
+        text = f'PV "{name}" is not bound to PVC {meta.namespace}/{meta.name}'
+        raise VolumeError("FailedMount", text)
+    affinity = volume.spec.node_affinity
+    if affinity is not None and affinity.required is not None and node is not None:
+        terms = affinity.required.node_selector_terms
+        if not any(matches_term(t, node.metadata.name, node.metadata.labels) for t in terms):
+            text = f'NodeAffinity check failed for volume "{name}" : no matching NodeSelectorTerms'
+            raise VolumeError("FailedMount", text)
+    return volume
+
+
+def place(volume: PersistentVolume) -> Path:
+    """Where a volume of this machine lies; VolumeError when it is not there or of another kind."""
+    spec = volume.spec
+    if spec.host_path is not None:
+        path = Path(spec.host_path.path)
+        hostpath.prepare(path, spec.host_path.type or "")
+        return path
+    if spec.local is None:
+        raise VolumeError("FailedMount", "no volume plugin matched")
+    path = Path(spec.local.path)
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise VolumeError("FailedMount", f'path "{path}" does not exist') from error
+    if not stat.S_ISDIR(mode):
+        raise VolumeError("FailedMount", f'path "{path}" is not a directory')
+    return path
