@@ -11,9 +11,11 @@ from functools import partial
 from typing import Any, ClassVar, Final
 
 from apiserver.registry.printing import AGE, NAME, created
+from apiserver.registry.rbac.guard import Guard
 from apiserver.registry.strategy import Column, Strategy, Tree
 from apiserver.registry.validation.metadata import segment_name
 from apiserver.registry.validation.words import each, invalids, unsupported
+from apiserver.request import RequestContext
 from wherry.api import names
 from wherry.api.errors import FieldError, invalid, required
 from wherry.api.rbac_v1 import ClusterRoleBinding, RoleBinding
@@ -37,6 +39,8 @@ class _BindingStrategy(Strategy):
     allow_create_on_update = True
     columns = _COLUMNS
     roles: ClassVar[tuple[str, ...]]
+    # Who may write them is checked where somebody is there to check it.
+    guard: Guard | None = None
 
     def name_errors(self, name: str, *, prefix: bool) -> list[str]:
         return segment_name(name, prefix=False)
@@ -47,6 +51,10 @@ class _BindingStrategy(Strategy):
         for subject in tree.get("subjects", ()):
             if subject["kind"] in ("User", "Group"):
                 subject.setdefault("apiGroup", GROUP)
+
+    def stamp(self, tree: Tree, old: Mapping[str, Any] | None, ctx: RequestContext) -> None:
+        if self.guard is not None:
+            self.guard.binding(self.resource, tree, old, ctx)
 
     def validate(self, tree: Tree) -> list[FieldError]:
         role = tree["roleRef"]

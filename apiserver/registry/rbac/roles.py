@@ -8,36 +8,43 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from apiserver.registry.rbac.guard import Guard
 from apiserver.registry.strategy import Strategy, Tree
 from apiserver.registry.validation.metadata import segment_name
 from apiserver.registry.validation.selector import label_selector
 from apiserver.registry.validation.words import each
+from apiserver.request import RequestContext
 from wherry.api.errors import FieldError, invalid, required
 from wherry.api.rbac_v1 import ClusterRole, Role
 from wherry.api.scheme import resource_of
 
 
-class RoleStrategy(Strategy):
-    """What may be done in its namespace."""
-
-    resource = resource_of(Role)
+class _RoleStrategy(Strategy):
     allow_create_on_update = True
+    # Who may write them is checked where somebody is there to check it.
+    guard: Guard | None = None
 
     def name_errors(self, name: str, *, prefix: bool) -> list[str]:
         return segment_name(name, prefix=False)
+
+    def stamp(self, tree: Tree, old: Mapping[str, Any] | None, ctx: RequestContext) -> None:
+        if self.guard is not None:
+            self.guard.role(self.resource, tree, old, ctx)
+
+
+class RoleStrategy(_RoleStrategy):
+    """What may be done in its namespace."""
+
+    resource = resource_of(Role)
 
     def validate(self, tree: Tree) -> list[FieldError]:
         return each(tree["rules"] or (), "rules", _namespaced_rule)
 
 
-class ClusterRoleStrategy(Strategy):
+class ClusterRoleStrategy(_RoleStrategy):
     """What may be done anywhere, also to paths that are no resources."""
 
     resource = resource_of(ClusterRole)
-    allow_create_on_update = True
-
-    def name_errors(self, name: str, *, prefix: bool) -> list[str]:
-        return segment_name(name, prefix=False)
 
     def validate(self, tree: Tree) -> list[FieldError]:
         errors = each(tree["rules"] or (), "rules", _rule)
