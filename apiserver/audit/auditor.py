@@ -71,6 +71,15 @@ class Auditor(Collector):
             record.received()
         return record
 
+    def note(
+        self, scope: Scope, headers: Headers, info: RequestInfo, user: User, now: datetime
+    ) -> Record | None:
+        """As `begin`, for a request that is refused anyway."""
+        record = self._record(scope, headers, info, user, now)
+        if record is not None:
+            record.received()
+        return record
+
     def refused(
         self, scope: Scope, headers: Headers, error: ApiError, now: datetime, certified: bool
     ) -> None:

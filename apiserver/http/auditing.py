@@ -29,7 +29,7 @@ def refused(auditor: Auditor, exchange: Exchange, error: ApiError) -> None:
             return
         # A path that names nothing is told as the path that it is.
         info = RequestInfo(scope["method"].lower(), scope["path"])
-        exchange.record = auditor.begin(scope, exchange.headers, info, exchange.user, now)
+        exchange.record = auditor.note(scope, exchange.headers, info, exchange.user, now)
     if exchange.record is not None:
         exchange.record.error = error.status
 
