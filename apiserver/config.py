@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from apiserver.audit.config import AuditConfig, audit_config, audit_flags
+from apiserver.authn import options
+from apiserver.authn.options import AuthnOptions
 from apiserver.version import GIT_VERSION
 from wherry.daemon.flags import Flags
 
@@ -43,7 +45,6 @@ class ServingConfig:
     cert_dir: Path
     cert_file: Path | None
     key_file: Path | None
-    client_ca_file: Path | None
     shutdown_seconds: float
 
 
@@ -58,6 +59,8 @@ class AuthConfig:
     api_audiences: tuple[str, ...]
     extend_tokens: bool
     max_token_seconds: int
+    client_ca_file: Path | None
+    authn: AuthnOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +150,7 @@ def _auth_flags(declared: Flags) -> None:
     declared.texts("--api-audiences", help="audiences of this API; default: the issuer")
     declared.boolean("--service-account-extend-token-expiration", True, "see upstream")
     declared.duration("--service-account-max-token-expiration", 0.0, "0 = no limit")
-    declared.boolean("--service-account-lookup", True, "must be true")
+    options.declare(declared)
 
 
 def config(values: Namespace) -> Config:
@@ -207,7 +210,6 @@ def _serving(values: Namespace) -> ServingConfig:
         cert_dir=Path(values.cert_dir),
         cert_file=_path(values.tls_cert_file),
         key_file=_path(values.tls_private_key_file),
-        client_ca_file=_path(values.client_ca_file),
         shutdown_seconds=values.shutdown_delay_duration,
     )
 
@@ -225,6 +227,10 @@ def _auth(values: Namespace) -> AuthConfig:
     keys = tuple(Path(one) for one in values.service_account_key_file)
     if signing is not None and not values.service_account_issuer:
         raise BadFlag("--service-account-issuer must be given with a signing key")
+    try:
+        authn = options.options(values)
+    except ValueError as error:
+        raise BadFlag(str(error)) from error
     return AuthConfig(
         modes=tuple(values.authorization_mode),
         anonymous=values.anonymous_auth,
@@ -235,6 +241,8 @@ def _auth(values: Namespace) -> AuthConfig:
         api_audiences=tuple(values.api_audiences) or issuers[:1],
         extend_tokens=values.service_account_extend_token_expiration,
         max_token_seconds=int(values.service_account_max_token_expiration),
+        client_ca_file=_path(values.client_ca_file),
+        authn=authn,
     )
 
 

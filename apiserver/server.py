@@ -10,8 +10,10 @@ import asyncio
 import logging
 import socket
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Histogram
 
@@ -23,10 +25,10 @@ from apiserver.admission.resource_quota import ResourceQuota
 from apiserver.audit.auditor import Auditor
 from apiserver.audit.make import make_auditor
 from apiserver.authn import credentials
-from apiserver.authn.certificates import ClientAuthorities
 from apiserver.authn.credentials import Credentials, checked
 from apiserver.authz.authorizer import Authorizer
 from apiserver.authz.modes import authorizer
+from apiserver.authz.node import NodeAuthorizer
 from apiserver.authz.rbac import Policy
 from apiserver.bootstrap import Bootstrap
 from apiserver.bootstrap_policy.keeper import DefaultRoles
@@ -41,8 +43,8 @@ from apiserver.http.gate import Gate
 from apiserver.http.metrics import RequestMetrics
 from apiserver.http.respond import Responder
 from apiserver.http.server import HttpServer
-from apiserver.http.tls import ServingTls
 from apiserver.quota.ledger import Ledger
+from apiserver.registry.rbac.guard import Guard, set_guard
 from apiserver.registry.store import Registry
 from apiserver.registry.strategies import strategies
 from apiserver.serving import address_of, listening_socket, serving_tls
@@ -102,16 +104,14 @@ class Server:
         """Serve until cancelled. StartError when a person has to change something first."""
         config = self._config
         known = credentials.read(config.auth)
-        authorities = checked(
-            "--client-ca-file", lambda: ClientAuthorities(config.serving.client_ca_file)
-        )
-        tls = serving_tls(config.serving, self._service_ip, authorities)
+        tls = serving_tls(config.serving, self._service_ip, known.authorities)
         sock = listening_socket(config.serving)
         auditor = self._auditor()
         storage = self._storage()
         try:
             store = self._store(storage)
-            gate = Gate(known.authenticator(store.cache.lister(), authorities), store.allowed)
+            authn = known.authentication(store.cache, self._clock)
+            gate = Gate(authn.chain, store.allowed)
             bootstrap = self._bootstrap(store.registry)
             discovery = Discovery(RESOURCES, self._public_address)
             responder = Responder()
@@ -120,7 +120,9 @@ class Server:
             pages = self._pages(store, bootstrap, discovery, known)
             app = Front(build(dispatcher, gate, pages), dispatcher)
             http = HttpServer(app, responder, tls.context)
-            await self._serve(http, sock, store, bootstrap, tls)
+            await self._serve(
+                http, sock, store, bootstrap, (partial(tls.run, self._clock), *authn.tasks)
+            )
         finally:
             await storage.close()
             if auditor is not None:
@@ -139,15 +141,16 @@ class Server:
         sock: socket.socket,
         store: Store,
         bootstrap: Bootstrap,
-        tls: ServingTls,
+        beside: Sequence[Callable[[], Coroutine[Any, Any, None]]],
     ) -> None:
         async with asyncio.TaskGroup() as group:
+            for task in beside:
+                group.create_task(task())
             group.create_task(store.cache.run())
             if store.ledger is not None:
                 group.create_task(store.ledger.run())
             seconds = self._config.etcd.compaction_seconds
             group.create_task(compact_for_ever(store.storage, self._clock, seconds))
-            group.create_task(tls.run(self._clock))
             group.create_task(watch_status(store.storage, self._calls, self._clock))
             group.create_task(bootstrap.run(self._on_ready))
             group.create_task(store.roles.run(bootstrap.namespaces))
@@ -211,7 +214,9 @@ class Server:
         cache = WatchCache(storage, RESOURCES, fields)
         store_metrics.register(self._metrics, cache, RESOURCES, self._calls)
         modes, policy = self._config.auth.modes, Policy(cache.window)
-        allowed = checked("--authorization-mode", lambda: authorizer(modes, policy))
+        nodes = partial(NodeAuthorizer, cache.window, cache.lister())
+        allowed = checked("--authorization-mode", lambda: authorizer(modes, policy, nodes))
+        set_guard(kinds, Guard(allowed, policy))
         on = self._plugins(allowed)
         chain = Chain(on, cache.lister())
         registry = Registry(
@@ -248,7 +253,7 @@ class Server:
             identity,
             service_networks=[str(one) for one in self._config.service_networks],
             service_ip=self._service_ip,
-            client_ca=serving.client_ca_file,
+            client_ca=self._config.auth.client_ca_file,
         )
 
     def _rooms(

@@ -7,7 +7,7 @@ not decided here. Source: k8s.io/apiserver/pkg/authentication.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -57,6 +57,14 @@ class Authenticated:
 
 class BadToken(Exception):
     """The token is of this kind, but not (or no longer) good. The text says why, for the log."""
+
+
+class KeysWanted(BadToken):
+    """The token may be good once newer keys are there: `wait` for them, then ask again."""
+
+    def __init__(self, reason: str, wait: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(reason)
+        self.wait = wait
 
 
 class TokenAuthenticator(Protocol):
@@ -116,7 +124,10 @@ class Authenticator:
         self._front_proxy = front_proxy
 
     def user(self, peer: Peer, question: Question, now: datetime) -> User:
-        """Who sent this request; ApiError 401 when its credentials are bad or missing."""
+        """Who sent this request; ApiError 401 when its credentials are bad or missing.
+
+        KeysWanted when its token may be good in a moment.
+        """
         identity = peer.identity
         if identity is None or identity.generation != self._authorities.generation:
             identity = peer.identity = self._identity(peer)
@@ -155,6 +166,8 @@ class Authenticator:
             return None, ""
         try:
             found = self.token(token, (), now)
+        except KeysWanted:
+            raise
         except BadToken as error:
             return None, str(error)
         return (None, "invalid bearer token") if found is None else (found.user, "")
@@ -163,15 +176,18 @@ class Authenticator:
         """Whom a token stands for; None when nobody knows it, BadToken when it is no longer good."""
         if len(token) > TOKEN_BYTES_MAX:
             raise BadToken("the token is too long")
-        problems = []
+        problems: list[BadToken] = []
         for authenticator in self._tokens:
             try:
                 found = authenticator.authenticate(token, audiences, now)
             except BadToken as error:
-                problems.append(str(error))
+                problems.append(error)
                 continue
             if found is not None:
                 return Authenticated(authenticated(found.user), found.audiences)
+        for problem in problems:
+            if isinstance(problem, KeysWanted):
+                raise problem
         if problems:
-            raise BadToken(", ".join(problems))
+            raise BadToken(", ".join(str(problem) for problem in problems))
         return None

@@ -1,13 +1,15 @@
-"""Reads what flags say about credentials: token file, keys, issuer; and joins the authenticators."""
+"""Reads what flags say about credentials (files, keys, issuers) and joins the authenticators."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from apiserver.admission.interface import Lister
+from apiserver.authn import authentication_config
+from apiserver.authn.account_tokens import AccountTokens
 from apiserver.authn.authenticator import Anonymous, Authenticator, TokenAuthenticator
+from apiserver.authn.bootstrap_tokens import BootstrapTokens
 from apiserver.authn.certificates import ClientAuthorities, ClientCertificates
 from apiserver.authn.keys import (
     PublicKey,
@@ -16,13 +18,24 @@ from apiserver.authn.keys import (
     parse_signing_key,
     read_public_keys,
 )
-from apiserver.authn.service_account import LEGACY_ISSUER, ServiceAccountTokens
+from apiserver.authn.oidc import Issuer, OidcTokens
 from apiserver.authn.token_file import TokenFile, parse
 from apiserver.config import AuthConfig
 from apiserver.request import User
+from apiserver.storage.cache import WatchCache
+from wherry.api.scheme import Resource
+from wherry.daemon.clock import Clock
 from wherry.daemon.process import StartError
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Authentication:
+    """The chain, and what must run beside it."""
+
+    chain: Authenticator
+    tasks: tuple[Callable[[], Coroutine[Any, Any, None]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +46,59 @@ class Credentials:
     users: dict[str, User]
     keys: list[PublicKey]
     signing: SigningKey | None
+    authorities: ClientAuthorities
+    issuers: tuple[Issuer, ...]
+    anonymous: Anonymous
 
-    def authenticator(self, lister: Lister, authorities: ClientAuthorities) -> Authenticator:
-        audiences = self.config.api_audiences
+    def authentication(self, cache: WatchCache, clock: Clock) -> Authentication:
+        """The chain, which looks objects up in the cache."""
+        lister = cache.lister()
+
+        def state(resource: Resource, namespace: str, name: str) -> int | None:
+            found = cache.window(resource).get(namespace, name)
+            return None if found is None else found.revision
+
+        audiences, options = self.config.api_audiences, self.config.authn
         tokens: list[TokenAuthenticator] = [TokenFile(self.users, audiences)]
         if self.keys:
-            issuers = (*self.config.issuers, LEGACY_ISSUER)
-            tokens.append(ServiceAccountTokens(self.keys, issuers, audiences, lister))
-        return Authenticator(
+            tokens.append(
+                AccountTokens(
+                    self.keys,
+                    self.config.issuers,
+                    audiences,
+                    lister,
+                    state=state,
+                    lookup=options.account_lookup,
+                )
+            )
+        if options.bootstrap_tokens:
+            tokens.append(BootstrapTokens(lister, audiences))
+        tasks = []
+        if self.issuers:
+            # An HTTP client is much to load for those who trust no outside issuer.
+            from apiserver.authn.oidc_keys import IssuerKeys
+
+            for issuer in self.issuers:
+                keys = IssuerKeys(issuer, clock)
+                tokens.append(OidcTokens(issuer, keys, audiences))
+                tasks.append(keys.run)
+        proxy = options.front_proxy
+        chain = Authenticator(
             tokens,
-            anonymous=Anonymous(self.config.anonymous),
-            certificates=ClientCertificates(authorities),
+            anonymous=self.anonymous,
+            certificates=ClientCertificates(
+                self.authorities, () if proxy is None else proxy.allowed_names
+            ),
+            front_proxy=proxy,
         )
+        return Authentication(chain, tuple(tasks))
 
     def issuer_document(self) -> dict[str, Any]:
         """/.well-known/openid-configuration"""
         issuer = self.config.issuers[0]
         return {
             "issuer": issuer,
-            "jwks_uri": f"{issuer.rstrip('/')}/openid/v1/jwks",
+            "jwks_uri": self.config.authn.jwks_uri or f"{issuer.rstrip('/')}/openid/v1/jwks",
             "response_types_supported": ["id_token"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": sorted({one.algorithm for one in self.keys}),
@@ -73,7 +120,44 @@ def read(config: AuthConfig) -> Credentials:
     if signing_file is not None:
         flag = "--service-account-signing-key-file"
         signing = checked(flag, lambda: parse_signing_key(signing_file.read_bytes()))
-    return Credentials(config, users, keys, signing)
+    issuers, anonymous = _issuers(config)
+    return Credentials(config, users, keys, signing, _authorities(config), issuers, anonymous)
+
+
+def _authorities(config: AuthConfig) -> ClientAuthorities:
+    client, options = config.client_ca_file, config.authn
+    authorities = checked(
+        "--client-ca-file, --requestheader-client-ca-file",
+        lambda: ClientAuthorities(client, options.front_proxy_ca),
+    )
+    bundles, proxy = authorities.bundles, options.front_proxy
+    if bundles.client & bundles.proxy and proxy is not None and not proxy.allowed_names:
+        raise StartError(
+            "--requestheader-client-ca-file and --client-ca-file contain overlapping certificates",
+            "give --requestheader-allowed-names, or any client could name any user in headers",
+        )
+    return authorities
+
+
+def _issuers(config: AuthConfig) -> tuple[tuple[Issuer, ...], Anonymous]:
+    """The outside issuers to trust, and who may be anonymous."""
+    oidc, file = config.authn.oidc, config.authn.config_file
+    anonymous = Anonymous(config.anonymous)
+    if oidc is not None:
+        ca_file = oidc.ca_file
+        if ca_file is None:
+            return (oidc.issuer,), anonymous
+        authority = checked("--oidc-ca-file", ca_file.read_text)
+        return (replace(oidc.issuer, authority=authority),), anonymous
+    if file is None:
+        return (), anonymous
+    flag = "--authentication-config"
+    found = checked(flag, lambda: authentication_config.parse(file.read_text(), config.issuers))
+    if found.anonymous is not None and not config.anonymous:
+        raise StartError(
+            f"{flag}: anonymous is set, and --anonymous-auth too", "say it in one place"
+        )
+    return found.issuers, found.anonymous or anonymous
 
 
 def checked(flag: str, make: Callable[[], T]) -> T:

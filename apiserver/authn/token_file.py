@@ -49,7 +49,7 @@ class TokenFile:
         user = self._users.get(token)
         if user is None:
             return None
-        shared = tuple(one for one in audiences if one in self._api_audiences)
-        if audiences and not shared:
+        shared = tuple(one for one in self._api_audiences if one in (audiences or (one,)))
+        if self._api_audiences and not shared:
             return None
         return Authenticated(user, shared)

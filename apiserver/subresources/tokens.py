@@ -7,13 +7,13 @@ kubernetes/pkg/registry/authentication/tokenreview.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from apiserver.admission.chain import Chain
-from apiserver.authn.authenticator import Authenticator, BadToken
+from apiserver.authn.authenticator import Authenticated, Authenticator, BadToken, KeysWanted
 from apiserver.authn.keys import SigningKey
 from apiserver.authn.service_account import (
     EXTENDED_SECONDS,
@@ -41,6 +41,7 @@ from wherry.api.scheme import BY_PLURAL
 
 SERVICE_ACCOUNTS = BY_PLURAL["", "v1", "serviceaccounts"]
 BINDABLE = {kind: BY_PLURAL["", "v1", f"{kind.lower()}s"] for kind in ("Pod", "Secret", "Node")}
+GROUP = "authentication.k8s.io"
 SECONDS_DEFAULT = 3600
 SECONDS_MIN = 600
 SECONDS_MAX = 1 << 32
@@ -80,61 +81,81 @@ class TokenEndpoints:
             raise status_error("NotFound", why)
         asked = await body_of(TokenRequest, ctx, exchange)
         await self._registry.fresh()
-        self._chain.ask(ctx, "CREATE", asked)
+        metadata, spec = asked.get("metadata", {}), asked.setdefault("spec", {})
+        _check_names(metadata, ctx)
         account = self._registry.get(SERVICE_ACCOUNTS, ctx.info.namespace, ctx.info.name)
-        spec = asked.setdefault("spec", {})
-        _check_names(asked.get("metadata", {}), ctx)
+        _check_account_uid(metadata, account)
         _fill(spec, self._issuer)
+        self._chain.ask(ctx, "CREATE", asked)
         bound = self._bound(account, spec.get("boundObjectRef"), ctx)
-        seconds: int = spec["expirationSeconds"]
-        warn_after = 0
-        extends = self._issuer.extend and "pod" in bound and seconds == WARN_ONLY_SECONDS
-        if extends and set(spec["audiences"]) == set(self._issuer.api_audiences):
+        _shorten(spec, self._issuer.seconds_max, ctx.warnings)
+        token = sign(self._claims(account, bound, spec, ctx), self._issuer.key)
+        track_manager(TokenRequest, asked, ctx)
+        asked["metadata"] = {
+            "name": ctx.info.name,
+            "namespace": ctx.info.namespace,
+            "uid": account["metadata"]["uid"],
+            "creationTimestamp": format_time(ctx.now),
+            **{k: v for k, v in asked["metadata"].items() if k == "managedFields"},
+        }
+        expires = ctx.now + timedelta(seconds=spec["expirationSeconds"])
+        asked["status"] = {"token": token, "expirationTimestamp": format_time(expires)}
+        return created(asked)
+
+    def _claims(
+        self,
+        account: Mapping[str, Any],
+        bound: Mapping[str, Mapping[str, Any]],
+        spec: Mapping[str, Any],
+        ctx: RequestContext,
+    ) -> dict[str, Any]:
+        """What the token says. One for a pod that does not ask to be strict lives on for a year."""
+        issuer, audiences = self._issuer, spec["audiences"]
+        assert issuer is not None, "only asked when tokens are made"
+        seconds, warn_after = spec["expirationSeconds"], 0
+        extends = issuer.extend and "pod" in bound and seconds == WARN_ONLY_SECONDS
+        if extends and set(audiences) <= set(issuer.api_audiences):
             warn_after, seconds = seconds, EXTENDED_SECONDS
-        claims = claims_of(
+        return claims_of(
             account=account,
             pod=bound.get("pod"),
             node=bound.get("node"),
             secret=bound.get("secret"),
-            issuer=self._issuer.issuer,
-            audiences=spec["audiences"],
+            issuer=issuer.issuer,
+            audiences=audiences,
             seconds=seconds,
             warn_after=warn_after,
             now=ctx.now,
             token_id=str(uuid.uuid4()),
         )
-        expires = ctx.now + timedelta(seconds=spec["expirationSeconds"])
-        track_manager(TokenRequest, asked, ctx)
-        asked["metadata"] = {
-            "name": ctx.info.name,
-            "namespace": ctx.info.namespace,
-            "creationTimestamp": format_time(ctx.now),
-            **{k: v for k, v in asked["metadata"].items() if k == "managedFields"},
-        }
-        token = sign(claims, self._issuer.key)
-        asked["status"] = {"token": token, "expirationTimestamp": format_time(expires)}
-        return created(asked)
 
     async def review(self, ctx: RequestContext, exchange: Exchange) -> Response:
         review = await body_of(TokenReview, ctx, exchange)
         spec = review.get("spec", {})
         if not spec.get("token"):
             raise bad_request("token is required for TokenReview in authentication")
-        audiences = spec.get("audiences") or ()
         track_manager(TokenReview, review, ctx)
-        status: Tree = {}
         try:
-            found = self._authenticator.token(spec["token"], audiences, ctx.now)
+            found = await self._found(spec["token"], spec.get("audiences") or (), ctx)
+            why = "invalid bearer token"
         except BadToken as error:
-            found = None
-            status["error"] = f"[invalid bearer token, {error}]"
-        if found is not None:
-            status = {"authenticated": True, "user": user_info(found.user)}
-            if found.audiences:
-                status["audiences"] = list(found.audiences)
-        else:
-            status.setdefault("user", {})
+            found, why = None, f"[invalid bearer token, {error}]"
+        if found is None:
+            return created({**review, "status": {"user": {}, "error": why}})
+        status: Tree = {"authenticated": True, "user": user_info(found.user)}
+        if found.audiences:
+            status["audiences"] = list(found.audiences)
         return created({**review, "status": status})
+
+    async def _found(
+        self, token: str, audiences: Sequence[str], ctx: RequestContext
+    ) -> Authenticated | None:
+        """Whom the token stands for. BadToken as `Authenticator.token`."""
+        try:
+            return self._authenticator.token(token, audiences, ctx.now)
+        except KeysWanted as wanted:
+            await wanted.wait()
+        return self._authenticator.token(token, audiences, ctx.now)
 
     def _bound(
         self, account: Mapping[str, Any], reference: Mapping[str, Any] | None, ctx: RequestContext
@@ -143,13 +164,13 @@ class TokenEndpoints:
         if reference is None:
             return {}
         kind, version = reference.get("kind", ""), reference.get("apiVersion", "")
-        if kind not in BINDABLE or version not in ("", "v1"):
-            raise bad_request(f"cannot bind token to object of type {version}, Kind={kind}")
+        group, _, number = version.rpartition("/")
+        if kind not in BINDABLE or group:
+            named = f"{group}/{number}, Kind={kind}"
+            raise bad_request(f"cannot bind token to object of type {named}")
         resource = BINDABLE[kind]
         namespace = ctx.info.namespace if resource.namespaced else ""
-        name = reference.get("name", "")
-        found = self._registry.get(resource, namespace, name)
-        _check_uid(reference, found, resource.qualified_name)
+        found = self._registry.get(resource, namespace, reference.get("name", ""))
         bound = {kind.lower(): found}
         if kind == "Pod":
             running = found["spec"].get("serviceAccountName", "")
@@ -158,27 +179,38 @@ class TokenEndpoints:
                     f'cannot bind token for serviceaccount "{account["metadata"]["name"]}" '
                     f"to pod running with different serviceaccount name."
                 )
-            node = self._node(found["spec"].get("nodeName", ""))
-            if node is not None:
-                bound["node"] = node
+            node = found["spec"].get("nodeName", "")
+            if node:
+                bound["node"] = self._node(node)
+        _check_uid(reference, found, kind)
         return bound
 
-    def _node(self, name: str) -> Mapping[str, Any] | None:
-        if not name:
-            return None
+    def _node(self, name: str) -> Mapping[str, Any]:
+        """The node a pod runs on; when it is gone its name is still worth telling."""
         try:
             return self._registry.get(BINDABLE["Node"], "", name)
         except ApiError:
-            return None
+            return {"metadata": {"name": name}}
 
 
 def _check_names(metadata: Mapping[str, Any], ctx: RequestContext) -> None:
-    for field, wanted in (("name", ctx.info.name), ("namespace", ctx.info.namespace)):
+    """ApiError 422 when the body names another account than the path."""
+    named = (("name", ctx.info.name, "name"), ("namespace", ctx.info.namespace, "namespace"))
+    for field, wanted, what in named:
         if metadata.get(field) and metadata[field] != wanted:
-            message = (
-                f"the {field} of the provided object does not match the {field} sent on the request"
-            )
-            raise bad_request(message)
+            words = f"must match the service account {what} if specified"
+            error = invalid(f"metadata.{field}", metadata[field], words)
+            raise invalid_object(GROUP, "TokenRequest", ctx.info.name, [error])
+
+
+def _check_account_uid(metadata: Mapping[str, Any], account: Mapping[str, Any]) -> None:
+    wanted, uid = metadata.get("uid", ""), account["metadata"]["uid"]
+    if wanted and wanted != uid:
+        why = (
+            f"the UID in the token request ({wanted}) does not match the UID of the service account "
+            f"({uid})"
+        )
+        raise conflict(f"TokenRequest.{GROUP}", account["metadata"]["name"], why)
 
 
 def _fill(spec: Tree, issuer: Issuer) -> None:
@@ -196,16 +228,24 @@ def _fill(spec: Tree, issuer: Issuer) -> None:
         words = "may not specify a duration larger than 2^32 seconds"
         errors.append(invalid(field, seconds, words))
     if errors:
-        raise invalid_object("authentication.k8s.io", "TokenRequest", "", errors)
-    if issuer.seconds_max and seconds > issuer.seconds_max:
-        spec["expirationSeconds"] = issuer.seconds_max
+        raise invalid_object(GROUP, "TokenRequest", "", errors)
 
 
-def _check_uid(reference: Mapping[str, Any], found: Mapping[str, Any], qualified: str) -> None:
+def _shorten(spec: Tree, seconds_max: int, warnings: list[str]) -> None:
+    """No token lives longer than this server allows; whoever asks is told."""
+    seconds = spec["expirationSeconds"]
+    if seconds_max and seconds > seconds_max:
+        warnings.append(
+            f"requested expiration of {seconds} seconds shortened to {seconds_max} seconds"
+        )
+        spec["expirationSeconds"] = seconds_max
+
+
+def _check_uid(reference: Mapping[str, Any], found: Mapping[str, Any], kind: str) -> None:
     wanted, uid = reference.get("uid", ""), found["metadata"]["uid"]
     if wanted and wanted != uid:
         why = (
             f"the UID in the bound object reference ({wanted}) does not match the UID in record. "
             "The object might have been deleted and then recreated"
         )
-        raise conflict(qualified, found["metadata"]["name"], why)
+        raise conflict(kind, found["metadata"]["name"], why)

@@ -181,7 +181,7 @@ async def test_bound_tokens_die_with_their_pod(apiserver: Any) -> None:
         assert (await whoami(client, headers=headers)).status_code == 401
         status = (await client.post(REVIEW, json=review)).json()["status"]
         assert "authenticated" not in status
-        assert "does not exist" in status["error"]
+        assert "has been invalidated" in status["error"]
 
 
 async def test_token_requests_that_make_no_sense(apiserver: Any) -> None:
