@@ -19,6 +19,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, NoMatchFound
 
+from apiserver.authn.authenticator import KeysWanted
 from apiserver.discovery.openapi_service import OpenApi
 from apiserver.http import auditing, health
 from apiserver.http.dispatcher import Dispatcher
@@ -98,7 +99,12 @@ def build(dispatcher: Dispatcher, gate: Gate, pages: Pages) -> FastAPI:
     async def admitted(request: Request) -> None:
         exchange = Exchange(request.scope, request.receive, dict(request.scope["headers"]))  # type: ignore[arg-type]  # starlette's scope is a MutableMapping
         info = RequestInfo(request.method.lower(), request.url.path)
-        auditing.admit(gate, dispatcher.auditor, exchange, info)
+        try:
+            auditing.admit(gate, dispatcher.auditor, exchange, info)
+        except KeysWanted as wanted:
+            exchange.may_wait = False
+            await wanted.wait()
+            auditing.admit(gate, dispatcher.auditor, exchange, info)
 
     app = FastAPI(
         openapi_url=None,

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from apiserver.audit.auditor import Auditor
+from apiserver.authn.authenticator import KeysWanted
 from apiserver.http import auditing
 from apiserver.http.exchange import ClientGone, Exchange, Receive, Scope, Send
 from apiserver.http.gate import Gate
@@ -130,6 +131,10 @@ class Dispatcher:
             if self.auditor is not None:
                 auditing.refused(self.auditor, exchange, error)
             return ctx, error_response(error)
+        except KeysWanted as wanted:
+            exchange.may_wait = False
+            await wanted.wait()
+            return await self._attempt(exchange)
         except ClientGone:
             if exchange.record is not None:
                 exchange.record.closed_early()

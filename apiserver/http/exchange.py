@@ -40,6 +40,7 @@ class Exchange:
     scope: Scope
     receive: Receive
     headers: Mapping[bytes, bytes]
+    may_wait: bool = True  # for keys of an outside issuer; once
     user: User | None = None
     record: Record | None = None
     audit_id: bytes = b""

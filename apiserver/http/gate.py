@@ -8,7 +8,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from apiserver.authn import impersonation
-from apiserver.authn.authenticator import ANONYMOUS, Authenticator, Question, unauthorized
+from apiserver.authn.authenticator import (
+    ANONYMOUS,
+    Authenticator,
+    KeysWanted,
+    Question,
+    unauthorized,
+)
 from apiserver.authz.authorizer import AlwaysAllow, Authorizer, attributes_of, denied
 from apiserver.http.exchange import Exchange
 from apiserver.request import RequestInfo, User
@@ -31,10 +37,16 @@ class Gate:
         self._always = isinstance(authorizer, AlwaysAllow)
 
     def user(self, exchange: Exchange, now: datetime) -> User:
+        """Who asks; ApiError 401. KeysWanted when that can be told in a moment, if it may wait."""
         scope = exchange.scope
         path: str = scope["path"]
         question = Question(path, exchange.headers.get(b"authorization"), scope["headers"])
-        user = self.authenticator.user(exchange.connection, question, now)
+        try:
+            user = self.authenticator.user(exchange.connection, question, now)
+        except KeysWanted as error:
+            if exchange.may_wait:
+                raise
+            raise unauthorized() from error
         if user is ANONYMOUS and self._always and path.split("/", 2)[1] not in PUBLIC_PATHS:
             raise unauthorized()
         return user
