@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
 import orjson
 
@@ -19,7 +19,7 @@ from apiserver.registry.failures import too_old
 from apiserver.registry.options import ListOptions
 from apiserver.storage.cache import WatchCache
 from apiserver.storage.encoder import frame
-from apiserver.storage.watchers import FrameEncoder, Watcher, candidates, frame_of
+from apiserver.storage.watchers import Block, FrameEncoder, Watcher, candidates, frame_of
 from apiserver.storage.window import Cached, Event, HistoryGone
 from wherry.api.scheme import Resource
 
@@ -101,6 +101,10 @@ class WatchStream:
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
+    def write_by(self, write: Callable[[Block], bool]) -> None:
+        """Let blocks go straight to the client, where they would only pass through this iterator."""
+        self._watcher.write = write
+
     async def __anext__(self) -> bytes:
         chunk = await self._watcher.next_chunk()
         if not chunk:
@@ -115,6 +119,7 @@ class WatchStream:
 
     def _time_is_over(self) -> None:
         watcher = self._watcher
+        self._cache.watchers(self._resource).settle()
         if watcher.bookmarks:  # the client resumes where it was, however quiet it has been
             watcher.push(watcher.encoder.bookmark(self._cache.revision, initial_end=False))
         self._cache.remove_watcher(self._resource, watcher)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from typing import Any
+from typing import Any, Protocol
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -27,6 +27,14 @@ KEEPALIVE_INTERVAL_SECONDS = 5
 TUNNEL_BUFFER_BYTES = 64 * 1024
 
 Headers = list[tuple[bytes, bytes]]
+
+
+class Block(Protocol):
+    """Lines for several clients' streams; `sealed` is what the first of them wrote."""
+
+    lines: list[bytes]
+    size: int
+    sealed: bytes | None
 
 
 def tune_socket(sock: socket.socket) -> None:
@@ -117,6 +125,16 @@ class Connection(HttpToolsProtocol):
         if not cycle.keep_alive:
             self.transport.close()
         cycle.on_response()
+        return True
+
+    def write_block(self, block: Block) -> bool:
+        """Write a block to this connection's chunked answer, which has begun; False when its client
+        is slow or gone. The chunk is put together once for all connections."""
+        if self.flow.write_paused or self.transport.is_closing():
+            return False
+        if block.sealed is None:
+            block.sealed = b"".join((b"%x\r\n" % block.size, *block.lines, b"\r\n"))
+        self.transport.write(block.sealed)
         return True
 
     def take_over(self, head: bytes) -> asyncio.StreamReader:

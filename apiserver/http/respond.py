@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import orjson
 
 from apiserver.http.exchange import Exchange, Send
+from apiserver.http.protocol import Block
 from apiserver.http.relay import Relay
 from apiserver.request import Response
 from wherry.api.errors import ApiError
@@ -38,6 +39,13 @@ _CHUNKED = (b"transfer-encoding", b"chunked")
 _GZIP = ((b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding"))
 
 Headers = list[tuple[bytes, bytes]]
+
+
+@runtime_checkable
+class Pushing(Protocol):
+    """A stream that can hand blocks straight to the connection while its iterator is waited for."""
+
+    def write_by(self, write: Callable[[Block], bool]) -> None: ...
 
 
 def error_response(error: ApiError) -> Response:
@@ -144,6 +152,8 @@ class Responder:
                 await send({"type": "http.response.start", "status": status, "headers": headers})
                 if self._draining:
                     task.cancel()
+                if isinstance(chunks, Pushing):
+                    chunks.write_by(connection.write_block)
                 async for chunk in chunks:
                     if not chunk:
                         continue

@@ -19,6 +19,7 @@ from itertools import count
 from typing import Any
 
 from apiserver.storage.encoder import UnknownBytes, decode_item
+from apiserver.storage.fanout import Rounds, WatcherIndex
 from apiserver.storage.interface import (
     Change,
     Compacted,
@@ -28,7 +29,7 @@ from apiserver.storage.interface import (
 )
 from apiserver.storage.keys import ROOT, ROOT_END, KeyReader, Place
 from apiserver.storage.probe import RevisionProbe
-from apiserver.storage.watchers import Pacer, Watcher, WatcherIndex
+from apiserver.storage.watchers import Block, Watcher
 from apiserver.storage.window import Cached, FieldsOf, ResourceWindow
 from wherry.api.scheme import Resource
 from wherry.daemon.backoff import Backoff
@@ -77,8 +78,8 @@ class WatchCache:
         self._clock = clock or SystemClock()
         self._keys = KeyReader(stored)
         self._windows = {r: ResourceWindow(r, readers.get(r, no_fields)) for r in stored}
-        self._watchers = {r: WatcherIndex() for r in stored}
-        self._pacer = Pacer()
+        rounds = Rounds()
+        self._watchers = {r: WatcherIndex(rounds) for r in stored}
         self._probe = RevisionProbe(storage.revision)
         self._waiters: list[tuple[int, int, asyncio.Future[None]]] = []
         self._order = count()
@@ -132,7 +133,6 @@ class WatchCache:
 
         Whoever read the window in the same turn of the event loop misses nothing between.
         """
-        watcher.pacer = self._pacer
         self._watchers[resource].add(watcher)
 
     def remove_watcher(self, resource: Resource, watcher: Watcher) -> None:
@@ -148,6 +148,7 @@ class WatchCache:
     def close_watchers(self) -> None:
         """End all client watches; they list again."""
         for index in self._watchers.values():
+            index.settle()
             for watcher in index:
                 watcher.close()
 
@@ -266,14 +267,16 @@ class WatchCache:
             now = self._clock.monotonic()
             for resource, index in self._watchers.items():
                 self._windows[resource].trim(now)
-                frames: dict[Any, bytes] = {}
+                index.settle()
+                blocks: dict[Any, Block] = {}
                 for watcher in index:
                     if not watcher.bookmarks:
                         continue
                     key = watcher.encoder.key
-                    if key not in frames:
-                        frames[key] = watcher.encoder.bookmark(self.revision, initial_end=False)
-                    watcher.push(frames[key])
+                    if key not in blocks:
+                        line = watcher.encoder.bookmark(self.revision, initial_end=False)
+                        blocks[key] = Block([line], len(line))
+                    watcher.give(blocks[key])
 
 
 class CacheLister:

@@ -1,8 +1,8 @@
-"""Who watches a resource, and what of each change they see.
+"""One client's watch: what of each change it sees, and how the lines reach it.
 
-Watchers are indexed by what they can be interested in (one object, one node's pods, one namespace,
-everything), so a change costs only those. Each frame is encoded once for all who want it in the same
-form. A watcher that does not read is cut off at a bounded buffer; it never slows others.
+A watcher takes over lines in blocks. While its client keeps up, a block goes straight to the
+connection; otherwise it waits in a buffer that the answer's task empties. A watcher that does not read
+is cut off at that buffer's bound; it never slows others. `fanout.py` says who is told of what.
 
 Source of the transitions: k8s.io/apiserver/pkg/storage/cacher (cacheWatcher.convertToWatchEvent).
 """
@@ -10,7 +10,7 @@ Source of the transitions: k8s.io/apiserver/pkg/storage/cacher (cacheWatcher.con
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import NamedTuple, Protocol
 
 from apiserver.storage.encoder import EventType
@@ -19,9 +19,6 @@ from wherry.api.selectors import FieldSelectorExpr, LabelSelectorExpr
 
 BUFFER_FRAMES_MAX = 8192
 BUFFER_BYTES_MAX = 24 * 1024 * 1024
-# The pause after a round: several times what a write to one watcher costs, for each that was woken.
-ROUND_SECONDS_PER_WATCHER = 0.0005
-ROUND_SECONDS_MAX = 0.05
 CHUNK_BYTES = 256 * 1024
 NODE_FIELD = "spec.nodeName"
 
@@ -99,10 +96,27 @@ def frame_of(event: Event, interest: Interest, encoder: FrameEncoder) -> bytes |
     return found
 
 
-class Watcher:
-    """One client's watch: an async iterator of ready chunks.
+class Block:
+    """Lines that go out together, to everybody who sees them.
 
-    It ends when `close` is called or its time is over. Nobody but the event loop's thread touches it.
+    sealed: the lines as the first connection wrote them, for the next ones to write again
+    """
+
+    __slots__ = ("lines", "sealed", "size")
+
+    def __init__(self, lines: list[bytes], size: int) -> None:
+        self.lines = lines
+        self.size = size
+        self.sealed: bytes | None = None
+
+
+class Watcher:
+    """One client's watch: ready chunks for whoever awaits them, or blocks for `write`.
+
+    It ends when `close` is called. Nobody but the event loop's thread touches it.
+
+    write: takes a block over for the client, or says that the client is slow. It is asked only while
+           nothing waits in the buffer and the answer's task waits for more: order is kept.
     """
 
     def __init__(
@@ -117,36 +131,43 @@ class Watcher:
         self.encoder = encoder
         self.bookmarks = bookmarks
         self.cut_off = False
-        self.pacer: Pacer | None = None  # who says when to write; None: at once
+        self.write: Callable[[Block], bool] | None = None
         self.sent = 0  # lines the client was given
         self._first = first  # lines that come before any change; made only as the client reads
         self._buffer: list[bytes] = []
         self._bytes = 0
         self._closed = False
-        self._due = False  # what is buffered may go: its round has come
         self._waiter: asyncio.Future[None] | None = None
 
-    def push(self, frame: bytes) -> None:
-        """Take over a ready line."""
+    def give(self, block: Block) -> None:
+        """Take over ready lines."""
         if self._closed:
             return
-        buffer = self._buffer
-        buffer.append(frame)
-        self._bytes += len(frame)
-        if len(buffer) > BUFFER_FRAMES_MAX or self._bytes > BUFFER_BYTES_MAX:
+        waiter = self._waiter
+        waited_for = waiter is not None and not waiter.done()
+        if waited_for and self.write is not None and self.write(block):
+            self.sent += len(block.lines)
+        else:
+            self._keep(block)
+
+    def push(self, line: bytes) -> None:
+        """Take over one ready line."""
+        self.give(Block([line], len(line)))
+
+    def _keep(self, block: Block) -> None:
+        self._buffer += block.lines
+        self._bytes += block.size
+        if len(self._buffer) > BUFFER_FRAMES_MAX or self._bytes > BUFFER_BYTES_MAX:
             self.cut_off = True
             self._buffer = []
             self.close()
-        elif len(buffer) == 1:
-            if self.pacer is None:
-                self.wake()
-            else:
-                self.pacer.add(self)
+        else:
+            self._wake()
 
     def close(self) -> None:
         """End the stream after what is buffered."""
         self._closed = True
-        self.wake()
+        self._wake()
 
     async def next_chunk(self) -> bytes:
         """Lines that wait, joined; empty when the watch is over."""
@@ -156,19 +177,17 @@ class Watcher:
                 self.sent += len(taken)
                 return b"".join(taken)
             self._first = None
-        while not (self._buffer and self._due):
-            if self._closed and not self._buffer:
+        while not self._buffer:
+            if self._closed:
                 return b""
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
             self._waiter = None
         if self._bytes > CHUNK_BYTES:  # a slow reader must not cost a copy of all that waits
             return self._some()
-        frames, self._buffer, self._bytes, self._due = self._buffer, [], 0, False
-        self.sent += len(frames)
-        if len(frames) == 1:
-            return frames[0]
-        return b"".join(frames) if self.pacer is None else self.pacer.joined(frames)
+        lines, self._buffer, self._bytes = self._buffer, [], 0
+        self.sent += len(lines)
+        return lines[0] if len(lines) == 1 else b"".join(lines)
 
     def _some(self) -> bytes:
         """The first lines that wait, up to a chunk's size."""
@@ -179,52 +198,9 @@ class Watcher:
         self.sent += len(taken)
         return chunk
 
-    def wake(self) -> None:
-        """Let the reader see what there is."""
-        self._due = True
+    def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
-
-
-class Pacer:
-    """Wakes watchers that have something to write, at a pace that leaves time for other work.
-
-    A write to one client costs a TLS record, a system call and a task's turn, however many events it
-    carries. So after a round that woke many, the next one comes a while later and carries more; when
-    little happens, everybody is woken at once. Those who wake together mostly write the same.
-    """
-
-    def __init__(self) -> None:
-        self._waiting: list[Watcher] = []
-        self._frames: list[bytes] = []  # what was joined last, and what it made
-        self._chunk = b""
-        self._timer: asyncio.Handle | None = None
-        self._not_before = 0.0
-
-    def add(self, watcher: Watcher) -> None:
-        """Wake this watcher in the next round."""
-        self._waiting.append(watcher)
-        if self._timer is None:
-            loop = asyncio.get_running_loop()
-            delay = self._not_before - loop.time()
-            if delay > 0:
-                self._timer = loop.call_later(delay, self._round)
-            else:
-                self._timer = loop.call_soon(self._round)
-
-    def joined(self, frames: list[bytes]) -> bytes:
-        """These lines in one piece; made once for watchers that ask one after the other."""
-        if frames != self._frames:
-            self._frames, self._chunk = frames, b"".join(frames)
-        return self._chunk
-
-    def _round(self) -> None:
-        self._timer = None
-        waiting, self._waiting = self._waiting, []
-        for watcher in waiting:
-            watcher.wake()
-        pause = min(len(waiting) * ROUND_SECONDS_PER_WATCHER, ROUND_SECONDS_MAX)
-        self._not_before = asyncio.get_running_loop().time() + pause
 
 
 def _take(frames: Iterator[bytes]) -> list[bytes]:
@@ -237,110 +213,3 @@ def _take(frames: Iterator[bytes]) -> list[bytes]:
         if size >= CHUNK_BYTES:
             break
     return taken
-
-
-class Audience:
-    """Watchers that see the same of every change, in the same form."""
-
-    __slots__ = ("_encoder", "_interest", "watchers")
-
-    def __init__(self, interest: Interest, encoder: FrameEncoder) -> None:
-        self._interest = interest
-        self._encoder = encoder
-        self.watchers: set[Watcher] = set()
-
-    def tell(self, event: Event) -> None:
-        """Hand a change to all of them, if they see it."""
-        frame = frame_of(event, self._interest, self._encoder)
-        if frame is not None:
-            for watcher in self.watchers:
-                watcher.push(frame)
-
-
-class WatcherIndex:
-    """The watchers of one resource, found by what a change touches.
-
-    By topic (the narrowest thing a change must touch to concern them), then by what they see of it.
-    """
-
-    def __init__(self) -> None:
-        self._by_topic: dict[Hashable, dict[Hashable, Audience]] = {}
-        self._count = 0
-        self._sent_before = 0  # to watchers that have left
-        self.dispatched = 0
-
-    @property
-    def sent(self) -> int:
-        """Lines that all watchers together were given."""
-        return self._sent_before + sum(watcher.sent for watcher in self)
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __iter__(self) -> Iterator[Watcher]:
-        for audiences in list(self._by_topic.values()):
-            for audience in list(audiences.values()):
-                yield from list(audience.watchers)
-
-    def add(self, watcher: Watcher) -> None:
-        topic, view = _topic(watcher.interest), _view(watcher)
-        audiences = self._by_topic.setdefault(topic, {})
-        if view not in audiences:
-            audiences[view] = Audience(watcher.interest, watcher.encoder)
-        audiences[view].watchers.add(watcher)
-        self._count += 1
-
-    def remove(self, watcher: Watcher) -> None:
-        topic, view = _topic(watcher.interest), _view(watcher)
-        audiences = self._by_topic.get(topic, {})
-        audience = audiences.get(view)
-        if audience is None or watcher not in audience.watchers:
-            return
-        audience.watchers.remove(watcher)
-        self._count -= 1
-        self._sent_before += watcher.sent
-        if not audience.watchers:
-            del audiences[view]
-            if not audiences:
-                del self._by_topic[topic]
-
-    def dispatch(self, event: Event) -> None:
-        """Offer a change to everybody it may concern."""
-        self.dispatched += 1
-        if not self._count:
-            return
-        current = event.current
-        topics: list[Hashable] = [
-            None,
-            ("namespace", current.namespace),
-            ("object", current.namespace, current.name),
-            ("object", "", current.name),
-        ]
-        node = current.fields.get(NODE_FIELD, "")
-        if node:
-            topics.append(("node", node))
-        if event.previous is not None:
-            before = event.previous.fields.get(NODE_FIELD, "")
-            if before and before != node:
-                topics.append(("node", before))
-        for topic in topics if current.namespace else topics[:1] + topics[3:]:
-            if audiences := self._by_topic.get(topic):
-                for audience in audiences.values():
-                    audience.tell(event)
-        event.frames.clear()  # they live on in buffers; history must not keep a second copy
-
-
-def _topic(interest: Interest) -> Hashable:
-    """The narrowest index entry that gets all a watcher may be interested in."""
-    if interest.name:
-        return ("object", interest.namespace, interest.name)
-    if interest.node and not interest.namespace:
-        return ("node", interest.node)
-    if interest.namespace:
-        return ("namespace", interest.namespace)
-    return None
-
-
-def _view(watcher: Watcher) -> Hashable:
-    """Equal for watchers that are shown the same lines."""
-    return (watcher.interest, watcher.encoder.key)

@@ -47,7 +47,7 @@ async def served(tmp_path: Path) -> AsyncIterator[tuple[Endless, int]]:
     certificate, key = ensure_self_signed(tmp_path, ["127.0.0.1"])
     assert key.stat().st_mode & 0o077 == 0, "the key is its owner's alone"
     sock = listen("127.0.0.1", 0)
-    server = HttpServer(app, responder, server_context(certificate, key, None))
+    server = HttpServer(app, responder, server_context(certificate, key, []))
     async with asyncio.TaskGroup() as group:
         group.create_task(server.serve([sock]))
         yield app, sock.getsockname()[1]
