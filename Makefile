@@ -37,7 +37,8 @@ integration: install
 e2e: install
 	pytest tests/e2e
 
-# Random requests for SECONDS (ten minutes); WHERRY_FUZZ_SEED=N repeats a run.
+# Random requests for SECONDS (ten minutes), half of them grown from the OpenAPI document by
+# schemathesis; WHERRY_FUZZ_SEED=N repeats a run.
 soak: install
 	WHERRY_FUZZ_SECONDS=$(or $(SECONDS),600) pytest -s tests/integration/apiserver/test_fuzz.py
 

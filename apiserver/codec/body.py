@@ -127,8 +127,18 @@ def _parse_noting(body: bytes, tree: Tree) -> Body:
             noted.repeated = frozenset(key for key in noted if counts[key] > 1)
         return noted
 
-    again = json.loads(body, object_pairs_hook=note)
+    again = json.loads(body, object_pairs_hook=note, parse_int=lambda text: _whole(int(text)))
     return Body(again, repeated=True) if found else Body(tree)
+
+
+def _whole(number: int) -> int | float:
+    """A number that can be written again: beyond 64 bits it is a float, as in Go. Unparsable."""
+    if -(2**63) <= number < 2**64:
+        return number
+    try:
+        return float(number)
+    except OverflowError as error:
+        raise Unparsable("number out of range") from error
 
 
 def _json_complaint(body: bytes, error: orjson.JSONDecodeError) -> str:
@@ -259,7 +269,7 @@ class _Expander:
             return [self.expand(item, depth + 1) for item in value]
         if isinstance(value, bytes):
             return value.decode(errors="replace")
-        return value
+        return _whole(value) if isinstance(value, int) else value
 
 
 def _key(key: Any) -> str:

@@ -12,16 +12,19 @@ import os
 import random
 import ssl
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.integration.apiserver import grown
 from tests.integration.apiserver.fuzzing import NAMESPACES, Ask, Fuzzer
+from tests.integration.conftest import TOKEN
 from wherry.api.scheme import RESOURCES, Resource
 
 SEED = int(os.environ.get("WHERRY_FUZZ_SEED") or random.SystemRandom().getrandbits(32))
-SECONDS = float(os.environ.get("WHERRY_FUZZ_SECONDS") or 25)
+SECONDS = float(os.environ.get("WHERRY_FUZZ_SECONDS") or 40) / 2  # of each of the two long tests
 WORKERS = 4
 READ_SECONDS = 3.0  # of one answer that goes on
 FAILURES_SHOWN = 10
@@ -117,6 +120,20 @@ async def test_random_requests(apiserver: Any) -> None:
     assert not tracebacks(apiserver.log)
 
 
+@pytest.mark.timeout(SECONDS + 180)
+async def test_requests_grown_from_the_document(apiserver: Any, tmp_path: Path) -> None:
+    print(f"WHERRY_FUZZ_SEED={SEED}")
+    document = tmp_path / "openapi.json"
+    async with apiserver.client() as client:
+        await make_namespaces(client)
+        document.write_text(json.dumps(await grown.joined_document(client, SEED)))
+        found = await grown.run(apiserver.url, apiserver.ca_file, TOKEN, document, SEED, SECONDS)
+        assert not found, f"WHERRY_FUZZ_SEED={SEED}\n{found}"
+        assert not tracebacks(apiserver.log), tracebacks(apiserver.log)
+        assert apiserver.process.poll() is None
+        await check_whole(client)
+
+
 def tracebacks(log: str) -> list[str]:
     """One of each kind that the server logged."""
     found: dict[str, str] = {}
@@ -136,13 +153,35 @@ async def check_whole(client: httpx.AsyncClient) -> None:
             continue
         listed = await client.get(resource.path(""))
         assert listed.status_code == 200, listed.text
-        for item in listed.json()["items"]:
+        items = listed.json()["items"]
+        if (watched := await watch_of(client, resource)) != items:
+            failures.append(f"{resource.plural} are listed as {items}, watched as {watched}")
+        for item in items:
             metadata = item["metadata"]
             path = resource.path(metadata.get("namespace", ""), metadata["name"])
             found = await put_back(client, resource, path, item)
             if found is not None:
                 failures.append(found)
     assert not failures, f"WHERRY_FUZZ_SEED={SEED}\n" + "\n".join(failures[:FAILURES_SHOWN])
+
+
+async def watch_of(client: httpx.AsyncClient, resource: Resource) -> list[dict[str, Any]]:
+    """What a watch that begins with everything delivers, as items of a list in its order."""
+    query = {
+        "watch": "1", "sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan",
+        "allowWatchBookmarks": "true", "timeoutSeconds": "5",
+    }  # fmt: skip
+    found = []
+    async with client.stream("GET", resource.path(""), params=query) as answer:
+        async for line in answer.aiter_lines():
+            event = json.loads(line)
+            if event["type"] == "BOOKMARK":
+                break
+            assert event["type"] == "ADDED", event
+            found.append(
+                {k: v for k, v in event["object"].items() if k not in ("kind", "apiVersion")}
+            )
+    return found
 
 
 async def put_back(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
 
 from apiserver.codec.body import NotedDict, Unparsable, parse_body, summarize
@@ -125,3 +126,16 @@ def test_many_repeated_keys_are_found_in_time() -> None:
     keys = b",".join(b'"k%d":1' % (number % 100_000) for number in range(200_000))
     parsed = parse_body(b'{"a":{' + keys + b"}}", "application/json")
     assert len(parsed.tree["a"].repeated) == 100_000
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        pytest.param("application/json", b'{"a": 1180591620717411303424}', id="JSON"),
+        pytest.param("application/json", b'{"a": 1, "a": 1180591620717411303424}', id="twice"),
+        pytest.param("application/yaml", b"a: 1180591620717411303424", id="YAML"),
+    ],
+)
+def test_numbers_beyond_64_bits_can_be_written_again(content_type: str, body: bytes) -> None:
+    tree = parse_body(body, content_type).tree
+    assert orjson.loads(orjson.dumps(tree)) == {"a": float(2**70)}
