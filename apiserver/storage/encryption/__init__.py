@@ -1,0 +1,1 @@
+"""Encryption at rest: values that leave for the store are sealed, those that come back are opened."""
