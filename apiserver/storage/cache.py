@@ -29,6 +29,7 @@ from apiserver.storage.interface import (
 )
 from apiserver.storage.keys import ROOT, ROOT_END, KeyReader, Place
 from apiserver.storage.probe import RevisionProbe
+from apiserver.storage.unreadable import Unreadables, reason
 from apiserver.storage.watchers import Block, Watcher
 from apiserver.storage.window import Cached, FieldsOf, ResourceWindow
 from wherry.api.scheme import Resource
@@ -83,6 +84,7 @@ class WatchCache:
         self._probe = RevisionProbe(storage.revision)
         self._waiters: list[tuple[int, int, asyncio.Future[None]]] = []
         self._order = count()
+        self.unreadable = Unreadables()
         self.loads = 0  # how often everything was read anew
         self._trees: dict[int, Mapping[str, Any]] = {}
         self._tree_order: deque[tuple[int, Cached]] = deque()
@@ -198,30 +200,40 @@ class WatchCache:
     async def _load_at(self, revision: int) -> None:
         """Take over the whole state at a revision. Clients watch anew: what they missed is unknown."""
         loaded: dict[Resource, list[Cached]] = {resource: [] for resource in self._windows}
+        unreadable = Unreadables()
         start, more = ROOT, True
         while more:
             page = await self._storage.range(start, ROOT_END, limit=PAGE_KEYS, revision=revision)
             for entry in page.entries:
                 place = self._keys.read(entry.key)
                 if place is not None:
-                    self._take_over(place, entry, loaded)
+                    self._take_over(place, entry, loaded, unreadable)
             more = page.more and bool(page.entries)
             if more:
                 start = page.entries[-1].key + b"\0"
         # Nothing waits in the swap: no reader or watcher sees half of it.
         for resource, found in loaded.items():
             self._windows[resource].reset(revision, found)
+        self.unreadable = unreadable
         self.close_watchers()
         self.loads += 1
         self._reached(revision)
 
-    def _take_over(self, place: Place, entry: Entry, loaded: dict[Resource, list[Cached]]) -> None:
+    def _take_over(
+        self,
+        place: Place,
+        entry: Entry,
+        loaded: dict[Resource, list[Cached]],
+        unreadable: Unreadables,
+    ) -> None:
         resource, namespace, name = place
         window = self._windows[resource]
         try:
             cached = window.read(namespace, name, entry.value, entry.revision)
-        except (UnknownBytes, ValueError, KeyError) as error:
-            log.error("unreadable %s %s/%s: %s", resource.plural, namespace, name, error)
+        except (UnknownBytes, ValueError, KeyError):
+            why = reason(entry.value)
+            unreadable.note(place, why)
+            log.error("unreadable %s %s/%s: %s", resource.plural, namespace, name, why)
         else:
             loaded[resource].append(cached)
 
@@ -231,7 +243,7 @@ class WatchCache:
         for index, change in enumerate(batch):
             place = self._keys.read(change.key)
             if place is not None:
-                self._apply_one(place.resource, place.namespace, place.name, change, now)
+                self._apply_one(place, change, now)
             # A revision counts when all of it is applied (foreign writers put several keys in one).
             if index == last or batch[index + 1].revision != change.revision:
                 self.revision = change.revision
@@ -240,16 +252,19 @@ class WatchCache:
                     await asyncio.sleep(0)
         self._reached(self.revision)
 
-    def _apply_one(
-        self, resource: Resource, namespace: str, name: str, change: Change, now: float
-    ) -> None:
+    def _apply_one(self, place: Place, change: Change, now: float) -> None:
+        resource, namespace, name = place
         try:
             event = self._windows[resource].apply(
                 namespace, name, change.value, change.revision, now
             )
-        except (UnknownBytes, ValueError, KeyError) as error:
-            log.error("unreadable %s %s/%s: %s", resource.plural, namespace, name, error)
+        except (UnknownBytes, ValueError, KeyError):
+            why = reason(change.value or b"")
+            self.unreadable.note(place, why)
+            log.error("unreadable %s %s/%s: %s", resource.plural, namespace, name, why)
             return
+        if self.unreadable:
+            self.unreadable.forget(place)
         if event is not None:
             self._watchers[resource].dispatch(event)
 

@@ -1,9 +1,8 @@
-"""The storage seam on etcd v3, over aetcd's generated gRPC stubs.
+"""The storage seam on etcd v3, over our own gRPC client (`endpoint.py`).
 
-Only the stubs: aetcd's own Client knows one endpoint and its Watcher hides cancellations. Each write
-is one transaction conditional on the key's mod_revision, so a revision never holds two objects. Every
-call has a deadline. With several endpoints a call that gets no answer moves on to the next one; reads
-are asked again there, writes are not, as they may have happened.
+Each write is one transaction conditional on the key's mod_revision, so a revision never holds two
+objects. Every call has a deadline. With several endpoints a call that gets no answer moves on to the
+next one; reads are asked again there, writes are not, as they may have happened.
 
 Source of the wire: etcd's api/etcdserverpb/rpc.proto.
 """
@@ -11,15 +10,14 @@ Source of the wire: etcd's api/etcdserverpb/rpc.proto.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import grpc.aio
-from aetcd import rpc
-
-from apiserver.storage.etcd_errors import failure_of
-from apiserver.storage.etcd_member import EtcdTls as EtcdTls
-from apiserver.storage.etcd_member import Member
+from apiserver.storage.etcd.calls import CallFailed
+from apiserver.storage.etcd.endpoint import Endpoint, Method
+from apiserver.storage.etcd.errors import failure_of
+from apiserver.storage.etcd.messages import rpc_pb2 as rpc
+from apiserver.storage.etcd.tls import EtcdTls
 from apiserver.storage.interface import (
     Change,
     Compacted,
@@ -33,13 +31,16 @@ from apiserver.storage.interface import (
     StorageUnavailable,
 )
 
-CALL_SECONDS = 5.0  # deadline of every call but the watch
-# A member that lost the majority ends the watch instead of staying silent.
-_WATCH_METADATA = (("hasleader", "true"),)
+CALL_SECONDS = 5.0  # deadline of every call but the watch, waiting for a connection included
 _PREFIX_START, _EVERYTHING = b"\x00", b"\x00"  # etcd's range of all keys
+_RANGE = Method("/etcdserverpb.KV/Range", CALL_SECONDS)
+_TXN = Method("/etcdserverpb.KV/Txn", CALL_SECONDS)
+_COMPACT = Method("/etcdserverpb.KV/Compact", CALL_SECONDS)
+_LEASE_GRANT = Method("/etcdserverpb.Lease/LeaseGrant", CALL_SECONDS)
+_STATUS = Method("/etcdserverpb.Maintenance/Status", CALL_SECONDS)
+# A member that lost the majority ends the watch instead of staying silent.
+_WATCH = Method("/etcdserverpb.Watch/Watch", metadata={"hasleader": "true"})
 
-
-Method = Callable[[Member], Callable[..., Awaitable[Any]]]
 Observe = Callable[[str, bytes, float, bool], None]
 
 
@@ -48,6 +49,8 @@ class EtcdStorage:
 
     probe_key: a key that nobody ever writes, read to learn the newest revision
     observe:   told of every call: which operation, on which key, how long it took, whether it failed
+
+    OSError, ssl.SSLError: TLS's files are amiss.
     """
 
     def __init__(
@@ -58,25 +61,28 @@ class EtcdStorage:
         probe_key: bytes = b"/registry/.revision",
         observe: Observe | None = None,
     ) -> None:
-        self._members = [Member(endpoint, tls or EtcdTls()) for endpoint in endpoints]
+        # With one endpoint a call waits for it to come back, up to the deadline.
+        alone = len(endpoints) == 1
+        self._endpoints = [Endpoint(url, tls or EtcdTls(), patient=alone) for url in endpoints]
         self._current = 0
         self._observe = observe or _unobserved
-        # With one endpoint a call waits for it to come back, up to the deadline.
-        self._wait = len(self._members) == 1
-        self._probe = rpc.RangeRequest(key=probe_key, limit=1, keys_only=True)
+        self._probe_key = probe_key
+        probe = rpc.RangeRequest(key=probe_key, limit=1, keys_only=True)
+        self._probe = probe.SerializeToString()
 
     async def get(self, key: bytes) -> Entry | None:
-        found = await self._range("get", rpc.RangeRequest(key=key))
+        found = await self._range("get", key, rpc.RangeRequest(key=key).SerializeToString())
         return _entry(found.kvs[0]) if found.kvs else None
 
     async def range(self, start: bytes, end: bytes, *, limit: int = 0, revision: int = 0) -> Page:
         request = rpc.RangeRequest(key=start, range_end=end, limit=limit, revision=revision)
-        found = await self._range("list", request)
+        found = await self._range("list", start, request.SerializeToString())
         entries = [_entry(kv) for kv in found.kvs]
         return Page(entries, found.header.revision, found.more, found.count - len(entries))
 
     async def revision(self) -> int:
-        return int((await self._range("getCurrentResourceVersion", self._probe)).header.revision)
+        found = await self._range("getCurrentResourceVersion", self._probe_key, self._probe)
+        return int(found.header.revision)
 
     async def create(self, key: bytes, value: bytes, *, lease: int = 0) -> int:
         answer = await self._txn("create", key, 0, _put(key, value, lease))
@@ -92,57 +98,46 @@ class EtcdStorage:
         return await self._change("delete", key, expected, operation)
 
     async def watch(self, *, after: int) -> AsyncIterator[list[Change]]:
-        member = self._members[self._current]
-        call = member.watch.Watch(metadata=_WATCH_METADATA)
+        endpoint = self._endpoints[self._current]
         create = rpc.WatchCreateRequest(
             key=_PREFIX_START, range_end=_EVERYTHING, start_revision=after + 1, fragment=True
         )
-        batch: list[Change] = []
+        request = rpc.WatchRequest(create_request=create).SerializeToString()
         try:
-            await call.write(rpc.WatchRequest(create_request=create))
-            while True:
-                answer = await call.read()
-                if answer is grpc.aio.EOF:
-                    raise StorageUnavailable("etcd ended the watch")
-                if answer.canceled:
-                    if answer.compact_revision:
-                        raise Compacted(answer.compact_revision)
-                    raise StorageUnavailable(f"etcd cancelled the watch: {answer.cancel_reason}")
-                for event in answer.events:
-                    kv = event.kv
-                    if kv.mod_revision > after:
-                        batch.append(
-                            Change(kv.key, None if event.type else kv.value, kv.mod_revision)
-                        )
-                if batch and not answer.fragment:
-                    after = batch[-1].revision
-                    yield batch
-                    batch = []
-        except grpc.aio.AioRpcError as error:
-            raise self._failure(member, error) from error
-        finally:
-            call.cancel()
+            stream = await endpoint.open(_WATCH, request, CALL_SECONDS)
+            try:
+                batch: list[Change] = []
+                while True:
+                    whole = _read_watch(await stream.read(), after, batch)
+                    if whole:
+                        after = batch[whole - 1].revision
+                        yield batch[:whole]
+                        del batch[:whole]
+            finally:
+                stream.close()
+        except CallFailed as error:
+            raise self._failure(endpoint, error) from error
 
     async def grant_lease(self, seconds: int) -> int:
-        request = rpc.LeaseGrantRequest(TTL=seconds)
-        answer = await self._ask("leaseGrant", lambda member: member.lease.LeaseGrant, request)
-        return int(answer.ID)
+        request = rpc.LeaseGrantRequest(TTL=seconds).SerializeToString()
+        answer = await self._ask("leaseGrant", b"", _LEASE_GRANT, request)
+        return int(rpc.LeaseGrantResponse.FromString(answer).ID)
 
     async def compact(self, revision: int) -> None:
+        request = rpc.CompactionRequest(revision=revision).SerializeToString()
         try:
-            request = rpc.CompactionRequest(revision=revision)
-            await self._ask("compact", lambda member: member.kv.Compact, request)
+            await self._ask("compact", b"", _COMPACT, request)
         except Compacted:
             return  # another API server was faster
 
     async def status(self) -> Status:
-        request = rpc.StatusRequest()
-        answer = await self._ask("status", lambda member: member.maintenance.Status, request)
+        request = rpc.StatusRequest().SerializeToString()
+        answer = rpc.StatusResponse.FromString(await self._ask("status", b"", _STATUS, request))
         return Status(answer.version, answer.dbSize, tuple(answer.errors))
 
     async def close(self) -> None:
-        for member in self._members:
-            await member.channel.close()
+        for endpoint in self._endpoints:
+            await endpoint.close()
 
     async def _change(self, name: str, key: bytes, expected: int, operation: Any) -> int:
         answer = await self._txn(name, key, expected, operation)
@@ -161,57 +156,65 @@ class EtcdStorage:
         # A create does not look at what it ran into.
         failure = [read] if expected else []
         request = rpc.TxnRequest(compare=[compare], success=[operation], failure=failure)
-        return await self._write(name, key, request)
+        answer = await self._ask(name, key, _TXN, request.SerializeToString(), writing=True)
+        return rpc.TxnResponse.FromString(answer)
 
-    async def _range(self, name: str, request: Any) -> Any:
-        for _ in self._members[1:]:
+    async def _range(self, name: str, key: bytes, request: bytes) -> Any:
+        for _ in self._endpoints[1:]:
             try:
-                return await self._ask(name, lambda member: member.kv.Range, request, request.key)
+                answer = await self._ask(name, key, _RANGE, request)
             except StorageUnavailable:
                 continue  # the next member answers
-        return await self._ask(name, lambda member: member.kv.Range, request, request.key)
+            return rpc.RangeResponse.FromString(answer)
+        return rpc.RangeResponse.FromString(await self._ask(name, key, _RANGE, request))
 
-    async def _ask(self, name: str, method: Method, request: Any, key: bytes = b"") -> Any:
-        member = self._members[self._current]
+    async def _ask(
+        self, name: str, key: bytes, method: Method, request: bytes, *, writing: bool = False
+    ) -> bytes:
+        endpoint = self._endpoints[self._current]
         started, failed = time.monotonic(), True
         try:
-            call = method(member)
-            answer = await call(request, timeout=CALL_SECONDS, wait_for_ready=self._wait)
+            answer = await endpoint.call(method, request)
             failed = False
-        except grpc.aio.AioRpcError as error:
-            raise self._failure(member, error) from error
-        finally:
-            self._observe(name, key, time.monotonic() - started, failed)
-        return answer
-
-    async def _write(self, name: str, key: bytes, request: Any) -> Any:
-        """A transaction. It is sent only over a connection that stands, so that one which could not
-        be sent is known to be none."""
-        member = self._members[self._current]
-        started, failed = time.monotonic(), True
-        try:
-            if self._wait:
-                await member.connected(CALL_SECONDS)
-            answer = await member.kv.Txn(request, timeout=CALL_SECONDS)
-            failed = False
-        except grpc.aio.AioRpcError as error:
-            raise self._failure(member, error, writing=True) from error
+        except CallFailed as error:
+            raise self._failure(endpoint, error, writing=writing) from error
         finally:
             self._observe(name, key, time.monotonic() - started, failed)
         return answer
 
     def _failure(
-        self, member: Member, error: grpc.aio.AioRpcError, *, writing: bool = False
+        self, endpoint: Endpoint, error: CallFailed, *, writing: bool = False
     ) -> StorageError:
         failure = failure_of(error, writing=writing)
         if isinstance(failure, StorageUnavailable):
-            self._move_on(member)
+            self._move_on(endpoint)
         return failure
 
-    def _move_on(self, member: Member) -> None:
+    def _move_on(self, endpoint: Endpoint) -> None:
         """Ask another endpoint next time, unless somebody already moved on."""
-        if self._members[self._current] is member:
-            self._current = (self._current + 1) % len(self._members)
+        if self._endpoints[self._current] is endpoint:
+            self._current = (self._current + 1) % len(self._endpoints)
+
+
+def _read_watch(messages: list[bytes], after: int, batch: list[Change]) -> int:
+    """Add what a watch said to `batch`; how many of it make whole revisions.
+
+    Compacted, StorageUnavailable: etcd cancelled the watch.
+    """
+    whole = 0
+    for message in messages:
+        answer = rpc.WatchResponse.FromString(message)
+        if answer.canceled:
+            if answer.compact_revision:
+                raise Compacted(answer.compact_revision)
+            raise StorageUnavailable(f"etcd cancelled the watch: {answer.cancel_reason}")
+        for event in answer.events:
+            kv = event.kv
+            if kv.mod_revision > after:
+                batch.append(Change(kv.key, None if event.type else kv.value, kv.mod_revision))
+        if not answer.fragment:
+            whole = len(batch)
+    return whole
 
 
 def _unobserved(name: str, key: bytes, seconds: float, failed: bool) -> None:
