@@ -47,6 +47,8 @@ from apiserver.quota.ledger import Ledger
 from apiserver.registry.rbac.guard import Guard, set_guard
 from apiserver.registry.store import Registry
 from apiserver.registry.strategies import strategies
+from apiserver.resource_metrics.endpoint import MetricsEndpoints
+from apiserver.resource_metrics.scraper import Scraper
 from apiserver.serving import address_of, listening_socket, serving_tls
 from apiserver.storage.cache import WatchCache
 from apiserver.storage.compactor import compact_for_ever
@@ -215,7 +217,11 @@ class Server:
         store_metrics.register(self._metrics, cache, RESOURCES, self._calls)
         modes, policy = self._config.auth.modes, Policy(cache.window)
         nodes = partial(NodeAuthorizer, cache.window, cache.lister())
-        allowed = checked("--authorization-mode", lambda: authorizer(modes, policy, nodes))
+
+        def ready() -> bool:
+            return roles.done.is_set()
+
+        allowed = checked("--authorization-mode", lambda: authorizer(modes, policy, nodes, ready))
         set_guard(kinds, Guard(allowed, policy))
         on = self._plugins(allowed)
         chain = Chain(on, cache.lister())
@@ -280,6 +286,7 @@ class Server:
             TokenEndpoints(registry, gate.authenticator, issuer, store.chain),
             ReviewEndpoints(gate.authorizer),
             ComponentEndpoints(store.storage, self._clock),
+            MetricsEndpoints(store.cache.lister(), Scraper(kubelets, self._clock), self._clock),
         )
         return Rooms(gate, AllHandlers(registry, store.storage), discovery, table, auditor)
 

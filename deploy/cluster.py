@@ -117,7 +117,7 @@ def _apiserver(place: ControlPlane) -> Daemon:
         f"--service-account-signing-key-file={pki / 'sa.key'}",
         f"--service-account-issuer=https://kubernetes.default.svc.{place.network.domain}",
         f"--service-cluster-ip-range={place.network.services}",
-        "--authorization-mode=AlwaysAllow",
+        "--authorization-mode=Node,RBAC",
         *FAST_PROFILE["apiserver"],
     )
     return Daemon(

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deploy import engine, launch
+from deploy import engine, launch, rights
 from deploy.cleanup import remove_docker_network, remove_pod_network, remove_tree
 from deploy.cluster import control_plane, machine, script
 from deploy.netns import run
@@ -130,7 +130,8 @@ def up(host: Host, say: Callable[[str], None], timeout_seconds: float) -> None:
             inventory.lifetimes.check,
         )  # fmt: skip
         launch.start(plan, host.plan_file, host.log_dir / "supervisor.log")
-    launch.wait_ready(Plan.read(host.plan_file), say, timeout_seconds)
+    with rights.granted(host.kubeconfig, timeout_seconds):
+        launch.wait_ready(Plan.read(host.plan_file), say, timeout_seconds)
     wait_nodes_ready(host.kubeconfig, [host.name], say, timeout_seconds)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from deploy import engine, launch, netns
+from deploy import engine, launch, netns, rights
 from deploy.cleanup import remove_tree
 from deploy.cluster import control_plane, machine
 from deploy.files import write_public
@@ -133,7 +133,8 @@ def up(
                 f"the lab in {directory} runs with {held} machine(s)",
                 f"wherry lab down --dir {directory}",
             )
-    launch.wait_ready(Plan.read(lab.plan_file), say, timeout_seconds)
+    with rights.granted(directory / "admin.kubeconfig", timeout_seconds):
+        launch.wait_ready(Plan.read(lab.plan_file), say, timeout_seconds)
     wait_nodes_ready(directory / "admin.kubeconfig", names, say, timeout_seconds)
     return lab
 

@@ -22,7 +22,8 @@ def is_ready(node: Node) -> bool:
     return any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)
 
 
-def _client(kubeconfig: Path) -> httpx.Client:
+def connect(kubeconfig: Path) -> httpx.Client:
+    """A client of the API server; the caller closes it."""
     config = load(kubeconfig)
     context = tls_context(config)
     return httpx.Client(
@@ -43,7 +44,7 @@ def wait_nodes_ready(
 ) -> None:
     """Return once all the named nodes are Ready; Problem at the deadline."""
     began, known = time.monotonic(), set[str]()
-    with _client(kubeconfig) as client:
+    with connect(kubeconfig) as client:
         while not known.issuperset(names):
             waited = time.monotonic() - began
             if waited > timeout_seconds:
@@ -63,7 +64,7 @@ def wait_nodes_ready(
 
 def list_nodes(kubeconfig: Path) -> list[Node]:
     """All nodes; Problem when the API server does not say."""
-    with _client(kubeconfig) as client:
+    with connect(kubeconfig) as client:
         try:
             return _list(client)
         except httpx.HTTPError as error:

@@ -5,7 +5,7 @@ Source: k8s.io/apiserver/pkg/authorization/{authorizer,union,authorizerfactory}.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -16,6 +16,7 @@ from wherry.api.scheme import BY_PLURAL
 
 # Its members may do everything, whatever else is said: who holds the cluster's keys is never locked out.
 MASTERS: Final = "system:masters"
+START_SECONDS: Final = 1  # after which to ask again
 NAMESPACES: Final = BY_PLURAL["", "v1", "namespaces"]
 _SELECTING: Final = frozenset({"list", "watch", "deletecollection"})
 
@@ -92,10 +93,17 @@ class AlwaysDeny:
 
 
 class Union:
-    """The first authorizer that allows, allows; before all of them, system:masters may."""
+    """The first authorizer that allows, allows; before all of them, system:masters may.
 
-    def __init__(self, authorizers: Sequence[Authorizer]) -> None:
+    ready: whether the roles are there that decide. Before that nobody is refused for good: a daemon
+           that starts together with this server shall ask again, not give up.
+    """
+
+    def __init__(
+        self, authorizers: Sequence[Authorizer], ready: Callable[[], bool] = lambda: True
+    ) -> None:
         self._authorizers = tuple(authorizers)
+        self._ready = ready
 
     def authorize(self, attributes: Attributes) -> Decision:
         if MASTERS in attributes.user.groups:
@@ -107,6 +115,8 @@ class Union:
                 return decision
             if decision.reason:
                 reasons.append(decision.reason)
+        if not self._ready():
+            raise starting()
         return Decision(False, "\n".join(reasons)) if reasons else NO_OPINION
 
     def rules(self, user: User, namespace: str) -> Rules:
@@ -117,6 +127,12 @@ class Union:
             any(one.incomplete for one in found),
             aggregate([one.error for one in found if one.error]),
         )
+
+
+def starting() -> ApiError:
+    """503: who may do what is not known yet."""
+    details = {"retryAfterSeconds": START_SECONDS}
+    return status_error("ServiceUnavailable", "the API server is starting", details=details)
 
 
 def aggregate(errors: Sequence[str]) -> str:
@@ -174,7 +190,7 @@ def denied(attributes: Attributes, reason: str) -> ApiError:
     who = f"User {go_quote(asked.user.name)} cannot {asked.verb}"
     if asked.path:
         message = f"forbidden: {who} path {go_quote(asked.path)}"
-        return status_error("Forbidden", _because(message, reason), details={})
+        return _with_details(_because(message, reason), {})
     what = f"{asked.resource}/{asked.subresource}" if asked.subresource else asked.resource
     where = (
         f"in the namespace {go_quote(asked.namespace)}"
@@ -190,11 +206,15 @@ def forbidden(group: str, resource: str, name: str, message: str) -> ApiError:
     qualified = f"{resource}.{group}" if group else resource
     subject = f"{qualified} {go_quote(name)}" if name else qualified
     details = {"name": name, "group": group, "kind": resource}
-    return status_error(
-        "Forbidden",
-        f"{subject} is forbidden: {message}",
-        details={key: value for key, value in details.items() if value},
-    )
+    told = {key: value for key, value in details.items() if value}
+    return _with_details(f"{subject} is forbidden: {message}", told)
+
+
+def _with_details(message: str, details: Mapping[str, Any]) -> ApiError:
+    """Details are shown even when there are none."""
+    status = status_error("Forbidden", message).status
+    code = status.pop("code")
+    return ApiError({**status, "details": dict(details), "code": code})
 
 
 def _because(message: str, reason: str) -> str:

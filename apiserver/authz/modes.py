@@ -16,11 +16,15 @@ MODES: Final = ("Node", "RBAC", "AlwaysAllow", "AlwaysDeny")
 
 
 def authorizer(
-    modes: Sequence[str], policy: Policy, nodes: Callable[[], NodeAuthorizer]
+    modes: Sequence[str],
+    policy: Policy,
+    nodes: Callable[[], NodeAuthorizer],
+    ready: Callable[[], bool],
 ) -> Authorizer:
     """The authorizer of these modes, asked in this order; ValueError for a mode that there is not.
 
     nodes: makes the Node authorizer when it is among them
+    ready: whether the default roles are there
     """
     for mode in modes:
         if mode not in MODES:
@@ -38,4 +42,4 @@ def authorizer(
         "AlwaysAllow": AlwaysAllow,
         "AlwaysDeny": AlwaysDeny,
     }
-    return Union([makers[mode]() for mode in modes])
+    return Union([makers[mode]() for mode in modes], ready)

@@ -123,15 +123,20 @@ class Informer(Generic[M]):
 
     async def run(self) -> None:
         """List and watch until cancelled."""
+        away = False
         while True:
             try:
                 if not self._revision:
                     await self._relist()
                 await self._follow()
             except ApiError as error:
+                if away:  # it is back: what it refuses while it starts it soon allows
+                    self._backoff.reset()
+                    away = False
                 if self._forgotten(error):
                     continue
             except ApiUnavailable as error:
+                away = True
                 log.warning("%s: %s", self._name, error)
             await asyncio.sleep(self._backoff.next())
 

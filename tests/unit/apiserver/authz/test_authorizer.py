@@ -22,6 +22,7 @@ from apiserver.authz.rbac import Policy
 from apiserver.request import RequestInfo, User
 from apiserver.storage.cache import no_fields
 from apiserver.storage.window import ResourceWindow
+from wherry.api.errors import ApiError
 from wherry.api.scheme import BY_PLURAL
 
 JANE = User("jane")
@@ -45,17 +46,17 @@ def no_nodes() -> NodeAuthorizer:
 
 def test_always_allow_and_always_deny() -> None:
     asked = Attributes(JANE, "get")
-    assert authorizer(["AlwaysAllow"], no_policy(), no_nodes).authorize(asked).allowed
-    assert authorizer(["AlwaysDeny"], no_policy(), no_nodes).authorize(asked) == Decision(
-        False, "Everything is forbidden."
-    )
+    assert authorizer(["AlwaysAllow"], no_policy(), no_nodes, bool).authorize(asked).allowed
+    assert authorizer(["AlwaysDeny"], no_policy(), no_nodes, lambda: True).authorize(
+        asked
+    ) == Decision(False, "Everything is forbidden.")
     assert AlwaysDeny().rules(JANE, "ns") == Rules()
 
 
 @pytest.mark.parametrize("modes", [["Nope"], ["AlwaysAllow", "Nope"], ["RBAC", "RBAC"], []])
 def test_modes_that_make_no_sense_are_refused(modes: list[str]) -> None:
     with pytest.raises(ValueError, match="authorization mode"):
-        authorizer(modes, no_policy(), no_nodes)
+        authorizer(modes, no_policy(), no_nodes, bool)
 
 
 def test_the_first_that_allows_allows() -> None:
@@ -69,6 +70,14 @@ def test_masters_may_do_everything_whatever_the_modes() -> None:
     assert Union([AlwaysDeny()]).authorize(Attributes(root, "delete", resource="nodes")) == (
         Decision(True)
     )
+
+
+def test_nobody_is_refused_for_good_before_the_roles_are_there() -> None:
+    union = Union([AlwaysDeny()], lambda: False)
+    with pytest.raises(ApiError) as refused:
+        union.authorize(Attributes(JANE, "get", resource="pods"))
+    assert refused.value.code == 503
+    assert Union([AlwaysAllow()], lambda: False).authorize(Attributes(JANE, "get")).allowed
 
 
 def test_errors_are_told_once() -> None:
