@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from apiserver.http.dispatcher import Endpoint
+from apiserver.resource_metrics.endpoint import MetricsEndpoints
 from apiserver.subresources.components import ComponentEndpoints
 from apiserver.subresources.eviction import EvictionEndpoint
 from apiserver.subresources.pods import PodEndpoints
@@ -15,6 +16,7 @@ from apiserver.subresources.tokens import TokenEndpoints
 
 AUTHENTICATION = "authentication.k8s.io"
 AUTHORIZATION = "authorization.k8s.io"
+METRICS = "metrics.k8s.io"
 
 
 def endpoints(
@@ -25,6 +27,7 @@ def endpoints(
     tokens: TokenEndpoints,
     reviews: ReviewEndpoints,
     components: ComponentEndpoints,
+    metrics: MetricsEndpoints,
 ) -> Mapping[tuple[str, str, str], Endpoint]:
     """By group, plural and subresource; no subresource for kinds that are not stored."""
     return {
@@ -40,6 +43,8 @@ def endpoints(
         ("", "pods", "proxy"): proxy.pod,
         ("", "services", "proxy"): proxy.service,
         ("", "serviceaccounts", "token"): tokens.request,
+        (METRICS, "nodes", ""): metrics.nodes,
+        (METRICS, "pods", ""): metrics.pods,
         (AUTHENTICATION, "tokenreviews", ""): tokens.review,
         (AUTHENTICATION, "selfsubjectreviews", ""): reviews.who_am_i,
         (AUTHORIZATION, "subjectaccessreviews", ""): reviews.subject,

@@ -23,6 +23,7 @@ from wherry.api.catalog import (
     discovery,
     events,
     flowcontrol,
+    metrics,
     networking,
     node,
     policy,
@@ -55,6 +56,7 @@ RESOURCES: tuple[Resource, ...] = (
     *resource.RESOURCES,
     *scheduling.RESOURCES,
     *storage.RESOURCES,
+    *metrics.RESOURCES,
 )
 
 BY_PLURAL: Mapping[tuple[str, str, str], Resource] = MappingProxyType(

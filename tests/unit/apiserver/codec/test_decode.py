@@ -11,12 +11,12 @@ import pytest
 from apiserver.codec.decode import IGNORE, STRICT, WARN, decode, decode_tree
 from apiserver.codec.explain import bad_time, illegal_base64_at
 from apiserver.codec.go_names import element_type, field_type, path_element
+from tests.unit.recorded import RECORDED
 from wherry.api.apps_v1 import ControllerRevision, Deployment
 from wherry.api.core_v1 import ConfigMap, Event, Pod, Secret, Service
 from wherry.api.discovery_v1 import EndpointSlice
 from wherry.api.errors import ApiError
 from wherry.api.model import TypedModel
-from wherry.api.scheme import RESOURCES
 from wherry.api.shape import Shape, shape_of
 
 FACTS = Path(__file__).parents[4].parent / "shared" / "upstream" / "fields.json"
@@ -270,7 +270,7 @@ def _shapes() -> list[Shape]:
                 if field.child is not None:
                     walk(field.child)
 
-    for resource in RESOURCES:
+    for resource in RECORDED:
         walk(shape_of(resource.model))
     return list(found)
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from apiserver.codec.decode import decode
 from apiserver.codec.protobuf import MAGIC, PROTOBUF, Malformed, read_body
+from tests.unit.recorded import RECORDED
 from wherry.api.apps_v1 import Deployment
 from wherry.api.authentication_v1 import TokenReview
 from wherry.api.core_v1 import ConfigMap, Pod, Secret, Service
 from wherry.api.errors import ApiError
 from wherry.api.model import Model, TypedModel, wire_name
-from wherry.api.scheme import RESOURCES
 
 PROTO_FIELDS = Path(__file__).parents[4] / "../shared/upstream/proto-fields.json"
 
@@ -153,7 +153,7 @@ def _models(model: type[Model], seen: dict[type[Model], None]) -> None:
 def test_every_field_has_upstreams_number() -> None:
     upstream = json.loads(PROTO_FIELDS.read_text())
     seen: dict[type[Model], None] = {}
-    for resource in RESOURCES:
+    for resource in RECORDED:
         _models(resource.model, seen)
     for model in seen:
         package = model.__module__.split(".")[2]

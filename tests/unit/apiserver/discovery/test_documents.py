@@ -12,6 +12,7 @@ import pytest
 from apiserver.discovery import documents
 from apiserver.discovery.service import Discovery, chosen_form
 from apiserver.request import RequestContext, RequestInfo, User
+from tests.unit.recorded import RECORDED
 from wherry.api.errors import ApiError
 from wherry.api.scheme import RESOURCES
 
@@ -34,7 +35,7 @@ def test_rows_are_upstreams() -> None:
     rows = [json.loads(line) for line in UPSTREAM.read_text().splitlines()]
     upstream = {(row.get("group", ""), row["version"], row["resource"]): row for row in rows}
     wrong = []
-    for resource in RESOURCES:
+    for resource in RECORDED:
         want = upstream[resource.group, resource.version, resource.plural]
         row = documents._aggregated_row(resource)
         found = {

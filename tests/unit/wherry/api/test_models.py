@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.unit.recorded import RECORDED
 from wherry.api.model import NO_TRAITS, Model, TypedModel
-from wherry.api.scheme import RESOURCES
 from wherry.api.shape import FieldShape, Shape, shape_of
 
 FACTS = Path(__file__).parents[4].parent / "shared" / "upstream" / "fields.json"
@@ -63,7 +63,7 @@ def models() -> list[type[Model]]:
             if field.child is not None:
                 walk(field.child)
 
-    for resource in RESOURCES:
+    for resource in RECORDED:
         walk(shape_of(resource.model))
         for sub in resource.subresources:
             module = importlib.import_module(f"wherry.api.{_package(sub.kind)}")
