@@ -82,6 +82,9 @@ class ResourceHandlers:
         try:
             if not self._cache.ready.is_set():
                 await self._filled()
+            if self._cache.unreadable:  # what is there must not seem to be gone
+                await self._cache.fresh()
+                self._cache.unreadable.check(ctx.info)
             return await self._verbs[ctx.info.verb](ctx, receive_body)
         except FAILURES as error:
             raise api_error(error) from error

@@ -10,7 +10,7 @@ Source: GuaranteedUpdate of k8s.io/apiserver/pkg/storage/etcd3/store.go.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -47,6 +47,10 @@ _SEEN_BEFORE_ANSWERED = frozenset(
 )  # fmt: skip
 
 
+# Whether a value in the store should be written anew in any case.
+Outdated = Callable[[bytes], bool]
+
+
 class Outcome(NamedTuple):
     """A write that was done. `item` is the object as an item of a list; `created` for 201.
 
@@ -62,13 +66,19 @@ class Committer:
     """Writes objects of all stored kinds, each charged to its namespace."""
 
     def __init__(
-        self, storage: Storage, cache: WatchCache, holdings: Holdings, leases: Leases
+        self,
+        storage: Storage,
+        cache: WatchCache,
+        holdings: Holdings,
+        leases: Leases,
+        outdated: Outdated | None = None,
     ) -> None:
         self.quota: Quota = Unlimited()
         self._storage = storage
         self._cache = cache
         self._holdings = holdings
         self._event_leases = leases
+        self._outdated = outdated
         self._turns = Turns()
 
     async def create(self, write: Write, tree: Tree) -> Outcome:
@@ -109,10 +119,12 @@ class Committer:
                 continue
             if isinstance(decision, Nothing):
                 newer = await self._newer(write, found)
-                if newer is None:
+                if newer is not None:
+                    found = newer
+                    continue
+                if write.dry_run or not self._is_outdated(write):
                     return Outcome(_item(decision.tree, found.revision))
-                found = newer
-                continue
+                decision = Put(dict(decision.tree))
             try:
                 return await self._carry_out(write, decision, found)
             except AddressTaken:
@@ -172,6 +184,11 @@ class Committer:
         self.quota.stored(resource, write.namespace, now, found.tree)
         await self._seen(resource, at, wanted=self._turns.wanted(key))
         return Outcome(item_of(stored, at), removed=removed)
+
+    def _is_outdated(self, write: Write) -> bool:
+        """Whether the stored form must change though the object does not (another key seals it)."""
+        key = key_of(write.resource, write.namespace, write.name)
+        return self._outdated is not None and self._outdated(key)
 
     async def _find(self, write: Write) -> Found:
         """The object as cached; if it is not there, as it is after a fresh look."""

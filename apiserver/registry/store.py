@@ -17,7 +17,7 @@ from typing import Any
 
 from apiserver.codec.decode import decode_tree
 from apiserver.registry import deletion
-from apiserver.registry.committer import Committer
+from apiserver.registry.committer import Committer, Outdated
 from apiserver.registry.committer import Outcome as Outcome
 from apiserver.registry.decisions import Decision, Found, Nothing, Put, Remove
 from apiserver.registry.deletion import DeleteOptions, Mark, Pending, Plan
@@ -71,13 +71,14 @@ class Registry:
         *,
         clock: Clock | None = None,
         event_seconds: int = EVENT_SECONDS,
+        outdated: Outdated | None = None,
     ) -> None:
         self.cache = cache
         self.strategies = strategies
         self.holdings = Holdings(storage, cache)
         self._admission = admission
         leases = Leases(storage, event_seconds, clock or SystemClock())
-        self._committer = Committer(storage, cache, self.holdings, leases)
+        self._committer = Committer(storage, cache, self.holdings, leases, outdated)
         self._allocating = asyncio.Lock()
 
     @property
