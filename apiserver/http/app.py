@@ -98,7 +98,8 @@ def build(dispatcher: Dispatcher, gate: Gate, pages: Pages) -> FastAPI:
 
     async def admitted(request: Request) -> None:
         exchange = Exchange(request.scope, request.receive, dict(request.scope["headers"]))  # type: ignore[arg-type]  # starlette's scope is a MutableMapping
-        info = RequestInfo(request.method.lower(), request.url.path)
+        # Not `request.url`: that is put together from the Host header, which the client chooses.
+        info = RequestInfo(request.method.lower(), request.scope["path"])
         try:
             auditing.admit(gate, dispatcher.auditor, exchange, info)
         except KeysWanted as wanted:
@@ -199,11 +200,11 @@ def _document_routes(pages: Pages) -> fastapi.APIRouter:
 
     @router.get("/.well-known/openid-configuration")
     async def issuer() -> fastapi.Response:
-        return _plain(_json(pages.issuer))
+        return _plain(_issuers(pages.issuer))
 
     @router.get("/openid/v1/jwks")
     async def jwks() -> fastapi.Response:
-        return _plain(_json(pages.jwks, "application/jwk-set+json"))
+        return _plain(_issuers(pages.jwks, "application/jwk-set+json"))
 
     return router
 
@@ -212,6 +213,12 @@ def _json(
     tree: Mapping[str, Any], content_type: str = "application/json", *, status: int = 200
 ) -> Response:
     return Response(status, orjson.dumps(dict(tree), option=orjson.OPT_INDENT_2), content_type)
+
+
+def _issuers(tree: Mapping[str, Any], content_type: str = "application/json") -> Response:
+    """A document of the token issuer, in one line as upstream writes it; anybody may keep it."""
+    headers = {"Cache-Control": "public, max-age=3600"}
+    return Response(200, orjson.dumps(dict(tree)), content_type, headers)
 
 
 def _plain(response: Response) -> fastapi.Response:
@@ -228,7 +235,7 @@ async def _on_api_error(request: Request, error: Exception) -> fastapi.Response:
 
 
 async def _on_bug(request: Request, error: Exception) -> fastapi.Response:
-    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    log.error("%s %r failed", request.method, request.scope["path"], exc_info=error)
     message = "Internal error occurred: see the API server's log"
     return _plain(error_response(status_error("InternalError", message)))
 
