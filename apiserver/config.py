@@ -35,6 +35,8 @@ class EtcdConfig:
     key_file: str = ""
     prefix: str = "/registry"
     compaction_seconds: float = 300.0
+    encryption_file: Path | None = None
+    encryption_reload: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,10 @@ def flags() -> Flags:
     declared.text("--etcd-certfile", help="client certificate for etcd")
     declared.text("--etcd-keyfile", help="key of the client certificate for etcd")
     declared.text("--etcd-prefix", "/registry", "folder of etcd that holds everything")
+    declared.text("--encryption-provider-config", help="which resources are encrypted in etcd")
+    declared.boolean(
+        "--encryption-provider-config-automatic-reload", False, "take up changes of that file"
+    )
     declared.duration("--etcd-compaction-interval", 300.0, "history etcd keeps; 0 = all of it")
     declared.text("--service-cluster-ip-range", "10.0.0.0/24", "network of Service addresses")
     declared.text("--service-node-port-range", "30000-32767", "ports of NodePort Services")
@@ -170,6 +176,8 @@ def config(values: Namespace) -> Config:
             key_file=values.etcd_keyfile,
             prefix=f"/{prefix}",
             compaction_seconds=values.etcd_compaction_interval,
+            encryption_file=_path(values.encryption_provider_config),
+            encryption_reload=values.encryption_provider_config_automatic_reload,
         ),
         serving=_serving(values),
         auth=_auth(values),

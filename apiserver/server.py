@@ -52,6 +52,8 @@ from apiserver.resource_metrics.scraper import Scraper
 from apiserver.serving import address_of, listening_socket, serving_tls
 from apiserver.storage.cache import WatchCache
 from apiserver.storage.compactor import compact_for_ever
+from apiserver.storage.encryption.reload import ConfigFile
+from apiserver.storage.encryption.storage import EncryptedStorage
 from apiserver.storage.etcd import EtcdStorage, EtcdTls
 from apiserver.storage.interface import Storage, StorageError
 from apiserver.storage.prefixed import PrefixedStorage
@@ -101,6 +103,9 @@ class Server:
         self._metrics = CollectorRegistry()
         self._calls = StoreCalls(config.etcd.prefix, RESOURCES)
         self._stopping = False
+        encryption = config.etcd.encryption_file
+        self._encryption = None if encryption is None else ConfigFile(encryption)
+        self._sealed: EncryptedStorage | None = None  # made with the store, if anything is sealed
 
     async def run(self) -> None:
         """Serve until cancelled. StartError when a person has to change something first."""
@@ -153,6 +158,9 @@ class Server:
                 group.create_task(store.ledger.run())
             seconds = self._config.etcd.compaction_seconds
             group.create_task(compact_for_ever(store.storage, self._clock, seconds))
+            if self._encryption and self._sealed and self._config.etcd.encryption_reload:
+                take = self._sealed.reconfigure
+                group.create_task(self._encryption.follow(self._clock, take))
             group.create_task(watch_status(store.storage, self._calls, self._clock))
             group.create_task(bootstrap.run(self._on_ready))
             group.create_task(store.roles.run(bootstrap.namespaces))
@@ -200,10 +208,13 @@ class Server:
     def _storage(self) -> Storage:
         etcd = self._config.etcd
         tls = EtcdTls(etcd.ca_file, etcd.cert_file, etcd.key_file)
-        storage = checked(
+        storage: Storage = checked(
             "--etcd-cafile, --etcd-certfile, --etcd-keyfile",
             lambda: EtcdStorage(list(etcd.servers), tls=tls, observe=self._calls.observe),
         )
+        if self._encryption is not None:
+            rules = checked("--encryption-provider-config", self._encryption.read)
+            storage = self._sealed = EncryptedStorage(storage, rules, RESOURCES, etcd.prefix)
         return storage if etcd.prefix == ROOT else PrefixedStorage(storage, etcd.prefix)
 
     def _store(self, storage: Storage) -> Store:
@@ -228,6 +239,7 @@ class Server:
         registry = Registry(
             storage, cache, kinds, chain,
             event_seconds=self._config.event_ttl_seconds,
+            outdated=None if self._sealed is None else self._sealed.outdated,
         )  # fmt: skip
         ledger = None
         if any(one.name == ResourceQuota.name for one in on):
