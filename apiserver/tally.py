@@ -28,13 +28,13 @@ class Tally(Generic[Key]):
         self._bounds = bounds
         self._counts: dict[Key, list[float]] = {}  # the buckets, the one above, the sum of values
 
-    def add(self, key: Key, value: float) -> None:
-        """Observe a value."""
+    def add(self, key: Key, value: float, times: int = 1) -> None:
+        """Observe a value, so many times."""
         counts = self._counts.get(key)
         if counts is None:
             counts = self._counts[key] = [0.0] * (len(self._bounds) + 2)
-        counts[bisect_left(self._bounds, value)] += 1
-        counts[-1] += value
+        counts[bisect_left(self._bounds, value)] += times
+        counts[-1] += value * times
 
     def __iter__(self) -> Iterator[Key]:
         return iter(self._counts)

@@ -118,6 +118,8 @@ class Dispatcher:
             dry_run = ctx is not None and ctx.dry_run
             seconds = time.monotonic() - started
             self._metrics.count(key, answer.status, dry_run, seconds, size)
+            if exchange.received:
+                self._metrics.received(key, exchange.received)
             if self._tells_all or (seconds > SLOW_SECONDS and not live):
                 _tell(exchange, ctx, answer.status, seconds, audit_id)
 

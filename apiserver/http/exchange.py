@@ -35,6 +35,7 @@ class Exchange:
     user:   who asks, once that is known
     record: what the audit notes of it; None when it is not audited
     audit_id: its name in answer, log and audit, once it has one
+    received: bytes of its body, once that is read
     """
 
     scope: Scope
@@ -44,6 +45,7 @@ class Exchange:
     user: User | None = None
     record: Record | None = None
     audit_id: bytes = b""
+    received: int = 0
 
     @property
     def connection(self) -> Connection:
@@ -58,6 +60,7 @@ class Exchange:
     async def body(self) -> bytes:
         """The whole body, which the audit may want, too. Errors as `_read`."""
         whole = await self._read()
+        self.received = len(whole)
         record = self.record
         if record is not None and record.wants_request:
             content_type = self.headers.get(b"content-type", b"").decode("latin-1")

@@ -19,6 +19,8 @@ from apiserver.tally import BYTES, SECONDS, Tally
 
 _READING = frozenset({"GET", "LIST"})
 MUTATING = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+DEPRECATED = frozenset({("", "componentstatuses"), ("", "endpoints")})
+BODY_BYTES = tuple(50_000 + 100_000 * step for step in range(31))
 _REQUEST = ("verb", "group", "version", "resource", "subresource", "scope", "component")
 
 
@@ -44,6 +46,7 @@ class RequestMetrics(Collector):
         self._codes: dict[tuple[Key, int, bool], int] = {}
         self._times = Tally[Key](SECONDS)
         self._sizes = Tally[Key](BYTES)
+        self._bodies = Tally[Key](BODY_BYTES)
         self.inflight_mutating = 0
         self.inflight_reading = 0
         self._streams: dict[Key, int] = {}
@@ -56,6 +59,10 @@ class RequestMetrics(Collector):
         self._times.add(key, seconds)
         if size and key.verb in _READING:
             self._sizes.add(key, size)
+
+    def received(self, key: Key, size: int) -> None:
+        """A request came with a body of so many bytes."""
+        self._bodies.add(key, size)
 
     def streaming(self, key: Key, change: int) -> None:
         """A stream was opened (+1) or has ended (-1)."""
@@ -83,6 +90,11 @@ class RequestMetrics(Collector):
         yield self._sizes.family(
             "apiserver_response_sizes", "Bytes of answers to reading requests.", _REQUEST, list
         )
+        yield self._bodies.family(
+            "apiserver_request_body_size_bytes", "Bytes of requests' bodies.",
+            ("group", "resource", "verb"), _body_labels,
+        )  # fmt: skip
+        yield self._deprecated()
         inflight = GaugeMetricFamily(
             "apiserver_current_inflight_requests",
             "Requests being answered now, streams apart.",
@@ -107,6 +119,23 @@ class RequestMetrics(Collector):
         attempts.add_metric(["success"], sum(self._codes.values()) - unknown)
         attempts.add_metric(["failure"], unknown)
         yield attempts
+
+    def _deprecated(self) -> Metric:
+        found = GaugeMetricFamily(
+            "apiserver_requested_deprecated_apis",
+            "Deprecated kinds that were asked for; always 1.",
+            labels=("group", "version", "resource", "subresource", "removed_release"),
+        )
+        asked = {(key.group, key.version, key.resource, key.subresource) for key, *_ in self._codes}
+        for labels in sorted(asked):
+            if (labels[0], labels[2]) in DEPRECATED:
+                found.add_metric([*labels, ""], 1)
+        return found
+
+
+def _body_labels(key: Key) -> tuple[str, str, str]:
+    verb = {"POST": "create", "PUT": "update"}.get(key.verb, key.verb.lower())
+    return key.group, key.resource, verb
 
 
 def key_of(info: RequestInfo) -> Key:
