@@ -20,6 +20,7 @@ from wherry.api.apps_v1 import (
     StatefulSet,
 )
 from wherry.api.batch_v1 import CronJob, Job
+from wherry.api.certificates_v1 import CertificateSigningRequest
 from wherry.api.coordination_v1 import Lease
 from wherry.api.core_v1 import (
     ConfigMap,
@@ -37,6 +38,7 @@ from wherry.api.discovery_v1 import EndpointSlice
 from wherry.api.model import TypedModel
 from wherry.api.networking_v1 import IPAddress, ServiceCIDR
 from wherry.api.policy_v1 import PodDisruptionBudget
+from wherry.api.rbac_v1 import ClusterRole
 from wherry.api.scheme import Resource
 from wherry.api.storage_v1 import VolumeAttributesClass
 from wherry.client.informer import Informer
@@ -106,8 +108,10 @@ WHOLE = {
     ("", "replicationcontrollers"): "replication_controllers",
     ("policy", "poddisruptionbudgets"): "disruption_budgets",
     ("batch", "cronjobs"): "cron_jobs",
+    ("certificates.k8s.io", "certificatesigningrequests"): "certificate_requests",
     ("networking.k8s.io", "servicecidrs"): "service_cidrs",
     ("networking.k8s.io", "ipaddresses"): "addresses",
+    ("rbac.authorization.k8s.io", "clusterroles"): "cluster_roles",
 }
 
 
@@ -221,6 +225,14 @@ class Informers:
     @cached_property
     def addresses(self) -> Informer[IPAddress]:
         return self._keep(Informer(self._client, IPAddress, transform=slim_address))
+
+    @cached_property
+    def certificate_requests(self) -> Informer[CertificateSigningRequest]:
+        return self._keep(Informer(self._client, CertificateSigningRequest))
+
+    @cached_property
+    def cluster_roles(self) -> Informer[ClusterRole]:
+        return self._keep(Informer(self._client, ClusterRole))
 
     @cached_property
     def namespaces(self) -> Informer[Namespace]:

@@ -29,9 +29,19 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="checked to be readable; service-account tokens are issued by the API server",
     )
     flags.boolean("--use-service-account-credentials", False, "accepted: one identity is used")
+    _signing_flags(flags)
     _node_flags(flags)
     _worker_flags(flags)
     return flags.parse(arguments)
+
+
+def _signing_flags(flags: Flags) -> None:
+    flags.text("--cluster-signing-cert-file", help="authority that signs certificate requests")
+    flags.text("--cluster-signing-key-file", help="key of that authority")
+    flags.duration("--cluster-signing-duration", 365 * 24 * 3600.0, "longest life of certificates")
+    for signer in ("kubelet-serving", "kubelet-client", "kube-apiserver-client", "legacy-unknown"):
+        flags.text(f"--cluster-signing-{signer}-cert-file", help="the same for one signer")
+        flags.text(f"--cluster-signing-{signer}-key-file", help="the same for one signer")
 
 
 def _node_flags(flags: Flags) -> None:

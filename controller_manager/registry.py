@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from controller_manager.certificates.controller import (
+    ApprovingController,
+    CleaningController,
+    SigningController,
+)
+from controller_manager.clusterroleaggregation.controller import ClusterRoleAggregationController
 from controller_manager.context import Component, Context
 from controller_manager.cronjob.controller import CronJobController
 from controller_manager.daemonset.controller import DaemonSetController
@@ -84,6 +90,14 @@ CONTROLLERS: tuple[Entry, ...] = (
         ClassProtectionController,
     ),
     Entry("service-cidr-controller", "service-cidr-controller", ServiceCidrController),
+    Entry("certificatesigningrequest-signing-controller", "csrsigning", SigningController),
+    Entry("certificatesigningrequest-approving-controller", "csrapproving", ApprovingController),
+    Entry("certificatesigningrequest-cleaner-controller", "csrcleaner", CleaningController),
+    Entry(
+        "clusterrole-aggregation-controller",
+        "clusterrole-aggregation",
+        ClusterRoleAggregationController,
+    ),
     Entry("garbage-collector-controller", "garbagecollector", GarbageCollector),
     Entry("pod-garbage-collector-controller", "podgc", PodGcController),
 )
