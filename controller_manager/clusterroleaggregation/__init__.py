@@ -1,0 +1,1 @@
+"""The controller of ClusterRoles that gather the rules of others."""
