@@ -14,7 +14,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from apiserver import system_objects
@@ -60,7 +59,7 @@ class Bootstrap:
         *,
         service_networks: Sequence[str],
         service_ip: str,
-        client_ca: Path | None,
+        trusted: Callable[[], Mapping[str, str]],
     ) -> None:
         self.done = asyncio.Event()
         self.namespaces = asyncio.Event()  # set once the system's namespaces are there
@@ -69,8 +68,8 @@ class Bootstrap:
         self._identity = identity
         self._service_networks = service_networks
         self._service_ip = service_ip
-        self._client_ca = client_ca
-        self._told_ca: str | None = None
+        self._trusted = trusted
+        self._told: Mapping[str, str] | None = None
         self._leaving = False
 
     async def run(self, on_done: Callable[[], None]) -> None:
@@ -171,7 +170,7 @@ class Bootstrap:
         if self._leaving:
             return
         now = self._clock.now()
-        await self._tell_client_ca()
+        await self._tell_whom_to_trust()
         await self._follow(LEASES, system_objects.lease(self._identity, now), ("spec",))
         await self._registry.fresh()
         for name in system_objects.expired(self._leases(), now):
@@ -179,16 +178,16 @@ class Bootstrap:
             await self._remove_lease(name)
         await self._set_endpoints(now)
 
-    async def _tell_client_ca(self) -> None:
-        """Say who signs client certificates; the file may change."""
+    async def _tell_whom_to_trust(self) -> None:
+        """Say who signs client certificates, and how front proxies speak; files may change."""
         try:
-            text = self._client_ca.read_text() if self._client_ca is not None else ""
+            data = self._trusted()
         except OSError as error:
             log.warning("reading the client authority: %s", error)
             return
-        if text != self._told_ca:
-            await self._follow(CONFIG_MAPS, system_objects.authentication_config(text), ("data",))
-            self._told_ca = text
+        if data != self._told:
+            await self._follow(CONFIG_MAPS, system_objects.authentication_config(data), ("data",))
+            self._told = data
 
     def _leases(self) -> list[Mapping[str, Any]]:
         return self._registry.cache.lister().list(LEASES, "kube-system")

@@ -271,7 +271,7 @@ class Server:
             identity,
             service_networks=[str(one) for one in self._config.service_networks],
             service_ip=self._service_ip,
-            client_ca=self._config.auth.client_ca_file,
+            trusted=lambda: credentials.published(self._config.auth),
         )
 
     def _rooms(

@@ -174,11 +174,12 @@ def endpoint_slice(addresses: list[str], port: int) -> Tree:
     )
 
 
-def authentication_config(client_ca: str) -> Tree:
+def authentication_config(data: Mapping[str, str]) -> Tree:
+    """What extension servers read to know whom to trust."""
     metadata = {"name": "extension-apiserver-authentication", "namespace": "kube-system"}
     tree = object_of(CONFIG_MAPS, metadata)
-    if client_ca:
-        tree["data"] = {"client-ca-file": client_ca}
+    if data:
+        tree["data"] = dict(data)
     return tree
 
 

@@ -15,15 +15,27 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
+from apiserver.admission.always_pull_images import AlwaysPullImages
+from apiserver.admission.anti_affinity import LimitPodHardAntiAffinityTopology
+from apiserver.admission.blanket import AlwaysAdmit, AlwaysDeny, NamespaceExists
+from apiserver.admission.certificate_signers import CertificateApproval, CertificateSigning
 from apiserver.admission.certificate_subject import CertificateSubjectRestriction
 from apiserver.admission.configuration import BadConfiguration
 from apiserver.admission.default_ingress_class import DefaultIngressClass
 from apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
+from apiserver.admission.event_rate_limit import EventRateLimit, limits_of
+from apiserver.admission.extended_resource_toleration import ExtendedResourceToleration
+from apiserver.admission.external_ips import DenyServiceExternalIPs
 from apiserver.admission.interface import Attributes, Lister, Operation, Plugin
 from apiserver.admission.limit_ranger import LimitRanger
 from apiserver.admission.namespace_lifecycle import NamespaceLifecycle
+from apiserver.admission.node_restriction import NodeRestriction
+from apiserver.admission.owner_references import OwnerReferencesPermissionEnforcement
+from apiserver.admission.pod_node_selector import PodNodeSelector, selectors_of
 from apiserver.admission.pod_security.configuration import pod_security_configuration
 from apiserver.admission.pod_security.plugin import PodSecurity
+from apiserver.admission.pod_tolerations import PodTolerationRestriction, tolerations_of
+from apiserver.admission.pod_topology_labels import PodTopologyLabels
 from apiserver.admission.priority import Priority
 from apiserver.admission.resource_quota import ResourceQuota
 from apiserver.admission.runtime_class import RuntimeClass
@@ -56,35 +68,65 @@ class Settings:
 # In the order in which upstream runs them.
 PLUGINS: Final[Mapping[str, Callable[[Settings], Plugin]]] = MappingProxyType(
     {
+        "AlwaysAdmit": lambda settings: AlwaysAdmit(),
         "NamespaceLifecycle": lambda settings: NamespaceLifecycle(),
+        "NamespaceExists": lambda settings: NamespaceExists(),
+        "LimitPodHardAntiAffinityTopology": lambda settings: LimitPodHardAntiAffinityTopology(),
         "LimitRanger": lambda settings: LimitRanger(),
         "ServiceAccount": lambda settings: ServiceAccount(random.Random()),
+        "NodeRestriction": lambda settings: NodeRestriction(settings.authorizer),
         "TaintNodesByCondition": lambda settings: TaintNodesByCondition(),
+        "AlwaysPullImages": lambda settings: AlwaysPullImages(),
         "PodSecurity": lambda settings: PodSecurity(
             pod_security_configuration(settings.configurations.get("PodSecurity"))
+        ),
+        "PodNodeSelector": lambda settings: PodNodeSelector(
+            selectors_of(settings.configurations.get("PodNodeSelector"))
         ),
         "Priority": lambda settings: Priority(),
         "DefaultTolerationSeconds": lambda settings: DefaultTolerationSeconds(
             settings.not_ready_toleration_seconds, settings.unreachable_toleration_seconds
         ),
+        "PodTolerationRestriction": lambda settings: PodTolerationRestriction(
+            tolerations_of(settings.configurations.get("PodTolerationRestriction"))
+        ),
+        "EventRateLimit": lambda settings: EventRateLimit(
+            limits_of(settings.configurations.get("EventRateLimit"))
+        ),
+        "ExtendedResourceToleration": lambda settings: ExtendedResourceToleration(),
         "DefaultStorageClass": lambda settings: DefaultStorageClass(),
         "StorageObjectInUseProtection": lambda settings: StorageObjectInUseProtection(),
+        "OwnerReferencesPermissionEnforcement": lambda settings: (
+            OwnerReferencesPermissionEnforcement(settings.authorizer)
+        ),
         "PersistentVolumeClaimResize": lambda settings: PersistentVolumeClaimResize(),
         "RuntimeClass": lambda settings: RuntimeClass(),
+        "CertificateApproval": lambda settings: CertificateApproval(settings.authorizer),
+        "CertificateSigning": lambda settings: CertificateSigning(settings.authorizer),
         "CertificateSubjectRestriction": lambda settings: CertificateSubjectRestriction(),
         "DefaultIngressClass": lambda settings: DefaultIngressClass(),
+        "DenyServiceExternalIPs": lambda settings: DenyServiceExternalIPs(),
+        "PodTopologyLabels": lambda settings: PodTopologyLabels(),
         "ResourceQuota": lambda settings: ResourceQuota(),
+        "AlwaysDeny": lambda settings: AlwaysDeny(),
     }
 )
-OFF_BY_DEFAULT: Final[frozenset[str]] = frozenset()
+OFF_BY_DEFAULT: Final = frozenset(
+    {
+        "AlwaysAdmit", "NamespaceExists", "LimitPodHardAntiAffinityTopology", "NodeRestriction",
+        "AlwaysPullImages", "PodNodeSelector", "PodTolerationRestriction", "EventRateLimit",
+        "ExtendedResourceToleration", "OwnerReferencesPermissionEnforcement",
+        "DenyServiceExternalIPs", "AlwaysDeny",
+    }
+)  # fmt: skip
 # On by default upstream. Their names are understood, but they are not part of Wherry (yet).
 NOT_HERE: Final = (
-    "PodGroupProtection", "PodGroupWorkloadExists", "NodeDeclaredFeatureValidator", "JobValidation",
-    "PodResizeValidator", "MutatingAdmissionPolicy", "MutatingAdmissionWebhook",
+    "PodGroupProtection", "ClusterTrustBundleAttest", "PodGroupWorkloadExists",
+    "NodeDeclaredFeatureValidator", "JobValidation", "PodResizeValidator", "MutatingAdmissionPolicy", "MutatingAdmissionWebhook",
     "ValidatingAdmissionPolicy", "ValidatingAdmissionWebhook",
 )  # fmt: skip
-# Not run by default, and not part of Wherry.
-NEVER_HERE: Final = ("ImagePolicyWebhook",)
+# Not run by default, and not part of Wherry: both would have to wait for others while they decide.
+NEVER_HERE: Final = ("ImagePolicyWebhook", "NamespaceAutoProvision")
 ALL_NAMES: Final = frozenset((*PLUGINS, *NOT_HERE, *NEVER_HERE))
 
 

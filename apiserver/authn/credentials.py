@@ -124,6 +124,16 @@ def read(config: AuthConfig) -> Credentials:
     return Credentials(config, users, keys, signing, _authorities(config), issuers, anonymous)
 
 
+def published(config: AuthConfig) -> dict[str, str]:
+    """What extension servers are told of whom to trust, as the files are now; OSError."""
+    files = {
+        "client-ca-file": config.client_ca_file,
+        "requestheader-client-ca-file": config.authn.front_proxy_ca,
+    }
+    found = {key: path.read_text() for key, path in files.items() if path is not None}
+    return {**found, **config.authn.front_proxy_told}
+
+
 def _authorities(config: AuthConfig) -> ClientAuthorities:
     client, options = config.client_ca_file, config.authn
     authorities = checked(

@@ -5,8 +5,10 @@ Source: kubernetes/pkg/kubeapiserver/options/authentication.go.
 
 from __future__ import annotations
 
+import json
 from argparse import Namespace
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from apiserver.authn.authentication_config import check_algorithms, check_url
@@ -30,6 +32,7 @@ class AuthnOptions:
     bootstrap_tokens: bool = False
     front_proxy: FrontProxy | None = None
     front_proxy_ca: Path | None = None
+    front_proxy_told: Mapping[str, str] = field(default_factory=dict)  # to extension servers
     oidc: OidcOptions | None = None
     config_file: Path | None = None
     jwks_uri: str = ""
@@ -71,6 +74,7 @@ def options(values: Namespace) -> AuthnOptions:
         bootstrap_tokens=values.enable_bootstrap_token_auth,
         front_proxy=None if ca_file is None else _front_proxy(values),
         front_proxy_ca=ca_file,
+        front_proxy_told={} if ca_file is None else _told(values),
         oidc=oidc,
         config_file=_path(values.authentication_config),
         jwks_uri=values.service_account_jwks_uri,
@@ -89,6 +93,15 @@ def _front_proxy(values: Namespace) -> FrontProxy:
         lower(values.requestheader_extra_headers_prefix),
         tuple(values.requestheader_allowed_names),
     )
+
+
+def _told(values: Namespace) -> dict[str, str]:
+    """The flags as the ConfigMap extension-apiserver-authentication has them."""
+    names = (
+        "allowed-names", "username-headers", "uid-headers", "group-headers", "extra-headers-prefix",
+    )  # fmt: skip
+    flags = {f"requestheader-{name}": f"requestheader_{name.replace('-', '_')}" for name in names}
+    return {key: json.dumps(getattr(values, flag)) for key, flag in flags.items()}
 
 
 def _oidc(values: Namespace) -> OidcOptions | None:
