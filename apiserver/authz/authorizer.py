@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
 from apiserver.request import RequestInfo, User
-from wherry.api.errors import ApiError, go_quote, status_error
+from wherry.api.errors import ApiError, forbidden, go_quote, status_error
 from wherry.api.field_selectors import FieldTerm, parse_field_selector
 from wherry.api.scheme import BY_PLURAL
 
@@ -190,7 +190,9 @@ def denied(attributes: Attributes, reason: str) -> ApiError:
     who = f"User {go_quote(asked.user.name)} cannot {asked.verb}"
     if asked.path:
         message = f"forbidden: {who} path {go_quote(asked.path)}"
-        return _with_details(_because(message, reason), {})
+        status = status_error("Forbidden", _because(message, reason)).status
+        code = status.pop("code")
+        return ApiError({**status, "details": {}, "code": code})
     what = f"{asked.resource}/{asked.subresource}" if asked.subresource else asked.resource
     where = (
         f"in the namespace {go_quote(asked.namespace)}"
@@ -198,23 +200,8 @@ def denied(attributes: Attributes, reason: str) -> ApiError:
         else "at the cluster scope"
     )
     message = f"{who} resource {go_quote(what)} in API group {go_quote(asked.group)} {where}"
-    return forbidden(asked.group, asked.resource, asked.name, _because(message, reason))
-
-
-def forbidden(group: str, resource: str, name: str, message: str) -> ApiError:
-    """403 about an object. Source: apierrors.NewForbidden."""
-    qualified = f"{resource}.{group}" if group else resource
-    subject = f"{qualified} {go_quote(name)}" if name else qualified
-    details = {"name": name, "group": group, "kind": resource}
-    told = {key: value for key, value in details.items() if value}
-    return _with_details(f"{subject} is forbidden: {message}", told)
-
-
-def _with_details(message: str, details: Mapping[str, Any]) -> ApiError:
-    """Details are shown even when there are none."""
-    status = status_error("Forbidden", message).status
-    code = status.pop("code")
-    return ApiError({**status, "details": dict(details), "code": code})
+    qualified = f"{asked.resource}.{asked.group}" if asked.group else asked.resource
+    return forbidden(qualified, asked.name, _because(message, reason))
 
 
 def _because(message: str, reason: str) -> str:

@@ -14,6 +14,7 @@ from apiserver.http.exchange import Exchange
 from apiserver.registry.pipeline import match_namespace
 from apiserver.request import RequestContext, Response, User
 from apiserver.subresources.answers import body_of, created, track_manager
+from apiserver.subresources.review_selectors import asked_fields, selector_errors
 from wherry.api.authentication_v1 import SelfSubjectReview
 from wherry.api.authorization_v1 import (
     LocalSubjectAccessReview,
@@ -63,17 +64,20 @@ class ReviewEndpoints:
             raise bad_request("no namespace on request")
         rules = self._authorizer.rules(ctx.user, namespace)
         gvk = SelfSubjectRulesReview.GVK
+        status: Tree = {
+            "resourceRules": list(rules.resource_rules),
+            "nonResourceRules": list(rules.non_resource_rules),
+            "incomplete": rules.incomplete,
+        }
+        if rules.error:
+            status["evaluationError"] = rules.error
         return created(
             {
                 "kind": gvk.kind,
                 "apiVersion": gvk.api_version,
                 "metadata": {},
                 "spec": {},
-                "status": {
-                    "resourceRules": list(rules.resource_rules),
-                    "nonResourceRules": list(rules.non_resource_rules),
-                    "incomplete": rules.incomplete,
-                },
+                "status": status,
             }
         )
 
@@ -155,7 +159,7 @@ def access_errors(spec: Mapping[str, Any]) -> list[FieldError]:
     if resource is None and path is None:
         words = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
         return [invalid("spec.resourceAttributes", None, words)]
-    return []
+    return selector_errors(resource, "spec.resourceAttributes") if resource is not None else []
 
 
 def asked_attributes(spec: Mapping[str, Any], user: User) -> Attributes:
@@ -163,9 +167,11 @@ def asked_attributes(spec: Mapping[str, Any], user: User) -> Attributes:
     if asked is None:
         path = spec["nonResourceAttributes"]
         return Attributes(user, path.get("verb", ""), path=path.get("path", ""))
-    fields = ("namespace", "group", "version", "resource", "subresource", "name")
-    named = {field: asked.get(field, "") for field in fields}
-    return Attributes(user, asked.get("verb", ""), **named)
+    return Attributes(
+        user, asked.get("verb", ""), asked.get("namespace", ""), asked.get("group", ""),
+        asked.get("version", "") or "*", asked.get("resource", ""), asked.get("subresource", ""),
+        asked.get("name", ""), "", asked_fields(asked),
+    )  # fmt: skip
 
 
 def user_info(user: User) -> Tree:

@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from apiserver.authz.authorizer import MASTERS, Attributes, Authorizer, forbidden
+from apiserver.authz.authorizer import MASTERS, Attributes, Authorizer
 from apiserver.authz.bindings import GROUP, role_of
 from apiserver.authz.covering import go_list, missing, told
 from apiserver.authz.rbac import RESOURCES, Policy
 from apiserver.request import RequestContext
-from wherry.api.errors import go_quote, not_found
+from wherry.api.errors import forbidden, go_quote, not_found
 from wherry.api.scheme import Resource
 
 _KINDS: Final = {"Role": "roles", "ClusterRole": "clusterroles"}
@@ -50,7 +50,7 @@ class Guard:
             rules, _ = self._policy.rules_for(ctx.user, ctx.info.namespace)
             if missing(rules, _ALL_RIGHTS):
                 words = "must have cluster-admin privileges to use the aggregationRule"
-                raise forbidden(GROUP, resource.plural, name, words)
+                raise forbidden(resource.qualified_name, name, words)
 
     def binding(
         self, resource: Resource, tree: Tree, old: Tree | None, ctx: RequestContext
@@ -94,7 +94,7 @@ class Guard:
         )
         if error:
             words += f"; resolution errors: [{error}]"
-        raise forbidden(GROUP, resource.plural, name, words)
+        raise forbidden(resource.qualified_name, name, words)
 
 
 def only_collected(tree: Tree, old: Tree) -> bool:

@@ -15,6 +15,7 @@ from apiserver.subresources.reviews import (
     local_errors,
     user_info,
 )
+from wherry.api.field_selectors import FieldTerm
 
 RESOURCE = {"namespace": "ns", "verb": "get", "group": "apps", "resource": "deployments"}
 PATH = {"path": "/metrics", "verb": "get"}
@@ -40,7 +41,7 @@ def test_exactly_one_question(spec: dict[str, Any], field: str | None) -> None:
 def test_attributes() -> None:
     user = User("u")
     assert asked_attributes({"resourceAttributes": RESOURCE}, user) == Attributes(
-        user, "get", namespace="ns", group="apps", resource="deployments"
+        user, "get", namespace="ns", group="apps", version="*", resource="deployments"
     )
     assert asked_attributes({"nonResourceAttributes": PATH}, user) == Attributes(
         user, "get", path="/metrics"
@@ -78,3 +79,43 @@ def test_a_local_question_is_about_its_namespace(
 def test_the_user_a_review_asks_about() -> None:
     spec = {"user": "u", "uid": "1", "groups": ["g"], "extra": {"k": ["v"]}}
     assert asked_user(spec) == User("u", "1", ("g",), {"k": ("v",)})
+
+
+@pytest.mark.parametrize(
+    ("selector", "fields"),
+    [
+        ({"rawSelector": "spec.nodeName=n"}, []),
+        ({"requirements": [{"key": "k", "operator": "In", "values": ["v"]}]}, []),
+        ({"requirements": [{"key": "k", "operator": "New", "values": ["v"]}]}, []),
+        ({}, ["requirements"]),
+        ({"rawSelector": "a=b", "requirements": [{"key": "k"}]}, ["rawSelector"]),
+        ({"requirements": [{"operator": "Exists"}]}, ["requirements[0].key"]),
+        ({"requirements": [{"key": "k", "operator": "In"}]}, ["requirements[0].values"]),
+        (
+            {"requirements": [{"key": "k", "operator": "Exists", "values": ["v"]}]},
+            ["requirements[0].values"],
+        ),
+    ],
+)
+def test_selectors_of_a_question(selector: dict[str, Any], fields: list[str]) -> None:
+    spec = {"resourceAttributes": {**RESOURCE, "fieldSelector": selector}}
+    path = "spec.resourceAttributes.fieldSelector."
+    assert [error.field for error in access_errors(spec)] == [path + field for field in fields]
+
+
+def test_the_fields_a_question_is_limited_to() -> None:
+    requirements = [
+        {"key": "spec.nodeName", "operator": "In", "values": ["n"]},
+        {"key": "a", "operator": "NotIn", "values": ["b"]},
+        {"key": "c", "operator": "In", "values": ["d", "e"]},
+    ]
+    for selector, want in (
+        ({"rawSelector": "spec.nodeName=n"}, (FieldTerm("spec.nodeName", True, "n"),)),
+        (
+            {"requirements": requirements},
+            (FieldTerm("spec.nodeName", True, "n"), FieldTerm("a", False, "b")),
+        ),
+        ({"rawSelector": "nonsense"}, ()),
+    ):
+        spec = {"resourceAttributes": {**RESOURCE, "fieldSelector": selector}}
+        assert asked_attributes(spec, User("u")).fields == want
