@@ -38,6 +38,12 @@ FAST_PROFILE = {
     # A kubelet renews its Lease four times in its duration: every 2 s.
     "kubelet": ("--node-lease-duration-seconds=8",),
 }
+FRONT_PROXY_FLAGS = (
+    "--requestheader-allowed-names=front-proxy-client",
+    "--requestheader-username-headers=X-Remote-User",
+    "--requestheader-group-headers=X-Remote-Group",
+    "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+)
 ENVIRONMENT = {"MALLOC_ARENA_MAX": "2"}  # glibc's arenas cost each daemon 10 MiB or more
 
 
@@ -55,6 +61,8 @@ def control_plane(place: ControlPlane) -> tuple[Daemon, ...]:
         _client_daemon(
             place, "controller-manager", 10257,
             f"--root-ca-file={place.ca}",
+            f"--cluster-signing-cert-file={place.ca}",
+            f"--cluster-signing-key-file={place.pki / 'ca.key'}",
             f"--cluster-cidr={place.network.pods}",
             "--allocate-node-cidrs=true",
         ),
@@ -108,6 +116,9 @@ def _apiserver(place: ControlPlane) -> Daemon:
         f"--advertise-address={place.address}",
         *pair_flags(pki / "apiserver", "tls-cert-file", "tls-private-key-file"),
         f"--client-ca-file={place.ca}",
+        "--enable-bootstrap-token-auth=true",
+        f"--requestheader-client-ca-file={pki / 'front-proxy-ca.crt'}",
+        *FRONT_PROXY_FLAGS,
         "--kubelet-preferred-address-types=InternalIP,Hostname",
         f"--kubelet-certificate-authority={place.ca}",
         *pair_flags(

@@ -1,12 +1,15 @@
 """Keeps ConfigMap `kube-root-ca.crt` in each namespace, with the CA of the API server.
 
-The certificate is read once, at start: a rotated CA is published by a restart, as upstream does.
+The file is looked at now and then (upstream reads it once): while an authority is exchanged it holds
+the old one and the new, and pods are to trust both in time.
 
 Source of the rules: upstream's pkg/controller/certificates/rootcacertpublisher.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from pathlib import Path
 
 from controller_manager.context import Context, keys_of
@@ -20,7 +23,10 @@ from wherry.client.kubeconfig import ClientConfig
 from wherry.client.workqueue import WorkQueue
 from wherry.daemon.process import StartError
 
+log = logging.getLogger(__name__)
+
 CA_KEY = "ca.crt"
+LOOK_SECONDS = 5.0
 DESCRIPTION_KEY = "kubernetes.io/description"
 DESCRIPTION = (
     "Contains a CA bundle that can be used to verify the kube-apiserver when using internal "
@@ -73,9 +79,25 @@ class RootCaController:
         self._maps.add_handler(self._on_map)
 
     async def run(self) -> None:
-        await self._context.work(
-            "root_ca_cert_publisher", self._reconcile, self._queue, 1, keys_of(self._namespaces)
-        )
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow())
+            await self._context.work(
+                "root_ca_cert_publisher", self._reconcile, self._queue, 1, keys_of(self._namespaces)
+            )
+
+    async def _follow(self) -> None:
+        """Publish the file's new content."""
+        while True:
+            await self._context.clock.sleep(LOOK_SECONDS)
+            try:
+                now = read_ca(self._context.options.root_ca_file, self._context.client.config)
+            except StartError as error:
+                log.warning("the root CA stays as it was read: %s", error.cause)
+                continue
+            if now != self._ca:
+                self._ca = now
+                for key in keys_of(self._namespaces):
+                    self._queue.add(key)
 
     def _on_namespace(self, before: Namespace | None, after: Namespace | None) -> None:
         if after is not None:
