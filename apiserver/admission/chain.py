@@ -43,13 +43,12 @@ from apiserver.admission.service_account import ServiceAccount
 from apiserver.admission.storage_classes import DefaultStorageClass, PersistentVolumeClaimResize
 from apiserver.admission.storage_protection import StorageObjectInUseProtection
 from apiserver.admission.taint_nodes import TaintNodesByCondition
+from apiserver.admission.times import AdmissionTimes, Ask
 from apiserver.authz.authorizer import AlwaysAllow, Authorizer
 from apiserver.request import RequestContext
 from wherry.api.scheme import Resource
 
 log = logging.getLogger(__name__)
-
-Ask = Callable[[Attributes, Lister], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,27 +132,30 @@ ALL_NAMES: Final = frozenset((*PLUGINS, *NOT_HERE, *NEVER_HERE))
 class Chain:
     """Asks every plug-in in turn; the first refusal (an ApiError) ends it."""
 
-    def __init__(self, plugins: Sequence[Plugin], lister: Lister) -> None:
+    def __init__(
+        self, plugins: Sequence[Plugin], lister: Lister, times: AdmissionTimes | None = None
+    ) -> None:
         self._plugins = tuple(plugins)
         self._lister = lister
-        self._admitting: dict[Resource, tuple[Ask, ...]] = {}
-        self._validating: dict[Resource, tuple[Ask, ...]] = {}
+        self._times = times or AdmissionTimes()
+        self._admitting: dict[Resource, tuple[tuple[str, Ask], ...]] = {}
+        self._validating: dict[Resource, tuple[tuple[str, Ask], ...]] = {}
 
     def admit(self, attributes: Attributes) -> None:
         asked = self._admitting.get(attributes.resource)
         if asked is None:
             asked = self._of(attributes.resource, "admit")
             self._admitting[attributes.resource] = asked
-        for ask in asked:
-            ask(attributes, self._lister)
+        if asked:
+            self._times.run("admit", asked, attributes, self._lister)
 
     def validate(self, attributes: Attributes) -> None:
         asked = self._validating.get(attributes.resource)
         if asked is None:
             asked = self._of(attributes.resource, "validate")
             self._validating[attributes.resource] = asked
-        for ask in asked:
-            ask(attributes, self._lister)
+        if asked:
+            self._times.run("validate", asked, attributes, self._lister)
 
     def ask(
         self,
@@ -175,10 +177,10 @@ class Chain:
         self.admit(attributes)
         self.validate(attributes)
 
-    def _of(self, resource: Resource, method: str) -> tuple[Ask, ...]:
-        """The plug-ins that have this method and speak of this resource."""
+    def _of(self, resource: Resource, method: str) -> tuple[tuple[str, Ask], ...]:
+        """The plug-ins that have this method and speak of this resource, by name."""
         return tuple(
-            getattr(plugin, method)
+            (plugin.name, getattr(plugin, method))
             for plugin in self._plugins
             if (plugin.about is None or resource in plugin.about)
             and getattr(type(plugin), method) is not getattr(Plugin, method)

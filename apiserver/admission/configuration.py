@@ -35,13 +35,9 @@ def _read(path: Path, known: Collection[str]) -> dict[str, Any]:
     tree = mapping(_parse(path), "the file")
     kind_of(tree, KIND, VERSIONS)
     known_fields(tree, "", ("apiVersion", "kind", "plugins"))
-    entries = tree.get("plugins") or []
-    if not isinstance(entries, list):
-        raise BadConfiguration("plugins is not a list")
     found: dict[str, Any] = {}
-    for index, entry in enumerate(entries):
+    for index, plugin in enumerate(mappings(tree, "plugins")):
         where = f"plugins[{index}]"
-        plugin = mapping(entry, where)
         known_fields(plugin, f"{where}.", ("name", "path", "configuration"))
         name = plugin.get("name")
         if not name or name not in known:
@@ -85,6 +81,16 @@ def mapping(value: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(value, dict) or any(not isinstance(key, str) for key in value):
         raise BadConfiguration(f"{where} is not a mapping")
     return value
+
+
+def mappings(tree: Mapping[str, Any], field: str) -> list[Mapping[str, Any]]:
+    """A field that is a list of mappings, or not there."""
+    found = tree.get(field)
+    if found is None:
+        return []
+    if not isinstance(found, list):
+        raise BadConfiguration(f"{field} is not a list")
+    return [mapping(one, f"{field}[{index}]") for index, one in enumerate(found)]
 
 
 def texts(value: Any, where: str) -> list[str]:

@@ -20,6 +20,7 @@ from apiserver.admission.configuration import (
     kind_of,
     known_fields,
     mapping,
+    mappings,
 )
 from apiserver.admission.interface import Attributes, Lister, Plugin
 from wherry.api.errors import ApiError, FieldError, invalid, not_supported, status_error
@@ -125,12 +126,11 @@ def limits_of(found: Any) -> tuple[Limit, ...]:
     tree = mapping(found, KIND)
     kind_of(tree, KIND, VERSIONS)
     known_fields(tree, "", ("apiVersion", "kind", "limits"))
-    entries = tree.get("limits") or []
+    entries = mappings(tree, "limits")
     errors: list[FieldError] = []
-    if not isinstance(entries, list) or not entries:
+    if not entries:
         errors.append(invalid("limits", entries, "must not be empty"))
-        entries = []
-    limits = [_limit(mapping(one, f"limits[{i}]"), i, errors) for i, one in enumerate(entries)]
+    limits = [_limit(one, index, errors) for index, one in enumerate(entries)]
     if errors:
         raise BadConfiguration("; ".join(str(error) for error in errors))
     return tuple(limits)

@@ -15,7 +15,7 @@ from typing import Any, Final
 import orjson
 
 from apiserver.admission.attributes import NAMESPACES, PODS, is_main
-from apiserver.admission.configuration import BadConfiguration, kind_of, known_fields, mapping
+from apiserver.admission.configuration import kind_of, known_fields, mapping, mappings
 from apiserver.admission.interface import Attributes, Lister, Plugin
 from wherry.api.errors import ApiError, not_found, status_error
 
@@ -148,13 +148,8 @@ def tolerations_of(found: Any) -> Tolerations:
     tree = mapping(found, KIND)
     kind_of(tree, KIND, VERSIONS)
     known_fields(tree, "", ("apiVersion", "kind", "default", "whitelist"))
-    lists = []
-    for field in ("default", "whitelist"):
-        entries = tree.get(field) or []
-        if not isinstance(entries, list):
-            raise BadConfiguration(f"{field} is not a list")
-        lists.append(tuple(mapping(one, f"{field}[{i}]") for i, one in enumerate(entries)))
-    return Tolerations(*lists)
+    default, allowed = (tuple(mappings(tree, field)) for field in ("default", "whitelist"))
+    return Tolerations(default, allowed)
 
 
 def _internal(why: str) -> ApiError:

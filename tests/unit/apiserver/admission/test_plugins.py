@@ -328,10 +328,18 @@ class TestTaintNodes:
         assert tree["spec"] == {}
 
 
+LIMITS = {
+    "apiVersion": "eventratelimit.admission.k8s.io/v1alpha1",
+    "kind": "Configuration",
+    "limits": [{"type": "Server", "qps": 1, "burst": 1}],
+}
+CONFIGURED = Settings(configurations={"EventRateLimit": LIMITS})
+
+
 class TestChain:
     def test_default_ones_are_on_in_upstreams_order(self) -> None:
         assert chosen([], []) == [name for name in PLUGINS if name not in OFF_BY_DEFAULT]
-        assert [one.name for one in plugins(list(PLUGINS), Settings())] == list(PLUGINS)
+        assert [one.name for one in plugins(list(PLUGINS), CONFIGURED)] == list(PLUGINS)
 
     def test_switching_one_off_or_on(self) -> None:
         assert chosen([], ["Priority"]) == [name for name in chosen([], []) if name != "Priority"]
