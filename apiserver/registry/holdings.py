@@ -41,21 +41,29 @@ class Holdings:
     def __init__(self, storage: Storage, cache: WatchCache) -> None:
         self._storage = storage
         self._cache = cache
-        self._met: set[int] = set()  # ports that `hold` just found to be another's
+        self._repaired = False  # all that Services hold has a key
+        self._met: set[int] = set()  # ports that are others', read as `hold` met one of them
+        self.ports_held = 0  # at the last repair, and what this server did since
 
-    def others(self, namespace: str, name: str) -> list[Mapping[str, Any]]:
-        """What is held by anybody but this Service, as if by one other Service.
+    def others(
+        self, namespace: str, name: str, *, dry_run: bool = False
+    ) -> list[Mapping[str, Any]]:
+        """What is held by anybody but this Service, as if by other Services.
 
-        Of addresses only names are looked at: there may be many, and each new Service asks. Ports are
-        seen in the other Services themselves; what is told here are those met a moment ago, whose
-        Services another server has yet to store.
+        There may be many, and each new Service asks. So of addresses only names are looked at, and
+        ports are not known at all before `hold` meets one that is taken: then all are read, for the
+        next try. Whoever holds nothing in the end is told of the Services themselves.
         """
-        service = self._cache.lister().get(SERVICES, namespace, name) if name else None
+        lister = self._cache.lister()
+        service = lister.get(SERVICES, namespace, name) if name else None
         own = set(addresses_of(service["spec"])) if service else set()
         held = self._cache.window(ADDRESSES).select()
         met, self._met = [{"nodePort": port} for port in self._met], set()
         addresses = [one.name for one in held if one.name not in own]
-        return [{"spec": {"clusterIPs": addresses, "ports": met}}]
+        found: list[Mapping[str, Any]] = [{"spec": {"clusterIPs": addresses, "ports": met}}]
+        if self._repaired and not dry_run:
+            return found
+        return found + [one for one in lister.list(SERVICES) if _name_of(one) != (namespace, name)]
 
     async def hold(
         self, namespace: str, name: str, wanted: Iterable[str], now: datetime
@@ -69,11 +77,12 @@ class Holdings:
             except KeyExists:
                 if await self._owner(claim) == (namespace, name):
                     continue
-                if port := claims.port_of(claim):
-                    self._met.add(port)
+                if claims.port_of(claim):
+                    await self._meet((namespace, name))
                 await self.release(namespace, name, made)
                 raise AddressTaken(claim) from None
             made.append(claim)
+            self._count(claim, +1)
         return made
 
     async def release(self, namespace: str, name: str, wanted: Iterable[str]) -> None:
@@ -95,6 +104,7 @@ class Holdings:
                 continue
             try:
                 await self._storage.delete(entry.key, expected=entry.revision)
+                self._count(claim, -1)
             except (KeyMissing, RevisionConflict) as error:
                 log.info("%s was let go of meanwhile: %s", claim, error)
 
@@ -102,9 +112,11 @@ class Holdings:
         """Make what Services hold and their claims agree."""
         await self._cache.fresh()
         lister = self._cache.lister()
-        found = {
+        ports = await self._ports()
+        self.ports_held = len(ports)
+        found = ports | {
             one["metadata"]["name"]: claims.address_claim(one) for one in lister.list(ADDRESSES)
-        } | await self._ports()
+        }
         missing, abandoned = claims.differences(lister.list(SERVICES), found, now)
         for claim, (namespace, name) in missing.items():
             try:
@@ -114,6 +126,16 @@ class Holdings:
         for claim, (namespace, name) in abandoned.items():
             log.info("%s is freed: %s/%s does not hold it", claim, namespace, name)
             await self.release(namespace, name, [claim])
+        self._repaired = True
+
+    def _count(self, claim: str, change: int) -> None:
+        if claims.port_of(claim):
+            self.ports_held += change
+
+    async def _meet(self, own: Owner) -> None:
+        """Read which ports are others'."""
+        found = (await self._ports()).items()
+        self._met = {claims.port_of(claim) for claim, one in found if one.owner != own}
 
     async def _ports(self) -> dict[str, Claim]:
         """All node ports that are held; there are no more than 65,535."""
@@ -124,3 +146,7 @@ class Holdings:
     async def _owner(self, claim: str) -> Owner | None:
         entry = await self._storage.get(claims.key(claim))
         return claims.read(claim, entry.value).owner if entry is not None else None
+
+
+def _name_of(tree: Mapping[str, Any]) -> Owner:
+    return tree["metadata"].get("namespace", ""), tree["metadata"]["name"]

@@ -68,7 +68,7 @@ class Write:
     dry_run: bool = False
     # A server-side apply: it comes with its managedFields, and makes what is not there.
     applies: bool = False
-    # The kind's other objects, for kinds that allocate.
+    # What others hold, for kinds that allocate, as if they were objects of the kind.
     others: Callable[[], Iterable[Mapping[str, Any]]] = tuple
 
     def attributes(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -22,7 +22,7 @@ from apiserver.registry.committer import Outcome as Outcome
 from apiserver.registry.decisions import Decision, Found, Nothing, Put, Remove
 from apiserver.registry.deletion import DeleteOptions, Mark, Pending, Plan
 from apiserver.registry.failures import FAILURES, api_error
-from apiserver.registry.holdings import SERVICES, AddressTaken, Holdings
+from apiserver.registry.holdings import AddressTaken, Holdings
 from apiserver.registry.leases import Leases
 from apiserver.registry.pipeline import (
     Admission,
@@ -56,6 +56,7 @@ from wherry.daemon.clock import Clock, SystemClock
 
 EVENT_SECONDS = 3600  # upstream's --event-ttl
 NAME_ATTEMPTS_MAX = 8  # of generated names
+Others = Callable[[], Iterable[Mapping[str, Any]]]
 Make = Callable[[Mapping[str, Any] | None], Tree]
 
 
@@ -262,21 +263,13 @@ class Registry:
         applies: bool = False,
     ) -> Write:
         strategy = self.strategies[resource]
-        others = partial(self._others, resource, namespace, name) if strategy.allocates else tuple
+        others: Others = tuple
+        if strategy.allocates:
+            others = partial(self.holdings.others, namespace, name, dry_run=dry_run)
         return Write(
             resource, strategy, self._admission, ctx, namespace, name, subresource, dry_run,
             applies, others,
         )  # fmt: skip
-
-    def _others(self, resource: Resource, namespace: str, name: str) -> list[Mapping[str, Any]]:
-        """A kind's objects but one, and what else holds their numbers."""
-        found = [
-            tree
-            for tree in self.cache.lister().list(resource)
-            if (tree["metadata"].get("namespace", ""), tree["metadata"]["name"])
-            != (namespace, name)
-        ]
-        return found + self.holdings.others(namespace, name) if resource is SERVICES else found
 
     def _alone(self, write: Write) -> contextlib.AbstractAsyncContextManager[None]:
         """While a kind hands out numbers, nobody else does, and all that are taken are seen."""

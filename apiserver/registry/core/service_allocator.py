@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import random
-from collections.abc import Set
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final
@@ -39,18 +39,20 @@ def _band_offset(size: int, *, minimum: int, maximum: int, step: int) -> int:
     return 0 if size < minimum else min(max(minimum, size // step), maximum)
 
 
-def _pick(first: int, size: int, offset: int, taken: Set[int], rng: random.Random) -> int | None:
+def _pick(
+    first: int, size: int, offset: int, is_free: Callable[[int], bool], rng: random.Random
+) -> int | None:
     """A free number of [first, first + size), from beyond `offset` if there is one."""
     for low, high in ((first + offset, first + size), (first, first + offset)):
         if low >= high:
             continue
         for _ in range(_DRAWS_MAX):
             drawn: int = rng.randrange(low, high)
-            if drawn not in taken:
+            if is_free(drawn):
                 return drawn
         start = rng.randrange(low, high)
         for number in chain(range(start, high), range(low, start)):
-            if number not in taken:
+            if is_free(number):
                 return number
     return None
 
@@ -93,14 +95,16 @@ class AddressRange:
 
     def allocate(self, taken: Set[str]) -> str:
         """A free address. AllocationError when there is none."""
-        numbers = {int(ipaddress.ip_address(one)) for one in taken if one and one != "None"}
+        kind = type(self.network.network_address)
+        spared = self._first if self.spare_first else -1
+
+        def is_free(number: int) -> bool:
+            return number != spared and str(kind(number)) not in taken
+
         offset = _band_offset(self.size, minimum=16, maximum=256, step=16)
-        if self.spare_first:
-            numbers.add(self._first)
-        picked = _pick(self._first, self.size, offset, numbers, self.rng)
+        picked = _pick(self._first, self.size, offset, is_free, self.rng)
         if picked is None:
             raise AllocationError(FULL)
-        kind = type(self.network.network_address)
         return str(kind(picked))
 
 
@@ -127,7 +131,7 @@ class PortRange:
         """A free port. AllocationError when there is none."""
         size = self.last - self.first + 1
         offset = _band_offset(size, minimum=16, maximum=128, step=32)
-        picked = _pick(self.first, size, offset, taken, self.rng)
+        picked = _pick(self.first, size, offset, lambda port: port not in taken, self.rng)
         if picked is None:
             raise AllocationError(FULL)
         return picked
