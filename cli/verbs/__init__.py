@@ -24,6 +24,8 @@ VERBS = {
     "scale": ("scale", "scale"),
     "rollout": ("rollout", ""),
     "api-resources": ("api_resources", "api_resources"),
+    "certs": ("certs", "certs"),
+    "secrets": ("secrets", ""),
     "version": ("version", "version"),
 }
 

@@ -1,0 +1,115 @@
+"""What certificates a cluster has on this machine, as rows; and asking for new ones by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+
+from deploy import keeper
+from deploy.inventory import INVENTORY, CertificateSpec, Inventory
+from deploy.pki import load_bundle, subject_names
+from deploy.preflight import Problem
+
+SECONDS_PER_DAY = 86400.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """An authority or a certificate. `ends` and `days` are None when it cannot be read.
+
+    kind:  authority, client, server or both
+    phase: of an authority: steady, announced (a successor is trusted), signing (the old one still is)
+    """
+
+    name: str
+    kind: str
+    user: str
+    groups: tuple[str, ...]
+    names: tuple[str, ...]
+    authority: str
+    ends: datetime | None
+    days: float | None
+    file: str
+    phase: str = ""
+
+
+def read_inventory(folder: Path) -> Inventory:
+    """The inventory of the cluster whose `pki` folder lies in this one. Problem without one."""
+    file = folder / "pki" / INVENTORY
+    try:
+        return Inventory.read(file)
+    except FileNotFoundError:
+        raise Problem(f"there are no certificates in {folder}", "wherry up") from None
+
+
+def rows(inventory: Inventory, now: datetime) -> list[Row]:
+    """Authorities first, then certificates, as they are on disk."""
+    found = []
+    held = keeper.authorities(inventory)
+    for spec in inventory.authorities:
+        state = held.get(spec.name)
+        ends = state.not_after if state is not None else None
+        phase = state.phase.value if state is not None else ""
+        found.append(
+            Row(spec.name, "authority", spec.common_name, (), (), "", ends, _days(ends, now),
+                str(spec.bundle), phase)
+        )  # fmt: skip
+    return found + [_certificate(spec, now) for spec in inventory.certificates]
+
+
+def _certificate(spec: CertificateSpec, now: datetime) -> Row:
+    try:
+        certificate = load_bundle(spec.certificate)[0]
+    except (OSError, ValueError):
+        ends, names = None, spec.names
+    else:
+        ends = certificate.not_valid_after_utc
+        names = tuple(_text(one) for one in subject_names(certificate))
+    return Row(
+        spec.name, spec.usage.value, spec.common_name, spec.organizations, names, spec.authority,
+        ends, _days(ends, now), str(spec.certificate),
+    )  # fmt: skip
+
+
+def _text(name: x509.GeneralName) -> str:
+    return str(name.value)
+
+
+def _days(ends: datetime | None, now: datetime) -> float | None:
+    return None if ends is None else round((ends - now).total_seconds() / SECONDS_PER_DAY, 1)
+
+
+def renew(
+    inventory: Inventory,
+    names: Collection[str],
+    now: datetime,
+    say: Callable[[str], None],
+    *,
+    authorities: bool = False,
+) -> None:
+    """Make certificates anew: those named, or all; with `authorities` also all of those.
+
+    Problem when a name is unknown or an authority is already being replaced.
+    """
+    certificates = [one.name for one in inventory.certificates]
+    known = [one.name for one in inventory.authorities]
+    for name in names:
+        if name not in (*certificates, *known):
+            raise Problem(f"there is no certificate {name}", "wherry certs")
+    asked = set(names) or set(certificates)
+    if authorities:
+        asked |= set(known)
+    held = keeper.authorities(inventory)
+    for name in sorted(asked & set(known)):
+        state = held.get(name)
+        if state is not None and state.phase.value != "steady":
+            raise Problem(
+                f"{name} is being replaced already ({state.phase.value})", "wait until it is steady"
+            )
+    done = keeper.advance(inventory, now, asked, say)
+    if not done:
+        say("nothing was to be done")

@@ -1,0 +1,67 @@
+"""What people see of certificates, and ask for."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from cli.main import run
+from deploy import certs, keeper
+from deploy.cluster_pki import inventory
+from deploy.inventory import Inventory
+from deploy.places import ControlPlane
+from deploy.preflight import Problem
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Inventory:
+    found = inventory(ControlPlane("10.1.2.3", tmp_path, tmp_path, tmp_path))
+    keeper.advance(found, NOW)
+    found.write()
+    return found
+
+
+def row(found: Inventory, name: str, now: datetime = NOW) -> certs.Row:
+    return next(one for one in certs.rows(found, now) if one.name == name)
+
+
+def test_rows_say_who_until_when_and_where(made: Inventory) -> None:
+    admin = row(made, "admin")
+    assert (admin.user, admin.groups) == ("kubernetes-admin", ("system:masters",))
+    assert admin.days == pytest.approx(365, abs=0.1)
+    assert row(made, "admin", NOW + timedelta(days=400)).days == pytest.approx(-35, abs=0.1)
+    api = row(made, "apiserver")
+    assert api.kind == "server"
+    assert {"kubernetes.default.svc", "10.1.2.3", "10.96.0.1"} <= set(api.names)
+    assert row(made, "etcd-ca").kind == "authority"
+    Path(admin.file).write_text("nonsense")
+    assert row(made, "admin").days is None
+
+
+def test_renewing_by_name_and_an_authority_once_at_a_time(made: Inventory) -> None:
+    said: list[str] = []
+    certs.renew(made, ["dns"], NOW, said.append)
+    assert said == ["dns: issued"]
+    certs.renew(made, ["front-proxy-ca"], NOW, said.append)
+    assert "a successor is trusted beside it" in said[-1]
+    assert row(made, "front-proxy-ca").phase == "announced"
+    with pytest.raises(Problem, match="being replaced already"):
+        certs.renew(made, [], NOW, said.append, authorities=True)
+    with pytest.raises(Problem, match="no certificate nobody"):
+        certs.renew(made, ["nobody"], NOW, said.append)
+
+
+def test_the_command_lists_them(made: Inventory, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = f"--config-dir={Path(made.directory).parent}"
+    run(["certs", folder])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["NAME", "KIND", "DAYS", "USER", "GROUPS", "CA"]
+    assert any(line.split()[:4] == ["dns", "client", "365", "system:dns"] for line in lines)
+    run(["certs", folder, "-o", "json"])
+    found = json.loads(capsys.readouterr().out)["certificates"]
+    assert {one["name"] for one in found} >= {"ca", "admin", "etcd-server"}
+    run(["certs", "renew", "scheduler", folder])
+    assert capsys.readouterr().err == "scheduler: issued\n"
