@@ -105,7 +105,7 @@ class Endpoint:
         return self._connection
 
     def _unreachable(self) -> CallFailed:
-        text = f"no connection to {self._url}: {self._failure}"
+        text = f"no connection to {self._url}: {self._failure or 'it was lost'}"
         return CallFailed(Code.UNAVAILABLE, text, begun=False)
 
     async def _connect(self) -> None:
@@ -120,12 +120,14 @@ class Endpoint:
         except OSError as error:  # refused, unreachable, TLS
             self._failed(str(error))
         else:
-            self._failure, self._not_before = "", 0.0
+            # Should it be lost at once, the next attempt waits as after a first failure.
             self._backoff.reset()
+            self._failed("")
         finally:
             self._attempt = None
 
     def _failed(self, why: str) -> None:
+        """Note why there is no connection ("": there is one), and not to try again at once."""
         self._failure = why
         self._not_before = asyncio.get_running_loop().time() + self._backoff.next()
 

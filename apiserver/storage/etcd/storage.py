@@ -24,10 +24,12 @@ from apiserver.storage.interface import (
     Entry,
     KeyExists,
     KeyMissing,
+    OutcomeUnknown,
     Page,
     RevisionConflict,
     Status,
     StorageError,
+    StorageFull,
     StorageUnavailable,
 )
 
@@ -85,17 +87,13 @@ class EtcdStorage:
         return int(found.header.revision)
 
     async def create(self, key: bytes, value: bytes, *, lease: int = 0) -> int:
-        answer = await self._txn("create", key, 0, _put(key, value, lease))
-        if not answer.succeeded:
-            raise KeyExists
-        return int(answer.header.revision)
+        return await self._change("create", key, value, 0, lease)
 
     async def update(self, key: bytes, value: bytes, *, expected: int, lease: int = 0) -> int:
-        return await self._change("update", key, expected, _put(key, value, lease))
+        return await self._change("update", key, value, expected, lease)
 
     async def delete(self, key: bytes, *, expected: int) -> int:
-        operation = rpc.RequestOp(request_delete_range=rpc.DeleteRangeRequest(key=key))
-        return await self._change("delete", key, expected, operation)
+        return await self._change("delete", key, None, expected)
 
     async def watch(self, *, after: int) -> AsyncIterator[list[Change]]:
         endpoint = self._endpoints[self._current]
@@ -139,25 +137,43 @@ class EtcdStorage:
         for endpoint in self._endpoints:
             await endpoint.close()
 
-    async def _change(self, name: str, key: bytes, expected: int, operation: Any) -> int:
-        answer = await self._txn(name, key, expected, operation)
-        if answer.succeeded:
-            return int(answer.header.revision)
-        found = answer.responses[0].response_range.kvs
+    async def _change(
+        self, name: str, key: bytes, value: bytes | None, expected: int, lease: int = 0
+    ) -> int:
+        """Give a key that is at revision `expected` (0: that is not there) a value, or none."""
+        request = _transaction(key, value, expected, lease)
+        try:
+            answer = await self._ask(name, key, _TXN, request, writing=True)
+        except StorageFull as full:
+            return await self._carried_out(key, value, expected, full)
+        outcome = rpc.TxnResponse.FromString(answer)
+        if outcome.succeeded:
+            return int(outcome.header.revision)
+        if not expected:
+            raise KeyExists
+        found = outcome.responses[0].response_range.kvs
         if not found:
             raise KeyMissing
         raise RevisionConflict(_entry(found[0]))
 
-    async def _txn(self, name: str, key: bytes, expected: int, operation: Any) -> Any:
-        compare = rpc.Compare(
-            result=rpc.Compare.EQUAL, target=rpc.Compare.MOD, key=key, mod_revision=expected
-        )
-        read = rpc.RequestOp(request_range=rpc.RangeRequest(key=key))
-        # A create does not look at what it ran into.
-        failure = [read] if expected else []
-        request = rpc.TxnRequest(compare=[compare], success=[operation], failure=failure)
-        answer = await self._ask(name, key, _TXN, request.SerializeToString(), writing=True)
-        return rpc.TxnResponse.FromString(answer)
+    async def _carried_out(
+        self, key: bytes, value: bytes | None, expected: int, full: StorageFull
+    ) -> int:
+        """etcd says it is full also when it became so by the very write, which it carried out.
+
+        The write's revision, if it was; for a delete one that is not older. Source: etcd's
+        server/etcdserver/apply.go (applierV3 with quota).
+        """
+        request = rpc.RangeRequest(key=key).SerializeToString()
+        answer = await self._range("get", key, request)
+        found = _entry(answer.kvs[0]) if answer.kvs else None
+        if found is None and value is None:
+            return int(answer.header.revision)
+        if found is not None and found.revision != expected:
+            if found.value == value:
+                return found.revision
+            raise OutcomeUnknown(str(full)) from full  # somebody wrote after it
+        raise full
 
     async def _range(self, name: str, key: bytes, request: bytes) -> Any:
         for _ in self._endpoints[1:]:
@@ -225,5 +241,18 @@ def _entry(kv: Any) -> Entry:
     return Entry(kv.key, kv.value, kv.mod_revision)
 
 
-def _put(key: bytes, value: bytes, lease: int) -> Any:
-    return rpc.RequestOp(request_put=rpc.PutRequest(key=key, value=value, lease=lease))
+def _transaction(key: bytes, value: bytes | None, expected: int, lease: int) -> bytes:
+    """A write that is carried out if the key is at revision `expected`, else the key is read."""
+    compare = rpc.Compare(
+        result=rpc.Compare.EQUAL, target=rpc.Compare.MOD, key=key, mod_revision=expected
+    )
+    if value is None:
+        write = rpc.RequestOp(request_delete_range=rpc.DeleteRangeRequest(key=key))
+    else:
+        write = rpc.RequestOp(request_put=rpc.PutRequest(key=key, value=value, lease=lease))
+    read = rpc.RequestOp(request_range=rpc.RangeRequest(key=key))
+    # A create does not look at what it ran into.
+    failure = [read] if expected else []
+    request = rpc.TxnRequest(compare=[compare], success=[write], failure=failure)
+    serialized: bytes = request.SerializeToString()
+    return serialized

@@ -166,6 +166,28 @@ async def test_a_full_store_refuses_writes_and_still_reads(tiny_etcd: Any) -> No
     await storage.close()
 
 
+async def test_what_made_a_store_full_is_not_called_refused(tiny_etcd: Any) -> None:
+    """etcd answers "no space" to the write that fills it, though it carries it out."""
+    storage = EtcdStorage([tiny_etcd.url])
+    written: dict[bytes, int] = {}
+    refused: list[bytes] = []
+
+    async def create(key: bytes) -> None:
+        try:
+            written[key] = await storage.create(key, key + b"x" * 100_000)
+        except StorageFull:
+            refused.append(key)
+
+    for turn in range(40):
+        await asyncio.gather(*(create(b"/big/%d/%d" % (turn, index)) for index in range(8)))
+        if refused:
+            break
+    assert refused
+    found = {entry.key: entry.revision for entry in (await storage.range(b"/", END)).entries}
+    assert found == written
+    await storage.close()
+
+
 async def test_a_dead_member_is_left_for_another(etcd_cluster: list[Any]) -> None:
     storage = EtcdStorage([member.url for member in etcd_cluster])
     first = await storage.create(b"/a", b"1")
