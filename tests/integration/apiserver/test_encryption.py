@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Awaitable, Callable
@@ -220,3 +222,35 @@ async def test_a_wrong_configuration_is_one_line_and_shows_no_key(
     assert "--encryption-provider-config: resources[0].providers[0].aesgcm" in str(caught.value)
     assert "REDACTED" in str(caught.value)
     assert secret not in str(caught.value)
+
+
+async def test_reencrypt_writes_all_that_is_outdated_and_nothing_else(
+    make_apiserver: Callable[..., ApiServer], etcd: Etcd, tmp_path: Path
+) -> None:
+    many = 230  # more than a page
+    plain = make_apiserver()
+    async with plain.client() as client:
+        for number in range(many):
+            await make(client, f"s{number}")
+    plain.stop()
+    config = write(tmp_path / "encryption.yaml", provider("aesgcm", 1), IDENTITY)
+    server = make_apiserver(f"--encryption-provider-config={config}")
+    async with server.client() as client:
+        await make(client, "sealed-already")
+        before = (await client.get(f"{SECRETS}/sealed-already")).json()
+
+    def reencrypt() -> str:
+        command = [
+            sys.executable, "-m", "cli.main", "secrets", "reencrypt",
+            f"--kubeconfig={server.kubeconfig}",
+        ]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        return done.stdout
+
+    told = await asyncio.to_thread(reencrypt)
+    assert told == f"secrets: {many + 1} seen, {many} written anew\n"
+    for number in (0, 120, many - 1):
+        assert stored(etcd, secret_key(f"s{number}")).startswith(b"k8s:enc:aesgcm:")
+    async with server.client() as client:
+        assert (await client.get(f"{SECRETS}/sealed-already")).json() == before
+    assert await asyncio.to_thread(reencrypt) == f"secrets: {many + 1} seen, 0 written anew\n"
