@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -186,3 +188,109 @@ def test_several_keys_in_one_file(key: bytes) -> None:
     assert len(parse_public_keys(key + second)) == 2
     with pytest.raises(ValueError, match="no PEM key"):
         parse_public_keys(b"nothing")
+
+
+def legacy(key: bytes, **changes: Any) -> str:
+    prefix = "kubernetes.io/serviceaccount"
+    claims = {
+        "iss": "kubernetes/serviceaccount", "sub": "system:serviceaccount:ns:bot",
+        f"{prefix}/namespace": "ns", f"{prefix}/service-account.name": "bot",
+        f"{prefix}/service-account.uid": "sa-uid", f"{prefix}/secret.name": "s", **changes,
+    }  # fmt: skip
+    signing = parse_signing_key(key)
+    return jwt.encode(claims, signing.key, algorithm=signing.algorithm)
+
+
+def hold(objects: Objects, text: str, **metadata: Any) -> None:
+    tree = objects.put("secrets", "ns", "s", "secret-uid", **metadata)
+    tree["data"] = {"token": base64.b64encode(text.encode()).decode()}
+
+
+def test_a_token_that_a_secret_holds(key: bytes, objects: Objects) -> None:
+    verifier, text = tokens(key, objects), legacy(key)
+    with pytest.raises(BadToken):
+        verifier.authenticate(text, (), NOW)
+    hold(objects, text)
+    found = verifier.authenticate(text, (), NOW + timedelta(days=4000))
+    assert found is not None
+    assert (found.user.name, found.audiences) == ("system:serviceaccount:ns:bot", (ISSUER,))
+    assert found.user.extra == {}
+    for change in ({"labels": {"kubernetes.io/legacy-token-invalid-since": "2026-11-01"}},
+                   {"deletionTimestamp": format_time(NOW - timedelta(seconds=1))}):  # fmt: skip
+        hold(objects, text, **change)
+        with pytest.raises(BadToken):
+            verifier.authenticate(text, (), NOW)
+    hold(objects, "another")
+    with pytest.raises(BadToken, match="does not match server's copy"):
+        verifier.authenticate(text, (), NOW)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"sub": "system:serviceaccount:ns:other"}, {"kubernetes.io/serviceaccount/secret.name": ""},
+     {"sub": None}, {"kubernetes.io/serviceaccount/namespace": "kube-system"}],
+)  # fmt: skip
+def test_claims_that_contradict_themselves(
+    key: bytes, objects: Objects, changes: dict[str, Any]
+) -> None:
+    text = legacy(key, **changes)
+    hold(objects, text)
+    with pytest.raises(BadToken):
+        tokens(key, objects).authenticate(text, (), NOW)
+
+
+def test_without_lookup_secrets_do_not_matter(key: bytes, objects: Objects) -> None:
+    keys = parse_public_keys(key)
+    believing = AccountTokens(keys, (ISSUER,), (ISSUER,), objects, lookup=False)
+    assert believing.authenticate(legacy(key), (), NOW)
+
+
+def test_bound_to_a_node(key: bytes, objects: Objects) -> None:
+    node = objects.put("nodes", "", "n1", "node-uid")
+    verifier, text = tokens(key, objects), token(key, objects, pod=None, node=node)
+    found = verifier.authenticate(text, (), NOW)
+    assert found is not None
+    assert found.user.extra["authentication.kubernetes.io/node-name"] == ("n1",)
+    objects.put("nodes", "", "n1", "another")
+    with pytest.raises(BadToken, match="node UID"):
+        verifier.authenticate(text, (), NOW)
+    beside = token(key, objects, node=node)  # of a pod: its node may come and go
+    assert verifier.authenticate(beside, (), NOW)
+    del objects.found["nodes", "", "n1"]
+    assert verifier.authenticate(beside, (), NOW)
+    with pytest.raises(BadToken):
+        verifier.authenticate(text, (), NOW)
+
+
+def test_an_object_is_read_once_for_each_of_its_states(key: bytes, objects: Objects) -> None:
+    read: list[str] = []
+
+    class Counting(Objects):
+        def get(self, resource: Resource, namespace: str, name: str) -> Mapping[str, Any] | None:
+            read.append(resource.plural)
+            return objects.get(resource, namespace, name)
+
+    revision = 1
+    verifier = AccountTokens(
+        parse_public_keys(key), (ISSUER,), (ISSUER,), Counting(),
+        state=lambda resource, namespace, name: revision,
+    )  # fmt: skip
+    text = token(key, objects)
+    for _ in range(3):
+        assert verifier.authenticate(text, (), NOW)
+    assert read == ["serviceaccounts", "pods"]
+    revision = 2
+    assert verifier.authenticate(text, (), NOW)
+    assert len(read) == 4
+
+
+def test_keys_are_named(key: bytes, objects: Objects) -> None:
+    signing = parse_signing_key(key)
+    claims = jwt.decode(token(key, objects), options={"verify_signature": False})
+    for headers, good in (({}, True), ({"kid": signing.id}, True), ({"kid": "other"}, False)):
+        text = jwt.encode(claims, signing.key, algorithm=signing.algorithm, headers=headers)
+        if good:
+            assert tokens(key, objects).authenticate(text, (), NOW)
+        else:
+            with pytest.raises(BadToken, match="no keys found"):
+                tokens(key, objects).authenticate(text, (), NOW)
