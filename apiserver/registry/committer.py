@@ -9,9 +9,9 @@ Source: GuaranteedUpdate of k8s.io/apiserver/pkg/storage/etcd3/store.go.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 from apiserver.registry.decisions import Decide, Found, Nothing, Put, Remove, found_in
@@ -83,8 +83,7 @@ class Committer:
 
     async def create(self, write: Write, tree: Tree) -> Outcome:
         """Store a new object. KeyExists, AddressTaken."""
-        async with self._charged(write, tree, None):
-            return await self._store_new(write, tree)
+        return await self._charged(write, tree, None, lambda: self._store_new(write, tree))
 
     async def _store_new(self, write: Write, tree: Tree) -> Outcome:
         resource, name = write.resource, tree["metadata"]["name"]
@@ -94,6 +93,7 @@ class Committer:
             return Outcome(_unversioned(encode(tree)), created=True)
         stored = encode(tree)
         key = key_of(resource, write.namespace, name)
+        self._cache.window(resource).expect(write.namespace, name, stored, tree)
         revision = await self._storage.create(key, stored, lease=await self._lease(resource))
         self.quota.stored(resource, write.namespace, tree, None)
         await self._seen(resource, revision)
@@ -141,13 +141,16 @@ class Committer:
     async def _carry_out(self, write: Write, decision: Put | Remove, found: Found) -> Outcome:
         if isinstance(decision, Remove):
             return await self._commit(write, decision, found)
-        async with self._charged(write, decision.tree, found.tree):
-            return await self._commit(write, decision, found)
+        commit = partial(self._commit, write, decision, found)
+        return await self._charged(write, decision.tree, found.tree, commit)
 
-    @contextlib.asynccontextmanager
     async def _charged(
-        self, write: Write, tree: Tree, old: Mapping[str, Any] | None
-    ) -> AsyncIterator[None]:
+        self,
+        write: Write,
+        tree: Tree,
+        old: Mapping[str, Any] | None,
+        store: Callable[[], Awaitable[Outcome]],
+    ) -> Outcome:
         """What the write uses is taken before it is done, and given back when it was not."""
         attributes = write.attributes("UPDATE" if old else "CREATE", tree, old)
         refund = await self.quota.charge(attributes)
@@ -157,7 +160,7 @@ class Committer:
             if write.resource is SERVICES and not write.dry_run:
                 wanted = gained(tree, old)
                 held = await self._holdings.hold(namespace, name, wanted, write.ctx.now)
-            yield
+            return await store()
         except OutcomeUnknown:
             raise
         except (StorageError, AddressTaken):
@@ -176,6 +179,8 @@ class Committer:
             at = await self._storage.delete(key, expected=revision)
         else:
             lease = await self._lease(resource)
+            window = self._cache.window(resource)
+            window.expect(write.namespace, write.name, stored, decision.tree)
             at = await self._storage.update(key, stored, expected=revision, lease=lease)
         now = None if removed else decision.tree
         if resource is SERVICES:

@@ -54,9 +54,13 @@ class Admission(Protocol):
     def validate(self, attributes: Attributes) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Write:
-    """One write on its way: where it goes and who asked for it."""
+    """One write on its way: where it goes and who asked for it.
+
+    name: of a creation, known when the body has been read, "" while it is yet to be generated. Else
+          nothing changes; it is not frozen because that costs more than all its fields.
+    """
 
     resource: Resource
     strategy: Strategy

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -302,14 +301,14 @@ class Registry:
             metadata = tree.get("metadata", {})
             version = metadata.pop("resourceVersion", "")
             generated = not metadata.get("name")
-            named = replace(write, name=metadata.get("name", ""))
-            prepare_create(named, tree, new_uid)
+            write.name = metadata.get("name", "")
+            prepare_create(write, tree, new_uid)
             name = tree["metadata"]["name"]
             if version and not write.dry_run:
                 message = "resourceVersion should not be set on objects to be created"
                 raise status_error("", message, code=500)
             try:
-                return await self._committer.create(named, tree)
+                return await self._committer.create(write, tree)
             except AddressTaken:
                 await self.cache.fresh()  # its holder is there now: choose another
             except KeyExists:

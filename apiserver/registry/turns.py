@@ -9,8 +9,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+
+
+class Turn:
+    """Holds a key while its body runs. A class of its own: a generator would cost every change more."""
+
+    __slots__ = ("_key", "_turns")
+
+    def __init__(self, turns: Turns, key: bytes) -> None:
+        self._turns = turns
+        self._key = key
+
+    async def __aenter__(self) -> None:
+        await self._turns.begin(self._key)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._turns.end(self._key)
 
 
 class Turns:
@@ -26,18 +40,17 @@ class Turns:
         """Whether somebody waits for the key."""
         return bool(self._waiting.get(key))
 
-    @asynccontextmanager
-    async def take(self, key: bytes) -> AsyncIterator[None]:
-        """Have the key for oneself; wait for those who came before."""
+    def take(self, key: bytes) -> Turn:
+        """Have the key for oneself, by `async with`; wait for those who came before."""
+        return Turn(self, key)
+
+    async def begin(self, key: bytes) -> None:
+        """Wait until the key is ours."""
         line = self._waiting.get(key)
         if line is None:
             self._waiting[key] = deque()
         else:
             await self._wait(key, line)
-        try:
-            yield
-        finally:
-            self._pass_on(key)
 
     async def _wait(self, key: bytes, line: deque[asyncio.Future[None]]) -> None:
         turn = asyncio.get_running_loop().create_future()
@@ -46,10 +59,11 @@ class Turns:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():  # it was given to us as we left
-                self._pass_on(key)
+                self.end(key)
             raise
 
-    def _pass_on(self, key: bytes) -> None:
+    def end(self, key: bytes) -> None:
+        """Give the key to whoever came next."""
         line = self._waiting[key]
         while line:
             turn = line.popleft()

@@ -14,7 +14,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
@@ -25,6 +25,9 @@ from wherry.api.scheme import Resource
 HISTORY_EVENTS_MAX = 8192  # per resource; some 20 MiB when full of pods
 HISTORY_SECONDS_MAX = 300.0
 ITEM_REVISION_AT = len(b'{"metadata":{"resourceVersion":"')
+
+# Writes of this server that its own event has not come back for; beyond, the event is parsed.
+EXPECTED_MAX = 256
 
 FieldsOf = Callable[[Mapping[str, Any]], Mapping[str, str]]
 ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
@@ -80,6 +83,13 @@ class Event:
         self.frames: dict[Any, bytes] = {}
 
 
+class Index(NamedTuple):
+    """What of an object is looked at without parsing it."""
+
+    labels: Mapping[str, str]
+    fields: Mapping[str, str]
+
+
 class HistoryGone(Exception):
     """Events after this revision are no longer all known; `oldest` is the first usable start."""
 
@@ -92,7 +102,7 @@ class ResourceWindow:
     """Objects and recent history of one resource.
 
     Invariants: `_order` holds exactly the keys of `_objects`, sorted; `_history` holds every event
-    above `oldest`.
+    above `oldest`. `_expected` only ever saves work: what is in it is compared with what came.
     """
 
     def __init__(self, resource: Resource, fields_of: FieldsOf) -> None:
@@ -104,6 +114,7 @@ class ResourceWindow:
         self._objects: dict[str, Cached] = {}
         self._order: list[str] = []
         self._history: deque[Event] = deque()
+        self._expected: dict[str, tuple[bytes, Index]] = {}
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -115,6 +126,13 @@ class ResourceWindow:
         self._objects = {cached.path: cached for cached in objects}
         self._order = sorted(self._objects)
         self._history.clear()
+
+    def expect(self, namespace: str, name: str, stored: bytes, tree: Mapping[str, Any]) -> None:
+        """These bytes, which say `tree`, are about to be stored: they need no parsing as they come."""
+        if len(self._expected) >= EXPECTED_MAX:
+            del self._expected[next(iter(self._expected))]
+        index = index_of(self._fields_of, namespace, name, tree)
+        self._expected[path_of(namespace, name)] = stored, index
 
     def read(self, namespace: str, name: str, stored: bytes, revision: int) -> Cached:
         """A stored value as `reset` takes it. ValueError or KeyError when it is no object."""
@@ -179,7 +197,11 @@ class ResourceWindow:
         revision: int,
         previous: Cached | None,
     ) -> Cached:
-        cached = read_object(self._fields_of, namespace, name, stored, revision)
+        expected = self._expected.pop(path_of(namespace, name), None)
+        if expected is not None and expected[0] == stored:
+            cached = Cached(namespace, name, item_of(stored, revision), revision, *expected[1])
+        else:
+            cached = read_object(self._fields_of, namespace, name, stored, revision)
         if previous is not None:  # most changes move neither: share the memory
             if previous.labels == cached.labels:
                 cached.labels = previous.labels
@@ -192,9 +214,13 @@ def read_object(
     fields_of: FieldsOf, namespace: str, name: str, stored: bytes, revision: int
 ) -> Cached:
     """A stored value as the cache keeps it. ValueError or KeyError when it is no object."""
-    tree = orjson.loads(stored)
-    labels = tree["metadata"].get("labels") or {}
+    index = index_of(fields_of, namespace, name, orjson.loads(stored))
+    return Cached(namespace, name, item_of(stored, revision), revision, *index)
+
+
+def index_of(fields_of: FieldsOf, namespace: str, name: str, tree: Mapping[str, Any]) -> Index:
+    """The labels and selectable fields of an object."""
     fields = {**fields_of(tree), "metadata.name": name}
     if namespace:
         fields["metadata.namespace"] = namespace
-    return Cached(namespace, name, item_of(stored, revision), revision, labels, fields)
+    return Index(tree["metadata"].get("labels") or {}, fields)

@@ -5,11 +5,12 @@ Source: pkg/apis/core/v1/helper/qos/qos.go.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import chain
 from typing import Any, Final
 
+from apiserver.codec.recall import Recall, key_of
 from wherry.api import quantity
 
 GUARANTEED: Final = "Guaranteed"
@@ -22,14 +23,26 @@ _NONE: Final[Mapping[str, str]] = {}
 def qos_class(spec: Mapping[str, Any]) -> str:
     """Guaranteed when every container limits cpu and memory to what it requests."""
     pod_level = spec.get("resources") or {}
-    holders: Iterable[Mapping[str, Any]] = (
+    holders: Sequence[Mapping[str, Any]] = (
         [pod_level]
         if pod_level.get("requests") or pod_level.get("limits")
-        else (
+        else [
             container["resources"]
             for container in chain(spec.get("containers") or (), spec.get("initContainers") or ())
-        )
+        ]
     )
+    key = key_of(holders) or b""  # no quantity is beyond JSON
+    found = _classes.get(key)
+    if found is None:
+        found = _class_of(holders)
+        _classes.put(key, found)
+    return found
+
+
+_classes: Recall[str] = Recall()
+
+
+def _class_of(holders: Iterable[Mapping[str, Any]]) -> str:
     requests: dict[str, Decimal] = {}
     limits: dict[str, Decimal] = {}
     all_limited = True

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
+from apiserver.codec.recall import passing
 from apiserver.registry.validation.words import immutable, invalids, labels, non_negative
 from wherry.api import names
 from wherry.api.errors import FieldError, forbidden_field, go_quote, invalid, required, too_long
@@ -89,14 +90,24 @@ def _namespace(namespace: str, resource: Resource) -> list[FieldError]:
         return [unwanted] if namespace else []
     if not namespace:
         return [required("metadata.namespace")]
+    return _namespace_errors(namespace)
+
+
+@passing
+def _namespace_errors(namespace: str) -> list[FieldError]:
     return invalids("metadata.namespace", namespace, names.dns1123_label(namespace))
+
+
+@passing
+def _label_errors(found: Mapping[str, str]) -> list[FieldError]:
+    return labels(found, "metadata.labels")
 
 
 def _common(metadata: Mapping[str, Any], kind: str) -> list[FieldError]:
     """The checks that creation and update share."""
     errors: list[FieldError] = []
     if found := metadata.get("labels"):
-        errors += labels(found, "metadata.labels")
+        errors += _label_errors(found)
     if annotations := metadata.get("annotations"):
         errors += validate_annotations(annotations, "metadata.annotations")
     if owners := metadata.get("ownerReferences"):

@@ -148,3 +148,38 @@ def test_a_watcher_always_ends_with_the_matching_objects(
     if start < len(changes):
         now = {one.path: one.revision for one in window.select() if interest.matches(one)}
         assert view == now
+
+
+def test_an_expected_write_is_indexed_as_if_it_were_parsed(window: ResourceWindow) -> None:
+    value = stored("a", node="n", app="web")
+    window.expect("ns", "a", value, orjson.loads(value))
+    window.apply("ns", "a", value, 11, 0.0)
+    expected = window.get("ns", "a")
+    window.apply("ns", "a", value, 11, 0.0)  # nobody expects it any more: parsed
+    parsed = window.get("ns", "a")
+    assert expected is not None
+    assert parsed is not None
+    assert (expected.item, expected.labels, expected.fields) == (
+        parsed.item, parsed.labels, parsed.fields,
+    )  # fmt: skip
+
+
+def test_what_came_instead_of_the_expected_is_parsed(window: ResourceWindow) -> None:
+    mine, theirs = stored("a", app="mine"), stored("a", app="theirs")
+    window.expect("ns", "a", mine, orjson.loads(mine))
+    window.apply("ns", "a", theirs, 11, 0.0)
+    found = window.get("ns", "a")
+    assert found is not None
+    assert found.labels == {"app": "theirs"}
+
+
+def test_expectations_are_bounded(window: ResourceWindow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(window_module, "EXPECTED_MAX", 2)
+    for name in "abc":
+        value = stored(name, app=name)
+        window.expect("ns", name, value, orjson.loads(value))
+    assert len(window._expected) == 2
+    window.apply("ns", "a", stored("a", app="a"), 11, 0.0)
+    found = window.get("ns", "a")
+    assert found is not None
+    assert found.labels == {"app": "a"}
