@@ -101,5 +101,5 @@ def test_the_same_issuer_twice() -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "a: b: c"])
 def test_what_is_no_configuration(text: str) -> None:
-    with pytest.raises(ValueError, match="file|YAML"):
+    with pytest.raises(ValueError, match=r"file|YAML"):
         parse(text)
