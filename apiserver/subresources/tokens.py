@@ -85,8 +85,10 @@ class TokenEndpoints:
         _check_names(metadata, ctx)
         account = self._registry.get(SERVICE_ACCOUNTS, ctx.info.namespace, ctx.info.name)
         _check_account_uid(metadata, account)
-        _fill(spec, self._issuer)
+        _fill(spec)
         self._chain.ask(ctx, "CREATE", asked)
+        # Admission sees what was asked for: nodes may ask for none, and mean the server's own.
+        spec["audiences"] = spec.get("audiences") or list(self._issuer.api_audiences)
         bound = self._bound(account, spec.get("boundObjectRef"), ctx)
         _shorten(spec, self._issuer.seconds_max, ctx.warnings)
         token = sign(self._claims(account, bound, spec, ctx), self._issuer.key)
@@ -213,9 +215,8 @@ def _check_account_uid(metadata: Mapping[str, Any], account: Mapping[str, Any]) 
         raise conflict(f"TokenRequest.{GROUP}", account["metadata"]["name"], why)
 
 
-def _fill(spec: Tree, issuer: Issuer) -> None:
-    """Defaults and limits. ApiError 422 for a lifetime that is too short or too long."""
-    spec["audiences"] = spec.get("audiences") or list(issuer.api_audiences)
+def _fill(spec: Tree) -> None:
+    """The default lifetime, and its limits. ApiError 422 for one that is too short or too long."""
     if spec.get("expirationSeconds") is None:
         spec["expirationSeconds"] = SECONDS_DEFAULT
     seconds = spec["expirationSeconds"]
