@@ -19,13 +19,14 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.utils import accept_key
 
+from apiserver.http.frames import GOING_AWAY, STOPPING
 from apiserver.http.protocol import Connection
 from wherry.api.errors import bad_request
 
 BINARY, BASE64 = "binary.k8s.io", "base64.binary.k8s.io"
 CHUNK_BYTES = 16 * 1024
 MESSAGE_BYTES_MAX = 16 * 1024  # of what the client says
-CLOSE_SECONDS_MAX = 5.0
+CLOSE_SECONDS_MAX = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +73,22 @@ class Messages:
     async def run(self, connection: Connection) -> None:
         """Send until the stream ends or the client goes; then the connection is closed."""
         client = connection.take_over(self.handshake.head)
+        assert connection.ending is not None, "it was taken over"
         socket = ServerProtocol(state=State.OPEN, max_size=MESSAGE_BYTES_MAX)
         try:
             async with asyncio.TaskGroup() as tasks:
                 down = tasks.create_task(self._down(connection, socket))
                 up = tasks.create_task(_up(client, connection, socket))
-                await asyncio.wait((down, up), return_when=asyncio.FIRST_COMPLETED)
-                if down.done():  # the client answers our close
+                ending = tasks.create_task(connection.ending.wait())
+                await asyncio.wait((down, up, ending), return_when=asyncio.FIRST_COMPLETED)
+                if ending.done() and not down.done():
+                    down.cancel()
+                    socket.send_close(GOING_AWAY, STOPPING)
+                    await _flush(connection, socket)
+                if down.done() or ending.done():  # the client answers our close
                     await asyncio.wait((up,), timeout=CLOSE_SECONDS_MAX)
-                down.cancel()
-                up.cancel()
+                for task in (down, up, ending):
+                    task.cancel()
         finally:
             connection.transport.close()
 

@@ -25,6 +25,8 @@ KEEPALIVE_IDLE_SECONDS = 30
 KEEPALIVE_INTERVAL_SECONDS = 5
 # Bytes of a taken-over connection that may wait to be read; beyond twice this TCP pushes back.
 TUNNEL_BUFFER_BYTES = 64 * 1024
+# What a command in a tunnel is granted to come to its end when the server stops.
+TUNNEL_DRAIN_SECONDS = 3.0
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -57,6 +59,7 @@ class Connection(HttpToolsProtocol):
     tls: ssl.SSLObject | None = None
     identity: Identity | None = None
     streaming: asyncio.Task[Any] | None = None
+    ending: asyncio.Event | None = None  # of a taken-over connection: set when the server stops
     _tunnel: asyncio.StreamReader | None = None
     _early: bytes = b""
 
@@ -73,6 +76,13 @@ class Connection(HttpToolsProtocol):
         if self.streaming is not None:
             self.streaming.cancel()
         self._unset_keepalive_if_required()
+
+    def shutdown(self) -> None:
+        """The server stops: end when what is being answered is; a tunnel has some time of its own."""
+        if self.ending is None:
+            super().shutdown()
+        else:
+            self.loop.call_later(TUNNEL_DRAIN_SECONDS, self.ending.set)
 
     def abort(self) -> None:
         """Cut the client off without sending what is buffered."""
@@ -149,6 +159,7 @@ class Connection(HttpToolsProtocol):
             reader.feed_data(self._early)
             self._early = b""
         self._tunnel = reader
+        self.ending = asyncio.Event()
         self.transport.write(head)
         self.flow.resume_reading()
         return reader

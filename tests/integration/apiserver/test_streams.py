@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import ssl
 import uuid
 from collections.abc import AsyncIterator
@@ -211,6 +212,25 @@ async def test_exec_is_a_tunnel(shared_apiserver: Any, site: Site, kubelet: Kube
         with pytest.raises(websockets.ConnectionClosedOK):
             await socket.recv()
     assert kubelet.asked == [f"/exec/{site.name}/talks/c?command=cat&command=-n&input=1&output=1"]
+
+
+async def test_a_server_that_stops_takes_its_leave(apiserver: Any, kubelet: Kubelet) -> None:
+    async with apiserver.client() as client, asyncio.timeout(20):
+        site = Site(client, "leave")
+        await site.prepare(kubelet.port)
+        query = "talks/exec?command=cat&stdin=true&stdout=true"
+        async with connect(apiserver, site, query) as socket:
+            await socket.send(b"\x00a")
+            assert await socket.recv() == b"\x01A"
+            apiserver.process.send_signal(signal.SIGTERM)
+            await socket.send(b"\x00b")  # it has some time yet
+            assert await socket.recv() == b"\x01B"
+            with pytest.raises(websockets.ConnectionClosedOK) as closed:
+                await socket.recv()
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1001
+    assert await asyncio.to_thread(apiserver.process.wait, 10) == 0
+    assert "Traceback" not in apiserver.log
 
 
 @pytest.mark.parametrize(
