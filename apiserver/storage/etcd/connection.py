@@ -93,7 +93,8 @@ class Connection(asyncio.Protocol):
         self._settle()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        reason = self._reason or (str(exc) if exc else "the peer closed the connection")
+        said = self._session.goodbye or (str(exc) if exc else "the peer closed the connection")
+        reason = self._reason or said
         self._reason, self._transport = reason, None
         for timer in (self._keeping, self._expiry):
             if timer is not None:

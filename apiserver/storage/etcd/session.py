@@ -71,6 +71,7 @@ class Session:
         self.out = [h2.PREFACE, h2.settings(_SETTINGS), h2.window_update(0, more)]
         self.ready = False  # the peer has introduced itself
         self.draining = False  # takes no more streams; those it has go on
+        self.goodbye = ""  # the peer's words when it goes
         self.streams: dict[int, Stream] = {}
         self.waiting: deque[tuple[Stream, bytes, bytes]] = deque()
         self._frames = h2.FrameBuffer()
@@ -330,7 +331,8 @@ class Session:
     def _goaway(self, flags: int, number: int, payload: bytes) -> None:
         last, code, words = h2.read_goaway(payload)
         self.draining = True
-        text = f"the peer closes the connection (code {code}{': ' if words else ''}{words})"
+        text = f"the peer closed the connection (code {code}{': ' if words else ''}{words})"
+        self.goodbye = text
         waiting, self.waiting = self.waiting, deque()
         for stream in [one for one in self.streams.values() if one.id > last]:
             self._forget(stream)

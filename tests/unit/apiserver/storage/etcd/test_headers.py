@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hpack import Decoder, Encoder
 
@@ -23,7 +25,8 @@ def test_a_request_is_the_same_bytes_whatever_came_before() -> None:
     )  # fmt: skip
     decoder = Decoder()
     for _ in range(2):
-        assert dict(decoder.decode(asked)) == {
+        fields: list[Any] = list(decoder.decode(asked))
+        assert dict(fields) == {
             ":method": "POST",
             ":scheme": "http",
             ":path": "/etcdserverpb.KV/Txn",
