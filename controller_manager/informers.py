@@ -19,6 +19,7 @@ from wherry.api.apps_v1 import (
     ReplicaSet,
     StatefulSet,
 )
+from wherry.api.autoscaling_v2 import HorizontalPodAutoscaler
 from wherry.api.batch_v1 import CronJob, Job
 from wherry.api.certificates_v1 import CertificateSigningRequest
 from wherry.api.coordination_v1 import Lease
@@ -175,6 +176,10 @@ class Informers:
     def replica_sets(self) -> Informer[ReplicaSet]:
         indexers = {BY_CONTROLLER: controller_uid, ORPHANS: orphan_of}
         return self._keep(Informer(self._client, ReplicaSet, indexers=indexers))
+
+    @cached_property
+    def autoscalers(self) -> Informer[HorizontalPodAutoscaler]:
+        return self._keep(Informer(self._client, HorizontalPodAutoscaler))
 
     @cached_property
     def jobs(self) -> Informer[Job]:

@@ -31,6 +31,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     flags.boolean("--use-service-account-credentials", False, "accepted: one identity is used")
     _signing_flags(flags)
     _node_flags(flags)
+    _autoscaler_flags(flags)
     _worker_flags(flags)
     return flags.parse(arguments)
 
@@ -60,6 +61,15 @@ def _node_flags(flags: Flags) -> None:
     flags.integer("--terminated-pod-gc-threshold", 12500, "ended pods kept; 0 or less = all")
 
 
+def _autoscaler_flags(flags: Flags) -> None:
+    name = "--horizontal-pod-autoscaler"
+    flags.duration(f"{name}-sync-period", 15.0, "how often autoscalers are looked at")
+    flags.duration(f"{name}-downscale-stabilization", 300.0, "how long a higher wish still counts")
+    flags.number(f"{name}-tolerance", 0.1, "how far from the target nothing is done")
+    flags.duration(f"{name}-cpu-initialization-period", 300.0, "cpu of starting pods is ignored")
+    flags.duration(f"{name}-initial-readiness-delay", 30.0, "after which a pod is no longer new")
+
+
 def _worker_flags(flags: Flags) -> None:
     for name, workers in (
         ("deployment", 5),
@@ -75,6 +85,7 @@ def _worker_flags(flags: Flags) -> None:
         ("daemonset", 2),
         ("statefulset", 5),
         ("ttl-after-finished", 5),
+        ("horizontal-pod-autoscaler", 5),
     ):
         flags.integer(f"--concurrent-{name}-syncs", workers, "objects worked at the same time")
     flags.integer("--mirroring-concurrent-service-endpoint-syncs", 5, "the same for mirroring")

@@ -25,6 +25,7 @@ from controller_manager.namespace.controller import NamespaceController
 from controller_manager.nodeipam.controller import NodeIpamController
 from controller_manager.nodelifecycle.controller import NodeLifecycleController
 from controller_manager.nodelifecycle.eviction_controller import TaintEvictionController
+from controller_manager.podautoscaler.controller import PodAutoscalerController
 from controller_manager.podgc.controller import PodGcController
 from controller_manager.replicaset.controller import (
     ReplicaSetController,
@@ -66,6 +67,11 @@ CONTROLLERS: tuple[Entry, ...] = (
         "replicationcontroller-controller",
         "replicationcontroller",
         ReplicationControllerController,
+    ),
+    Entry(
+        "horizontal-pod-autoscaler-controller",
+        "horizontalpodautoscaling",
+        PodAutoscalerController,
     ),
     Entry("disruption-controller", "disruption", DisruptionController),
     Entry("cronjob-controller", "cronjob", CronJobController),

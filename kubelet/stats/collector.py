@@ -147,7 +147,7 @@ class StatsCollector:
         """OSError when the node's own folders can't be looked at."""
         async with self._lock:
             found = await asyncio.to_thread(self._look)
-            if found.nanocores is None:
+            if _lacks_rates(found):
                 await self._clock.sleep(RATE_SECONDS_MIN)
                 found = await asyncio.to_thread(self._look)
             return found
@@ -250,6 +250,13 @@ class StatsCollector:
         if kept is None or not _is_new(kept, moment):
             kept = self._disk[path] = (moment, disk.taken(Path(path)))
         return kept[1]
+
+
+def _lacks_rates(found: NodeStats) -> bool:
+    """Whether something was never read before, or too long ago."""
+    return found.nanocores is None or any(
+        one.nanocores is None for pod in found.pods for one in (pod, *pod.containers)
+    )
 
 
 def _is_new(kept: tuple[float, Taken], moment: float) -> bool:

@@ -1,0 +1,1 @@
+"""The HorizontalPodAutoscaler controller: as many pods as the load asks for."""
