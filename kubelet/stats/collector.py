@@ -254,9 +254,10 @@ class StatsCollector:
 
 def _lacks_rates(found: NodeStats) -> bool:
     """Whether something was never read before, or too long ago."""
-    return found.nanocores is None or any(
-        one.nanocores is None for pod in found.pods for one in (pod, *pod.containers)
-    )
+    rates = [found.nanocores]
+    for pod in found.pods:
+        rates += [pod.nanocores, *(one.nanocores for one in pod.containers)]
+    return None in rates
 
 
 def _is_new(kept: tuple[float, Taken], moment: float) -> bool:
