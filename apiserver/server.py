@@ -17,11 +17,12 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Histogram
 
-from apiserver import store_metrics
+from apiserver import allocator_metrics, store_metrics
 from apiserver.admission import configuration
 from apiserver.admission.chain import ALL_NAMES, Chain, Settings, chosen, plugins
 from apiserver.admission.interface import Plugin
 from apiserver.admission.resource_quota import ResourceQuota
+from apiserver.admission.times import AdmissionTimes
 from apiserver.audit.auditor import Auditor
 from apiserver.audit.make import make_auditor
 from apiserver.authn import credentials
@@ -112,6 +113,7 @@ class Server:
         config = self._config
         known = credentials.read(config.auth)
         tls = serving_tls(config.serving, self._service_ip, known.authorities)
+        self._metrics.register(store_metrics.handshake_errors(lambda: tls.errors.count))
         sock = listening_socket(config.serving)
         auditor = self._auditor()
         storage = self._storage()
@@ -235,12 +237,13 @@ class Server:
         allowed = checked("--authorization-mode", lambda: authorizer(modes, policy, nodes, ready))
         set_guard(kinds, Guard(allowed, policy))
         on = self._plugins(allowed)
-        chain = Chain(on, cache.lister())
+        chain = Chain(on, cache.lister(), AdmissionTimes(self._metrics))
         registry = Registry(
             storage, cache, kinds, chain,
             event_seconds=self._config.event_ttl_seconds,
             outdated=None if self._sealed is None else self._sealed.outdated,
         )  # fmt: skip
+        allocator_metrics.register(self._metrics, cache, kinds, registry.holdings)
         ledger = None
         if any(one.name == ResourceQuota.name for one in on):
             ledger = registry.quota = Ledger(registry, self._clock)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -161,6 +161,21 @@ def register(
         "platform": known["platform"],
     }  # fmt: skip
     registry.register(_Build(build))
+
+
+class Counted(Collector):
+    """A counter that somebody else keeps."""
+
+    def __init__(self, name: str, words: str, value: Callable[[], int]) -> None:
+        self._about = (name, words)
+        self._value = value
+
+    def collect(self) -> Iterator[Metric]:
+        yield CounterMetricFamily(*self._about, value=self._value())
+
+
+def handshake_errors(count: Callable[[], int]) -> Counted:
+    return Counted("apiserver_tls_handshake_errors", "TLS handshakes that failed.", count)
 
 
 class _Build(Collector):

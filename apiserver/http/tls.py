@@ -47,6 +47,29 @@ def server_context(certificate: Path, key: Path, authorities: Sequence[Path]) ->
     return context
 
 
+class HandshakeErrors:
+    """Counts handshakes that failed. uvloop tells nobody of them, so the TLS object itself does."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def watch(self, context: ssl.SSLContext) -> None:
+        """Count those of a listener's context."""
+        counter = self
+
+        class Counted(ssl.SSLObject):
+            def do_handshake(self) -> None:
+                try:
+                    super().do_handshake()
+                except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                    raise
+                except ssl.SSLError:
+                    counter.count += 1
+                    raise
+
+        context.sslobject_class = Counted
+
+
 class ServingTls:
     """`context` stays the same object for the listener; each handshake gets the newest files' one."""
 
@@ -56,6 +79,8 @@ class ServingTls:
         self._seen = self._stamps()
         self._current = self.context = server_context(*self._pair, authorities.files)
         self.context.sni_callback = self._choose
+        self.errors = HandshakeErrors()
+        self.errors.watch(self.context)
 
     async def run(self, clock: Clock) -> None:
         """Follow the files for ever."""

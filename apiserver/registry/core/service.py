@@ -56,7 +56,7 @@ class ServiceStrategy(Strategy):
         cidrs: Callable[[], Iterable[Mapping[str, Any]]] = tuple,
     ) -> None:
         ranges = [AddressRange(network) for network in networks]
-        self._allocator = ServiceAllocator(ranges, PortRange(*node_ports), cidrs)
+        self.allocator = ServiceAllocator(ranges, PortRange(*node_ports), cidrs)
 
     def name_errors(self, name: str, *, prefix: bool) -> list[str]:
         return label_name(name, prefix=prefix)
@@ -91,10 +91,10 @@ class ServiceStrategy(Strategy):
         normalize_cluster_ips(spec, before)
         if errors := related_address_fields(spec):
             raise invalid_object("", "Service", tree["metadata"].get("name", ""), errors)
-        self._allocator.set_families(tree)
+        self.allocator.set_families(tree)
         if before is not None and _same_wishes(spec, before):
             return
-        self._allocator.allocate(tree, old, others())
+        self.allocator.allocate(tree, old, others())
 
     def prepare_for_create(self, tree: Tree) -> None:
         tree["status"] = {"loadBalancer": {}}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import random
+from collections import Counter
 from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 from itertools import chain
@@ -57,6 +58,12 @@ def _pick(
     return None
 
 
+STATIC: Final = "static"  # wished for
+DYNAMIC: Final = "dynamic"  # chosen here
+# How often numbers were (True) or could not be given out, for /metrics.
+Counts = Counter[tuple[str, bool]]
+
+
 @dataclass(frozen=True)
 class AddressRange:
     """The usable addresses of a Service network: not its own, and of IPv4 not its broadcast."""
@@ -64,6 +71,7 @@ class AddressRange:
     network: Network
     rng: random.Random = field(default_factory=random.SystemRandom)
     spare_first: bool = True  # the first address is the API's own Service's
+    counts: Counts = field(default_factory=Counter, compare=False)
 
     @property
     def family(self) -> str:
@@ -90,7 +98,9 @@ class AddressRange:
                 f"The range of valid IPs is {self.network}"
             )
         if str(address) in taken:
+            self.counts[STATIC, False] += 1
             raise AllocationError(ALREADY_ALLOCATED_IP)
+        self.counts[STATIC, True] += 1
         return text
 
     def allocate(self, taken: Set[str]) -> str:
@@ -103,6 +113,7 @@ class AddressRange:
 
         offset = _band_offset(self.size, minimum=16, maximum=256, step=16)
         picked = _pick(self._first, self.size, offset, is_free, self.rng)
+        self.counts[DYNAMIC, picked is not None] += 1
         if picked is None:
             raise AllocationError(FULL)
         return str(kind(picked))
@@ -115,9 +126,16 @@ class PortRange:
     first: int = 30000
     last: int = 32767
     rng: random.Random = field(default_factory=random.SystemRandom)
+    counts: Counts = field(default_factory=Counter, compare=False)
+
+    @property
+    def size(self) -> int:
+        return self.last - self.first + 1
 
     def claim(self, port: int, taken: Set[int]) -> int:
         """Check that a wished port can be had. AllocationError when it can't."""
+        fine = self.first <= port <= self.last and port not in taken
+        self.counts[STATIC, fine] += 1
         if not self.first <= port <= self.last:
             raise AllocationError(
                 "provided port is not in the valid range. "
@@ -129,9 +147,9 @@ class PortRange:
 
     def allocate(self, taken: Set[int]) -> int:
         """A free port. AllocationError when there is none."""
-        size = self.last - self.first + 1
-        offset = _band_offset(size, minimum=16, maximum=128, step=32)
-        picked = _pick(self.first, size, offset, lambda port: port not in taken, self.rng)
+        offset = _band_offset(self.size, minimum=16, maximum=128, step=32)
+        picked = _pick(self.first, self.size, offset, lambda port: port not in taken, self.rng)
+        self.counts[DYNAMIC, picked is not None] += 1
         if picked is None:
             raise AllocationError(FULL)
         return picked
