@@ -38,9 +38,10 @@ e2e: install
 	pytest tests/e2e
 
 # Random requests for SECONDS (ten minutes), half of them grown from the OpenAPI document by
-# schemathesis; WHERRY_FUZZ_SEED=N repeats a run.
+# schemathesis, and random roles against a plain model; WHERRY_FUZZ_SEED=N repeats a run.
 soak: install
-	WHERRY_FUZZ_SECONDS=$(or $(SECONDS),600) pytest -s tests/integration/apiserver/test_fuzz.py
+	WHERRY_FUZZ_SECONDS=$(or $(SECONDS),600) pytest -s tests/integration/apiserver/test_fuzz.py \
+		tests/unit/apiserver/authz/test_rbac_fuzz.py
 
 # The recorded requests beside the project asked of ours: the score, and what misses it.
 wire: install

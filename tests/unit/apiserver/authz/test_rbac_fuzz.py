@@ -1,0 +1,201 @@
+"""Random roles, bindings, changes and questions: the authorizer and the plain model always agree.
+
+WHERRY_FUZZ_SEED repeats a run, WHERRY_FUZZ_SECONDS makes it longer (`make soak`).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import Any, Final
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from apiserver.authz.authorizer import Attributes, Decision
+from apiserver.authz.covering import broken_down, missing
+from apiserver.authz.rules import compile_rules
+from apiserver.request import User
+from tests.unit.apiserver.authz.model import Model
+from tests.unit.apiserver.authz.policies import Cluster
+
+SEED: Final = int(os.environ.get("WHERRY_FUZZ_SEED") or random.SystemRandom().getrandbits(32))
+SECONDS: Final = float(os.environ.get("WHERRY_FUZZ_SECONDS") or 20)
+EXAMPLES_PER_SECOND: Final = 12  # what a slow machine manages of the three tests together
+FUZZ: Final = settings(
+    max_examples=max(10, int(SECONDS * EXAMPLES_PER_SECOND)),
+    deadline=None,
+    database=None,
+    phases=(Phase.generate, Phase.shrink),
+    suppress_health_check=list(HealthCheck),
+)
+
+pytestmark = pytest.mark.timeout(4 * SECONDS + 60)
+
+VERBS = ("get", "list", "create", "update", "bind", "*")
+GROUPS = ("", "apps", "rbac.authorization.k8s.io", "*")
+RESOURCES = (
+    "pods",
+    "pods/log",
+    "pods/*",
+    "*/log",
+    "*/scale",
+    "deployments/scale",
+    "secrets",
+    "*",
+    "",
+)
+NAMES = ("a", "b", "pods")
+URLS = ("/a", "/a/b", "/a/*", "/a*", "/", "/*", "*", "**", "/b*")
+SPACES = ("n1", "n2")
+ROLES = ("r1", "r2", "lost")
+USERS = ("jane", "joe", "system:serviceaccount:n1:robot", "system:serviceaccount:n2:robot")
+TEAMS = ("dev", "ops", "jane")
+
+
+def some(values: tuple[str, ...], low: int = 0, high: int = 3) -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from(values), min_size=low, max_size=high, unique=True)
+
+
+@st.composite
+def rules(draw: Any) -> dict[str, Any]:
+    verbs = draw(some(VERBS))
+    if draw(st.integers(0, 3)) == 0:
+        return {"verbs": verbs, "nonResourceURLs": draw(some(URLS, 1))}
+    made = {"verbs": verbs, "apiGroups": draw(some(GROUPS)), "resources": draw(some(RESOURCES))}
+    if draw(st.integers(0, 2)) == 0:
+        made["resourceNames"] = draw(some(NAMES, 1))
+    return made
+
+
+@st.composite
+def subjects(draw: Any) -> dict[str, str]:
+    kind = draw(st.sampled_from(("User", "Group", "ServiceAccount")))
+    if kind == "ServiceAccount":
+        where = draw(st.sampled_from(("", *SPACES)))
+        return {"kind": kind, "name": "robot", **({"namespace": where} if where else {})}
+    return {"kind": kind, "name": draw(st.sampled_from(USERS if kind == "User" else TEAMS))}
+
+
+@st.composite
+def objects(draw: Any) -> dict[str, Any]:
+    namespace = draw(st.sampled_from(("", *SPACES)))
+    metadata = {
+        "name": draw(st.sampled_from(ROLES[:2])),
+        **({"namespace": namespace} if namespace else {}),
+    }
+    if draw(st.booleans()):
+        kind = "Role" if namespace else "ClusterRole"
+        return {"kind": kind, "metadata": metadata, "rules": draw(st.lists(rules(), max_size=3))}
+    kinds = ("Role", "ClusterRole") if namespace else ("ClusterRole",)
+    return {
+        "kind": "RoleBinding" if namespace else "ClusterRoleBinding",
+        "metadata": metadata | {"name": draw(st.sampled_from(("b1", "b2", "b3", "b4")))},
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": draw(st.sampled_from(kinds)),
+            "name": draw(st.sampled_from(ROLES)),
+        },
+        "subjects": draw(st.lists(subjects(), max_size=3)),
+    }
+
+
+users = st.builds(
+    lambda name, groups: User(name, groups=tuple(groups)), st.sampled_from(USERS), some(TEAMS)
+)
+
+
+@st.composite
+def questions(draw: Any) -> Attributes:
+    user, verb = draw(users), draw(st.sampled_from(VERBS[:-1]))
+    if draw(st.integers(0, 3)) == 0:
+        return Attributes(user, verb, path=draw(st.sampled_from(("/a", "/a/b", "/ab", "/b", "/"))))
+    return Attributes(
+        user, verb, draw(st.sampled_from(("", *SPACES))), draw(st.sampled_from(GROUPS[:-1])), "v1",
+        draw(st.sampled_from(("pods", "deployments", "secrets"))),
+        draw(st.sampled_from(("", "log", "scale", "*"))), draw(st.sampled_from(("", *NAMES, "z"))),
+    )  # fmt: skip
+
+
+steps = st.one_of(
+    st.tuples(st.just("put"), objects()),
+    st.tuples(st.just("put"), objects()),
+    st.tuples(st.just("delete"), objects()),
+    st.tuples(st.just("anew"), st.none()),
+    st.tuples(st.just("ask"), st.lists(questions(), min_size=1, max_size=6)),
+)
+
+
+@seed(SEED)
+@FUZZ
+@given(
+    st.lists(objects(), max_size=8), st.lists(steps, max_size=12), st.lists(questions(), max_size=8)
+)
+def test_the_authorizer_and_the_model_agree(
+    first: list[Any], changes: list[Any], asked: list[Attributes]
+) -> None:
+    model, cluster = Model(), Cluster()
+    for tree in first:
+        model.put(tree)
+        cluster.put(tree)
+    for what, value in [*changes, ("ask", asked)]:
+        if what == "put":
+            model.put(value)
+            cluster.put(value)
+        elif what == "delete":
+            model.delete(value)
+            cluster.delete(value)
+        elif what == "anew":
+            cluster.begin_anew(list(model.objects.values()))
+        else:
+            for question in value:
+                want = Decision(*model.authorize(question))
+                # Twice: the second answer is remembered.
+                assert cluster.rbac.authorize(question) == want, f"seed {SEED}: {question}"
+                assert cluster.rbac.authorize(question) == want
+                rules, _ = cluster.policy.rules_for(question.user, question.namespace)
+                assert [rule.tree for rule in rules] == model.rules(
+                    question.user, question.namespace
+                )
+
+
+@seed(SEED)
+@FUZZ
+@given(st.lists(rules(), max_size=4), rules(), st.lists(questions(), max_size=20))
+def test_what_is_covered_is_allowed(owned: list[Any], wanted: Any, asked: list[Attributes]) -> None:
+    """Who holds rules that cover another may do all that the other allows."""
+    if missing(compile_rules(owned), [wanted]):
+        return
+    for question in asked:
+        if _may(question, [wanted]):
+            assert _may(question, owned), f"seed {SEED}: {question}"
+
+
+@seed(SEED)
+@FUZZ
+@given(rules())
+def test_a_rule_is_the_sum_of_its_parts(rule: Any) -> None:
+    parts = list(broken_down(rule))
+    assert not missing(compile_rules([rule]), parts)
+    assert not missing(compile_rules(parts), [rule])
+
+
+def _may(question: Attributes, rules: list[Any]) -> bool:
+    model = Model()
+    everywhere = question._replace(namespace="")
+    model.put({"kind": "ClusterRole", "metadata": {"name": "r"}, "rules": rules})
+    model.put(
+        {
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": "b"},
+            "roleRef": {"kind": "ClusterRole", "name": "r"},
+            "subjects": [{"kind": "User", "name": question.user.name}],
+        }
+    )
+    return model.authorize(everywhere)[0]
+
+
+def test_the_seed_is_told() -> None:
+    """Run with -s or look at a failure: WHERRY_FUZZ_SEED repeats it."""
+    print(f"WHERRY_FUZZ_SEED={SEED} for {SECONDS:g} s")
