@@ -34,6 +34,7 @@ from apiserver.storage.interface import (
 )
 
 CALL_SECONDS = 5.0  # deadline of every call but the watch, waiting for a connection included
+_MOD = rpc.Compare.MOD  # compared for equality, unless something else is said
 _PREFIX_START, _EVERYTHING = b"\x00", b"\x00"  # etcd's range of all keys
 _RANGE = Method("/etcdserverpb.KV/Range", CALL_SECONDS)
 _TXN = Method("/etcdserverpb.KV/Txn", CALL_SECONDS)
@@ -243,16 +244,16 @@ def _entry(kv: Any) -> Entry:
 
 def _transaction(key: bytes, value: bytes | None, expected: int, lease: int) -> bytes:
     """A write that is carried out if the key is at revision `expected`, else the key is read."""
-    compare = rpc.Compare(
-        result=rpc.Compare.EQUAL, target=rpc.Compare.MOD, key=key, mod_revision=expected
-    )
+    request = rpc.TxnRequest()  # filled in place, which is cheaper than by keywords
+    compare = request.compare.add()
+    compare.target, compare.key, compare.mod_revision = _MOD, key, expected
+    write = request.success.add()
     if value is None:
-        write = rpc.RequestOp(request_delete_range=rpc.DeleteRangeRequest(key=key))
+        write.request_delete_range.key = key
     else:
-        write = rpc.RequestOp(request_put=rpc.PutRequest(key=key, value=value, lease=lease))
-    read = rpc.RequestOp(request_range=rpc.RangeRequest(key=key))
-    # A create does not look at what it ran into.
-    failure = [read] if expected else []
-    request = rpc.TxnRequest(compare=[compare], success=[write], failure=failure)
+        put = write.request_put
+        put.key, put.value, put.lease = key, value, lease
+    if expected:  # a create does not look at what it ran into
+        request.failure.add().request_range.key = key
     serialized: bytes = request.SerializeToString()
     return serialized
