@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import ssl
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -13,6 +14,7 @@ from controller_manager.context import Component, Context
 from controller_manager.informers import Informers
 from controller_manager.registry import Entry, chosen
 from wherry.client.controller import QueueMetrics
+from wherry.client.delegated import guard_of
 from wherry.client.election import Durations
 from wherry.client.kubeconfig import ConfigError, for_daemon
 from wherry.client.leader import default_identity, run_leading
@@ -44,7 +46,7 @@ async def serve(flags: argparse.Namespace) -> None:
         raise StartError(str(error), "give a valid --kubeconfig") from error
     registry = CollectorRegistry()
     async with client, asyncio.TaskGroup() as tasks:
-        tasks.create_task(_health(flags, registry), name="health")
+        tasks.create_task(_health(flags, registry, client), name="health")
         context = Context(client, Informers(client), SystemClock(), flags, QueueMetrics(registry))
         components = [entry.make(context) for entry in entries]
         for informer in context.informers.made:
@@ -78,28 +80,33 @@ async def _lead(context: Context, components: list[Component]) -> None:
             tasks.create_task(component.run(), name=type(component).__name__)
 
 
-async def _health(flags: argparse.Namespace, registry: CollectorRegistry) -> None:
+async def _health(flags: argparse.Namespace, registry: CollectorRegistry, client: Client) -> None:
     if not flags.secure_port:
         return
-    if flags.tls_cert_file:
-        certificate = Path(flags.tls_cert_file)
-        try:
-            tls = followed_server_context(
-                certificate, Path(flags.tls_private_key_file or certificate)
-            )
-        except (OSError, ValueError) as error:
-            raise StartError(
-                f"cannot use the serving certificate {certificate}: {error}",
-                "check --tls-cert-file and --tls-private-key-file",
-            ) from error
-    else:
-        tls = await self_signed_context(["localhost", "127.0.0.1"])
+    tls = await _tls(flags)
     try:
-        await serve_health(flags.bind_address, flags.secure_port, {}, registry, tls)
+        await serve_health(
+            flags.bind_address, flags.secure_port, {}, registry, tls, admit=guard_of(flags, client)
+        )
     except OSError as error:
         where = f"{flags.bind_address}:{flags.secure_port}"
         raise StartError(
             f"cannot listen on {where}: {error.strerror}", "choose another --secure-port"
+        ) from error
+
+
+async def _tls(flags: argparse.Namespace) -> ssl.SSLContext:
+    authority = Path(flags.client_ca_file) if flags.client_ca_file else None
+    certificate = Path(flags.tls_cert_file)
+    try:
+        if not flags.tls_cert_file:
+            return await self_signed_context(["localhost", "127.0.0.1"], authority)
+        key = Path(flags.tls_private_key_file or certificate)
+        return followed_server_context(certificate, key, authority)
+    except (OSError, ValueError) as error:
+        raise StartError(
+            f"cannot set up TLS for health and metrics: {error}",
+            "check --tls-cert-file, --tls-private-key-file and --client-ca-file",
         ) from error
 
 

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 import wherry
+from wherry.client.delegated import guard_flags
 from wherry.daemon.flags import Flags, client_flags, leader_flags
 
 
@@ -23,6 +24,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     flags.integer("--secure-port", 10257, "HTTPS port of health and metrics; 0 = none")
     flags.text("--tls-cert-file", help="serving certificate; empty = self-signed, in memory")
     flags.text("--tls-private-key-file", help="key of the serving certificate")
+    guard_flags(flags)
     flags.text("--root-ca-file", help="CA certificate published as kube-root-ca.crt; empty = ours")
     flags.text(
         "--service-account-private-key-file",

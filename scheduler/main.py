@@ -18,6 +18,7 @@ from scheduler.metrics import Metrics
 from scheduler.plugins.registry import default_profile
 from scheduler.report import Reporter
 from scheduler.scheduler import Scheduler
+from wherry.client.delegated import guard_flags, guard_of
 from wherry.client.election import Durations
 from wherry.client.kubeconfig import ConfigError, for_daemon
 from wherry.client.leader import default_identity, run_leading
@@ -42,8 +43,7 @@ def flags() -> Flags:
     made.integer("--secure-port", 10259, "HTTPS port of health and metrics; 0 = none")
     made.text("--tls-cert-file", help="serving certificate; empty = self-signed")
     made.text("--tls-private-key-file", help="key of the serving certificate")
-    made.text("--authentication-kubeconfig", help="accepted; health and metrics ask nobody")
-    made.text("--authorization-kubeconfig", help="accepted; health and metrics ask nobody")
+    guard_flags(made)
     return made
 
 
@@ -70,7 +70,7 @@ async def serve(options: Namespace) -> None:
     )
     async with client, asyncio.TaskGroup() as tasks:
         tasks.create_task(scheduler.watch(), name="watch")
-        tasks.create_task(_serve_health(options, scheduler, registry), name="health")
+        tasks.create_task(_serve_health(options, scheduler, registry, client), name="health")
         tasks.create_task(_freeze_when_synced(scheduler), name="freeze")
         if options.leader_elect:
             lock = (
@@ -83,7 +83,7 @@ async def serve(options: Namespace) -> None:
 
 
 async def _serve_health(
-    options: Namespace, scheduler: Scheduler, registry: CollectorRegistry
+    options: Namespace, scheduler: Scheduler, registry: CollectorRegistry, client: Client
 ) -> None:
     if not options.secure_port:
         return
@@ -100,6 +100,7 @@ async def _serve_health(
             registry,
             ssl=await _tls(options),
             ready_checks={"informer-sync": informers},
+            admit=guard_of(options, client),
         )
     except OSError as error:
         raise process.StartError(
@@ -109,17 +110,18 @@ async def _serve_health(
 
 
 async def _tls(options: Namespace) -> ssl.SSLContext:
-    if not options.tls_cert_file:
-        return await self_signed_context(["localhost", "127.0.0.1", COMPONENT])
+    authority = Path(options.client_ca_file) if options.client_ca_file else None
     certificate = Path(options.tls_cert_file)
     try:
-        return followed_server_context(
-            certificate, Path(options.tls_private_key_file or certificate)
-        )
+        if not options.tls_cert_file:
+            names = ["localhost", "127.0.0.1", COMPONENT]
+            return await self_signed_context(names, authority)
+        key = Path(options.tls_private_key_file or certificate)
+        return followed_server_context(certificate, key, authority)
     except (OSError, ValueError) as error:
         raise process.StartError(
-            f"cannot use the serving certificate {certificate}: {error}",
-            "check --tls-cert-file and --tls-private-key-file",
+            f"cannot set up TLS for health and metrics: {error}",
+            "check --tls-cert-file, --tls-private-key-file and --client-ca-file",
         ) from error
 
 

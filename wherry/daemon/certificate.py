@@ -14,6 +14,7 @@ import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ def _general(name: str) -> GeneralName:
         return x509.DNSName(name)
 
 
-async def self_signed_context(names: list[str]) -> ssl.SSLContext:
-    """A server context with a fresh self-signed certificate."""
+async def self_signed_context(names: list[str], client_ca: Path | None = None) -> ssl.SSLContext:
+    """A server context with a fresh self-signed certificate; clients may show theirs."""
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "wherry.daemon.certificate", *names,
         stdout=asyncio.subprocess.PIPE,
@@ -70,7 +71,11 @@ async def self_signed_context(names: list[str]) -> ssl.SSLContext:
         pem, _ = await child.communicate()
     if child.returncode:
         raise OSError(f"making a self-signed certificate failed with code {child.returncode}")
-    return load_context(pem)
+    context = load_context(pem)
+    if client_ca is not None:
+        context.load_verify_locations(client_ca)
+        context.verify_mode = ssl.CERT_OPTIONAL
+    return context
 
 
 def load_context(pem: bytes) -> ssl.SSLContext:

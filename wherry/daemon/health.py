@@ -1,7 +1,9 @@
 """The small HTTP(S) server every daemon shows itself by: /healthz, /livez, /readyz, /metrics.
 
 Plain asyncio: a scraper every few seconds does not deserve a web framework's memory. Not for
-anything that takes a body or authenticates. Texts as upstream's healthz package writes them.
+anything that takes a body. Who may ask is said by an `Admit`; without one everybody may ask how the
+daemon is, and only callers on the same machine for its metrics. Texts as upstream's healthz package
+writes them.
 """
 
 from __future__ import annotations
@@ -9,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl as tls
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
@@ -17,11 +21,37 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 log = logging.getLogger(__name__)
 
 Check = Callable[[], str | None]  # None when well, else what is wrong
+Refusal = tuple[int, str, bytes]  # status, content type, body
 
 HEAD_BYTES_MAX = 16 * 1024
 REQUEST_SECONDS_MAX = 10.0
 CONNECTIONS_MAX = 32
-_REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed"}
+_REASONS = {
+    200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
+    405: "Method Not Allowed",
+}  # fmt: skip
+_HEALTH = ("healthz", "livez", "readyz")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as an `Admit` sees it. Header names are in lower case; `local`: from this machine."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    certificate: Mapping[str, Any] | None = None
+    local: bool = False
+
+
+Admit = Callable[[Asked], Awaitable[Refusal | None]]
+
+
+async def neighbours(asked: Asked) -> Refusal | None:
+    """Health for everybody, the rest for callers on this machine."""
+    if asked.local or asked.path.strip("/").partition("/")[0] in _HEALTH:
+        return None
+    return 403, "text/plain; charset=utf-8", b"Forbidden\n"
 
 
 def answer(
@@ -38,7 +68,7 @@ def answer(
     parts = [part for part in path.split("/") if part]
     if parts == ["metrics"]:
         return 200, CONTENT_TYPE_PLAIN_0_0_4, generate_latest(registry)
-    if parts and parts[0] in ("healthz", "livez", "readyz"):
+    if parts and parts[0] in _HEALTH:
         if parts[0] == "readyz":
             checks = {**checks, **(ready_checks or {})}
         chosen = checks if len(parts) == 1 else {n: c for n, c in checks.items() if n == parts[1]}
@@ -69,6 +99,7 @@ async def serve_health(
     ssl: tls.SSLContext | None = None,
     *,
     ready_checks: Mapping[str, Check] | None = None,
+    admit: Admit = neighbours,
     on_listening: Callable[[int], None] | None = None,
 ) -> None:
     """Serve until cancelled. `on_listening` is told the port (asked for as 0 in tests)."""
@@ -82,6 +113,7 @@ async def serve_health(
                 await _exchange(
                     reader,
                     writer,
+                    admit,
                     lambda target: answer(target, checks, registry, ready_checks),
                 )
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
@@ -99,16 +131,19 @@ async def serve_health(
 async def _exchange(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
+    admit: Admit,
     answer_of: Callable[[str], tuple[int, str, bytes]],
 ) -> None:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-    words = head.split("\r\n", 1)[0].split(" ")
+    line, *fields = head.split("\r\n")
+    words = line.split(" ")
     if len(words) != 3:
         status, kind, body = 400, "text/plain", b"400 bad request\n"
     elif words[0] not in ("GET", "HEAD"):
         status, kind, body = 405, "text/plain", b"405 method not allowed\n"
     else:
-        status, kind, body = answer_of(words[1])
+        asked = _asked(words[0], words[1], fields, writer)
+        status, kind, body = await admit(asked) or answer_of(words[1])
     reply = (
         f"HTTP/1.1 {status} {_REASONS.get(status, 'Internal Server Error')}\r\n"
         f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
@@ -116,3 +151,16 @@ async def _exchange(
     )
     writer.write(reply.encode() + (b"" if words[0] == "HEAD" else body))
     await writer.drain()
+
+
+def _asked(method: str, target: str, fields: list[str], writer: asyncio.StreamWriter) -> Asked:
+    headers: dict[str, str] = {}
+    for field in fields:
+        name, _, value = field.partition(":")
+        headers.setdefault(name.strip().lower(), value.strip())
+    tls = writer.get_extra_info("ssl_object")
+    certificate = tls.getpeercert() if tls is not None else None
+    peer, own = writer.get_extra_info("peername"), writer.get_extra_info("sockname")
+    # Whoever comes from the very address they speak to is on this machine.
+    local = bool(peer) and bool(own) and peer[0] == own[0]
+    return Asked(method, target.partition("?")[0], headers, certificate or None, local)

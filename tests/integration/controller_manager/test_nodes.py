@@ -6,9 +6,13 @@ import asyncio
 import json
 import signal
 import ssl
+import urllib.error
 import urllib.request
 from datetime import UTC, datetime
 
+import pytest
+
+from tests.integration.conftest import TOKEN
 from tests.integration.controller_manager.conftest import until
 from wherry.api.apps_v1 import Deployment
 from wherry.api.coordination_v1 import Lease
@@ -247,9 +251,10 @@ async def test_health_and_metrics(own, start):
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
 
-    def fetch(path):
+    def fetch(path, token=TOKEN):
         url = f"https://127.0.0.1:{manager.port}{path}"
-        with urllib.request.urlopen(url, timeout=5, context=context) as answer:
+        asked = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(asked, timeout=5, context=context) as answer:
             return answer.read().decode()
 
     async def healthy():
@@ -261,6 +266,8 @@ async def test_health_and_metrics(own, start):
     assert await until(healthy) == "ok"
     await until(lambda: own.get(ServiceAccount, "default"))
     assert 'workqueue_depth{name="serviceaccount"}' in await asyncio.to_thread(fetch, "/metrics")
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        await asyncio.to_thread(fetch, "/metrics", "nope")
 
 
 async def test_wrong_flags_end_it_with_one_line(start):

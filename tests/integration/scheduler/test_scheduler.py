@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
+from tests.integration.conftest import TOKEN
 from wherry.api.coordination_v1 import Lease
 from wherry.api.core_v1 import (
     Container,
@@ -311,7 +312,11 @@ async def test_health_and_metrics(client, start):
         assert (await http.get("/healthz")).text == "ok"
         ready = (await http.get("/readyz?verbose")).text
         assert "[+]informer-sync ok" in ready
-        metrics = (await http.get("/metrics")).text
+        assert (await http.get("/metrics")).status_code == 403
+        bad = {"Authorization": "Bearer nope"}
+        assert (await http.get("/metrics", headers=bad)).status_code == 401
+        good = {"Authorization": f"Bearer {TOKEN}"}
+        metrics = (await http.get("/metrics", headers=good)).text
     assert (
         'scheduler_schedule_attempts_total{profile="default-scheduler",result="scheduled"} 1.0'
         in metrics
