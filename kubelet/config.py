@@ -45,6 +45,10 @@ class Config:
     tls_cert_file: str
     tls_key_file: str
     client_ca_file: str
+    bootstrap_kubeconfig: str
+    cert_dir: Path
+    rotate_client: bool
+    rotate_server: bool
     cgroup_root: str
     pods_max: int
     pod_cidr: str
@@ -81,6 +85,12 @@ def declare() -> Flags:
     flags.text("--tls-cert-file", help="serving certificate; empty = self-signed")
     flags.text("--tls-private-key-file", help="key of the serving certificate")
     flags.text("--client-ca-file", help="CA of client certificates")
+    flags.text(
+        "--bootstrap-kubeconfig", help="used to get a client certificate, and so --kubeconfig"
+    )
+    flags.text("--cert-dir", help="certificates asked for; empty = pki below --root-dir")
+    flags.boolean("--rotate-certificates", False, "ask for a new client certificate in time")
+    flags.boolean("--rotate-server-certificates", False, "ask for serving certificates")
     flags.text("--pod-manifest-path", help="folder (or file) of static pods; empty = none")
     flags.text("--cgroup-root", help="parent of the pods' control groups")
     flags.integer("--max-pods", 110, "how many pods fit on the node")
@@ -216,6 +226,10 @@ def parse(arguments: Sequence[str] | None = None) -> Config:
         tls_cert_file=given.tls_cert_file,
         tls_key_file=given.tls_private_key_file,
         client_ca_file=given.client_ca_file,
+        bootstrap_kubeconfig=given.bootstrap_kubeconfig,
+        cert_dir=Path(given.cert_dir or Path(given.root_dir) / "pki"),
+        rotate_client=given.rotate_certificates,
+        rotate_server=given.rotate_server_certificates,
         cgroup_root=given.cgroup_root,
         pods_max=given.max_pods,
         pod_cidr=given.pod_cidr,

@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import ssl
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
 from kubelet import sandbox_image
+from kubelet.certificates import compose as certificates
 from kubelet.config import Config
 from kubelet.eviction.manager import EvictionManager, Reclaim
 from kubelet.eviction.manager import look as levels
@@ -42,21 +42,19 @@ from kubelet.server.serve import serve
 from kubelet.server.stats import stats_routes
 from kubelet.static.source import Manifests
 from kubelet.stats.collector import StatsCollector
+from kubelet.volumes.images import ImageVolumes
 from kubelet.volumes.manager import VolumeManager
 from kubelet.volumes.tokens import TokenManager
 from wherry import __version__
 from wherry.api import quantity
 from wherry.api.core_v1 import Node, Pod
-from wherry.client import kubeconfig
 from wherry.client.events import EventRecorder
 from wherry.client.informer import Informer
 from wherry.client.kubeconfig import ClientConfig
 from wherry.client.rest import Client
-from wherry.daemon import certificate
 from wherry.daemon.clock import Clock, SystemClock
 from wherry.daemon.health import serve_health
 from wherry.daemon.process import StartError, freeze_after_start
-from wherry.daemon.tls import followed_server_context
 
 log = logging.getLogger(__name__)
 
@@ -91,16 +89,11 @@ async def run(config: Config) -> None:
     """Run the kubelet until cancelled; StartError when it can't work here."""
     if os.geteuid() != 0:
         raise StartError("the kubelet must run as root", "start it with sudo")
-    try:
-        client_config = kubeconfig.for_daemon(config.kubeconfig, config.master)
-    except kubeconfig.ConfigError as error:
-        raise StartError(
-            str(error), "name the API server's kubeconfig with --kubeconfig"
-        ) from error
     address = config.node_ip or machine.default_address()
     if not address:
         raise StartError("this machine has no default route", "name its address with --node-ip")
     config.root_dir.mkdir(parents=True, exist_ok=True)
+    client_config = await certificates.client_config(config, SystemClock())
     runtime = DockerRuntime(config.docker_socket, config.node_name)
     try:
         engine = await _engine(runtime, config)
@@ -182,6 +175,7 @@ async def _run_with(
                 node_informer, pod_informer, manager, garbage, evictions,
             ):  # fmt: skip
                 tasks.create_task(part.run(), name=type(part).__name__)
+            certificates.rotate_client(config, client_config, client, clock, tasks)
             await _serve(config, services, manager, stats, address, tasks)
             freeze_after_start()
     finally:
@@ -212,7 +206,9 @@ async def _serve(
         more=stats_routes(stats, config.node_name),
     )  # fmt: skip
     app = server.app(Gate(services.client, config.node_name, services.clock))
-    context = await _tls(config, address)
+    context = await certificates.serving_context(
+        config, services.client.config, services.client, services.clock, address, tasks
+    )
     tasks.create_task(serve(app, config.address, config.port, context), name="server")
     if config.healthz_port:
         checks = {"container-runtime": lambda: services.cache.failure or None}
@@ -268,7 +264,9 @@ async def _services(
             bin_dirs=config.cni_bin_dirs,
             state_dir=config.root_dir / "cni",
         ),
-        volumes=VolumeManager(config.root_dir, objects, TokenManager(client, clock), clock),
+        volumes=VolumeManager(
+            config.root_dir, objects, TokenManager(client, clock), clock, ImageVolumes(runtime)
+        ),
         objects=objects,
         probes=ProbeManager(prober, bells.containers_changed, clock, unhealthy),
         prober=prober,
@@ -286,22 +284,3 @@ def _host_resolver(path: Path) -> Resolver:
     except OSError as error:
         log.warning("resolver configuration: %s", error)
         return Resolver()
-
-
-async def _tls(config: Config, address: str) -> ssl.SSLContext:
-    ca = Path(config.client_ca_file) if config.client_ca_file else None
-    if config.tls_cert_file:
-        try:
-            return followed_server_context(
-                Path(config.tls_cert_file), Path(config.tls_key_file), ca
-            )
-        except (OSError, ValueError) as error:
-            raise StartError(
-                f"cannot use the serving certificate {config.tls_cert_file}: {error}",
-                "check --tls-cert-file, --tls-private-key-file and --client-ca-file",
-            ) from error
-    context = await certificate.self_signed_context([config.hostname, address])
-    if ca is not None:
-        context.load_verify_locations(ca)
-        context.verify_mode = ssl.CERT_OPTIONAL
-    return context

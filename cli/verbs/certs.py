@@ -87,7 +87,7 @@ def _plain(tree: out.Tree) -> out.Tree:
 
 def _cells(row: Row) -> list[str]:
     kind = row.kind if row.phase in ("", "steady") else f"{row.kind} ({row.phase})"
-    days = "unreadable" if row.days is None else f"{row.days:.1f}".removesuffix(".0")
+    days = "unreadable" if row.days is None else f"{row.days:.{0 if row.days > 10 else 1}f}"
     groups, names = ",".join(row.groups) or "-", ",".join(row.names) or "-"
     return [row.name, kind, days, row.user, groups, row.authority or "-", names, row.file]
 
