@@ -129,6 +129,7 @@ def _apiserver(place: ControlPlane) -> Daemon:
         f"--service-account-issuer=https://kubernetes.default.svc.{place.network.domain}",
         f"--service-cluster-ip-range={place.network.services}",
         "--authorization-mode=Node,RBAC",
+        "--enable-admission-plugins=NodeRestriction",
         *FAST_PROFILE["apiserver"],
     )
     return Daemon(
