@@ -22,7 +22,13 @@ from kubelet.pods.plan import Start
 from kubelet.pods.pull_secrets import credentials
 from kubelet.pods.services import Services
 from kubelet.runtime.labels import SANDBOX_CONTAINER_NAME
-from kubelet.runtime.protocol import ContainerRecord, NotFound, RuntimeFailure, State
+from kubelet.runtime.protocol import (
+    ContainerRecord,
+    ImageRecord,
+    NotFound,
+    RuntimeFailure,
+    State,
+)
 from kubelet.volumes.interface import VolumeError
 from wherry.api.core_v1 import Container, Pod, Secret
 
@@ -106,33 +112,37 @@ class Starter:
 
     async def volumes(self, pod: Pod) -> Mapping[str, Path]:
         """The pod's volumes; StartError while one can't be made."""
+        images = {
+            volume.name: await self._image(pod, volume.image.reference, volume.image.pull_policy)
+            for volume in pod.spec.volumes
+            if volume.image is not None
+        }
         try:
-            return await self._s.volumes.prepare(pod)
+            return await self._s.volumes.prepare(pod, images=images)
         except VolumeError as error:
             self._s.event(pod, "Warning", error.reason, error.message)
             raise StartError("ContainerCreating", "") from error
 
-    async def image(self, pod: Pod, container: Container) -> Any:
+    async def image(self, pod: Pod, container: Container) -> ImageRecord:
         """The container's image."""
+        return await self._image(pod, container.image, container.image_pull_policy, container.name)
+
+    async def _image(
+        self, pod: Pod, reference: str, policy: str, container: str = ""
+    ) -> ImageRecord:
         secrets = []
-        for reference in pod.spec.image_pull_secrets:
-            secret = await self._s.objects.secret(pod.metadata.namespace, reference.name)
+        for named in pod.spec.image_pull_secrets:
+            secret = await self._s.objects.secret(pod.metadata.namespace, named.name)
             if secret is not None:
                 secrets.append(secret)
-        wish = Wish(
-            container.image, container.image_pull_policy, credentials(container.image, secrets)
-        )
+        wish = Wish(reference, policy, credentials(reference, secrets))
         try:
             return await self._s.images.ensure(
                 wish,
-                lambda kind, reason, message: self._s.event(
-                    pod, kind, reason, message, container.name
-                ),
+                lambda kind, reason, message: self._s.event(pod, kind, reason, message, container),
             )
         except ImageError as error:
-            self._s.event(
-                pod, "Warning", "Failed", f"Error: {error.reason}", container=container.name
-            )
+            self._s.event(pod, "Warning", "Failed", f"Error: {error.reason}", container=container)
             raise StartError(error.reason, error.message, pull=True) from error
         except RuntimeFailure as error:
             raise StartError("ImageInspectError", str(error)) from error

@@ -82,7 +82,16 @@ def image_record(tree: Mapping[str, Any]) -> ImageRecord:
         digests=tuple(d for d in tree.get("RepoDigests") or () if not d.startswith("<none>")),
         size=int(tree.get("Size") or 0),
         user=(tree.get("Config") or {}).get("User", ""),
+        layers=_layers(tree.get("GraphDriver") or {}),
     )
+
+
+def _layers(driver: Mapping[str, Any]) -> tuple[str, ...]:
+    if driver.get("Name") != "overlay2":
+        return ()
+    data = driver.get("Data") or {}
+    upper, lower = data.get("UpperDir", ""), data.get("LowerDir", "")
+    return tuple(folder for folder in (upper, *lower.split(":")) if folder)
 
 
 def engine_info(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineInfo:

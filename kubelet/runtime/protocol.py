@@ -115,11 +115,14 @@ class ContainerEvent:
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
+    """layers: folders of this machine, the topmost first; empty when the engine does not tell"""
+
     id: str
     tags: tuple[str, ...] = ()
     digests: tuple[str, ...] = ()
     size: int = 0
     user: str = ""
+    layers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,10 @@ from pathlib import Path
 
 from kubelet.downward import Addresses
 from kubelet.env import expand
+from kubelet.runtime.protocol import ImageRecord
 from kubelet.volumes import atomic, hostpath, linux, subpath
 from kubelet.volumes.claims import check_claim, check_volume, claim_name, place
+from kubelet.volumes.images import ImageVolumes
 from kubelet.volumes.interface import Mount, ObjectSource, TokenSource, VolumeError
 from kubelet.volumes.ownership import has_group, set_group
 from kubelet.volumes.payload import Gathered, Needs, needs, payload
@@ -37,7 +39,9 @@ _PLUGIN_FOLDERS = {
     "downward_api": "kubernetes.io~downward-api",
     "projected": "kubernetes.io~projected",
     "empty_dir": "kubernetes.io~empty-dir",
+    "image": "kubernetes.io~image",
 }
+_NO_IMAGES: Mapping[str, ImageRecord] = {}
 _POD_FOLDER_MODE = 0o750
 # One pod's objects are fetched together; a server that doesn't answer must not hold the worker.
 FETCH_SECONDS_MAX = 30.0
@@ -47,12 +51,14 @@ class VolumeManager:
     """Makes, refreshes and removes pods' volumes."""
 
     def __init__(
-        self, root_dir: Path, objects: ObjectSource, tokens: TokenSource, clock: Clock
-    ) -> None:
+        self, root_dir: Path, objects: ObjectSource, tokens: TokenSource, clock: Clock,
+        image_volumes: ImageVolumes,
+    ) -> None:  # fmt: skip
         self._pods = root_dir / "pods"
         self._objects = objects
         self._tokens = tokens
         self._clock = clock
+        self._image_volumes = image_volumes
 
     def pod_dir(self, pod_uid: str) -> Path:
         """Where everything of one pod lies."""
@@ -64,23 +70,37 @@ class VolumeManager:
             return []
         return sorted(entry.name for entry in self._pods.iterdir() if entry.is_dir())
 
-    async def prepare(self, pod: Pod, addresses: Addresses | None = None) -> dict[str, Path]:
+    async def prepare(
+        self, pod: Pod, addresses: Addresses | None = None,
+        images: Mapping[str, ImageRecord] = _NO_IMAGES,
+    ) -> dict[str, Path]:  # fmt: skip
         """Make all volumes of the pod (idempotent); volume name → host path.
+
+        images: by volume name, the images of image volumes
 
         VolumeError says what is wrong with the first that can't be made.
         """
         have = await self._gather(pod, addresses)
-        return {volume.name: await self._one(pod, volume, have) for volume in pod.spec.volumes}
+        return {
+            volume.name: await self._one(pod, volume, have, images.get(volume.name))
+            for volume in pod.spec.volumes
+        }
 
     async def refresh(self, pod: Pod, addresses: Addresses | None = None) -> None:
         """Bring files up to date with their objects and tokens; atomic for readers."""
         have = await self._gather(pod, addresses)
         for volume in pod.spec.volumes:
-            if not claim_name(pod, volume):  # what lies behind a claim is the pod's own
+            if volume.image is None and not claim_name(pod, volume):  # those stay as they are
                 await self._one(pod, volume, have)
 
-    async def _one(self, pod: Pod, volume: Volume, have: Gathered) -> Path:
+    async def _one(
+        self, pod: Pod, volume: Volume, have: Gathered, image: ImageRecord | None = None
+    ) -> Path:
         try:
+            if image is not None:
+                folder = self._folder(pod, volume)
+                await self._image_volumes.mount(pod.metadata.uid, volume.name, image, folder)
+                return folder
             if claim_name(pod, volume):
                 found = await self._claimed(pod, volume)
                 return await asyncio.to_thread(_place, pod, volume, found)
@@ -95,7 +115,11 @@ class VolumeManager:
     async def teardown(self, pod_uid: str) -> None:
         """Remove everything of a pod; it must have no running container."""
         self._tokens.forget(pod_uid)
-        await asyncio.to_thread(self._remove, self.pod_dir(pod_uid))
+        folder = self.pod_dir(pod_uid)
+        held = await asyncio.to_thread(_names_in, folder / "volumes" / _PLUGIN_FOLDERS["image"])
+        await asyncio.to_thread(_unmount_below, folder)
+        await self._image_volumes.release(pod_uid, held)
+        await asyncio.to_thread(_remove, folder)
 
     async def mounts(
         self,
@@ -206,16 +230,23 @@ class VolumeManager:
             found.append(mount)
         return found
 
-    @staticmethod
-    def _remove(folder: Path) -> None:
-        if not folder.exists():
-            return
-        for point in linux.mounts_below(folder):
-            linux.unmount(point)
-        left = linux.mounts_below(folder)
-        if left:  # deleting through a mount would delete what is the user's
-            raise VolumeError("FailedUnmount", f"{os.fspath(left[0])} is still mounted")
-        shutil.rmtree(folder)
+
+def _names_in(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+
+
+def _unmount_below(folder: Path) -> None:
+    for point in linux.mounts_below(folder):
+        linux.unmount(point)
+
+
+def _remove(folder: Path) -> None:
+    if not folder.exists():
+        return
+    left = linux.mounts_below(folder)
+    if left:  # deleting through a mount would delete what is the user's
+        raise VolumeError("FailedUnmount", f"{os.fspath(left[0])} is still mounted")
+    shutil.rmtree(folder)
 
 
 def _place(pod: Pod, volume: Volume, found: PersistentVolume) -> Path:
@@ -232,5 +263,7 @@ def _is_read_only(volume: Volume) -> bool:
     """Files that the kubelet writes are nobody else's to change; a claim may be for reading only."""
     if volume.persistent_volume_claim is not None:
         return bool(volume.persistent_volume_claim.read_only)
+    if volume.image is not None:
+        return True
     written = (volume.config_map, volume.secret, volume.downward_api, volume.projected)
     return any(source is not None for source in written)

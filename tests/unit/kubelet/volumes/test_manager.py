@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from kubelet.runtime.memory import MemoryRuntime
 from kubelet.volumes import linux, subpath
+from kubelet.volumes.images import ImageVolumes
 from kubelet.volumes.interface import Token, VolumeError
 from kubelet.volumes.manager import VolumeManager
 from wherry.api.core_v1 import ConfigMap, Pod
@@ -42,7 +44,13 @@ class Tokens:
 
 @pytest.fixture
 async def manager(tmp_path):
-    made = VolumeManager(tmp_path, Objects(cfg={"a": "1"}), Tokens(), FakeClock())
+    made = VolumeManager(
+        tmp_path,
+        Objects(cfg={"a": "1"}),
+        Tokens(),
+        FakeClock(),
+        ImageVolumes(MemoryRuntime(FakeClock())),
+    )
     yield made
     for uid in made.list_uids():
         await made.teardown(uid)
