@@ -59,9 +59,9 @@ class ImageVolumes:
 
     async def _hold(self, uid: str, volume: str, image: ImageRecord) -> None:
         name = hold_name(uid, volume)
-        # No node's: it is no pod's container, yet `wherry down` knows it for ours.
+        # The pod's, but not one that the kubelet would run: it carries no node's name.
         config = {
-            "Image": image.id, "Cmd": HOLD_COMMAND, "Labels": {labels.NODE: ""},
+            "Image": image.id, "Cmd": HOLD_COMMAND, "Labels": {labels.POD_UID: uid},
             "HostConfig": {"NetworkMode": "none"},
         }  # fmt: skip
         try:
