@@ -43,6 +43,7 @@ CONTROLLER_ROLES: Final[dict[str, str]] = {
     "daemonset-controller": "daemon-set-controller",
     "statefulset-controller": "statefulset-controller",
     "replicationcontroller-controller": "replication-controller",
+    "horizontal-pod-autoscaler-controller": "horizontal-pod-autoscaler",
     "disruption-controller": "disruption-controller",
     "cronjob-controller": "cronjob-controller",
     "job-controller": "job-controller",
