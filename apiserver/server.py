@@ -36,10 +36,14 @@ from apiserver.bootstrap_policy.keeper import DefaultRoles
 from apiserver.config import Config
 from apiserver.discovery.openapi_service import OpenApi
 from apiserver.discovery.service import Discovery
+from apiserver.fairness.fairness import Fairness
+from apiserver.fairness.metrics import FairnessMetrics
+from apiserver.fairness.objects import CachedObjects
 from apiserver.handlers.views import AllHandlers
 from apiserver.http import health
 from apiserver.http.app import Front, Pages, build
 from apiserver.http.dispatcher import Dispatcher, Rooms
+from apiserver.http.fair import InFlight, Turns
 from apiserver.http.gate import Gate
 from apiserver.http.metrics import RequestMetrics
 from apiserver.http.respond import Responder
@@ -106,6 +110,7 @@ class Server:
         self._stopping = False
         encryption = config.etcd.encryption_file
         self._encryption = None if encryption is None else ConfigFile(encryption)
+        self._fairness: Fairness | None = None  # made with the rooms, if it is on
         self._sealed: EncryptedStorage | None = None  # made with the store, if anything is sealed
 
     async def run(self) -> None:
@@ -160,6 +165,8 @@ class Server:
                 group.create_task(store.ledger.run())
             seconds = self._config.etcd.compaction_seconds
             group.create_task(compact_for_ever(store.storage, self._clock, seconds))
+            if self._fairness is not None:
+                group.create_task(self._fairness.run())
             if self._encryption and self._sealed and self._config.etcd.encryption_reload:
                 take = self._sealed.reconfigure
                 group.create_task(self._encryption.follow(self._clock, take))
@@ -277,6 +284,17 @@ class Server:
             trusted=lambda: credentials.published(self._config.auth),
         )
 
+    def _turns(self, store: Store) -> Turns | InFlight:
+        config = self._config.fairness
+        if not config.enabled:
+            return InFlight(config.reading_max, config.writing_max)
+        self._fairness = Fairness(
+            CachedObjects(store.cache), self._clock, total=config.total,
+            wait_seconds_max=config.wait_seconds_max,
+        )  # fmt: skip
+        FairnessMetrics(self._fairness, self._metrics)
+        return Turns(self._fairness, lambda resource: len(store.cache.window(resource)))
+
     def _rooms(
         self,
         store: Store,
@@ -296,14 +314,21 @@ class Server:
         table = endpoints(
             PodEndpoints(registry, store.chain),
             EvictionEndpoint(registry, store.chain),
-            StreamEndpoints(registry, kubelets),
-            ProxyEndpoints(registry, kubelets),
+            StreamEndpoints(registry, kubelets, store.chain),
+            ProxyEndpoints(registry, kubelets, store.chain),
             TokenEndpoints(registry, gate.authenticator, issuer, store.chain),
             ReviewEndpoints(gate.authorizer),
             ComponentEndpoints(store.storage, self._clock),
             MetricsEndpoints(store.cache.lister(), Scraper(kubelets, self._clock), self._clock),
         )
-        return Rooms(gate, AllHandlers(registry, store.storage), discovery, table, auditor)
+        return Rooms(
+            gate,
+            AllHandlers(registry, store.storage),
+            discovery,
+            table,
+            auditor,
+            self._turns(store),
+        )
 
     def _pages(
         self, store: Store, bootstrap: Bootstrap, discovery: Discovery, known: Credentials

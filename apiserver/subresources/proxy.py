@@ -16,6 +16,7 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from apiserver.admission.chain import Chain
 from apiserver.http.backend import SWITCHING_PROTOCOLS, Answer, Ask, BrokenAnswer, exchange
 from apiserver.http.exchange import ClientGone, Exchange
 from apiserver.http.protocol import Connection
@@ -24,6 +25,7 @@ from apiserver.http.request_info import proxied
 from apiserver.http.tunnel import Tunnel
 from apiserver.registry.store import Registry
 from apiserver.request import RequestContext, Response
+from apiserver.subresources.connect import proxy_options
 from apiserver.subresources.kubelets import Kubelets
 from apiserver.subresources.proxy_backends import NODES, Backend, Backends
 from apiserver.subresources.proxy_rewrite import (
@@ -55,19 +57,22 @@ Reply = Response | Relay | Tunnel
 class ProxyEndpoints:
     """Every method on pods/proxy, services/proxy, nodes/proxy and what lies below."""
 
-    def __init__(self, registry: Registry, kubelets: Kubelets) -> None:
+    def __init__(self, registry: Registry, kubelets: Kubelets, chain: Chain) -> None:
         self._registry = registry
+        self._chain = chain
         self._backends = Backends(registry, kubelets)
         self._random = random.Random()
 
     async def pod(self, ctx: RequestContext, exchange: Exchange) -> Reply:
         wanted = split_name("pod", ctx.info.name)
+        passage = self._admitted(ctx, exchange, "PodProxyOptions")
         await self._registry.fresh()
         pod = self._registry.get(PODS, ctx.info.namespace, wanted.name)
-        return await _pass(Passage.of(exchange), self._backends.pod(pod, wanted))
+        return await _pass(passage, self._backends.pod(pod, wanted))
 
     async def service(self, ctx: RequestContext, exchange: Exchange) -> Reply:
         wanted = split_name("service", ctx.info.name)
+        passage = self._admitted(ctx, exchange, "ServiceProxyOptions")
         await self._registry.fresh()
         namespace = ctx.info.namespace
         service = self._registry.get(SERVICES, namespace, wanted.name)
@@ -81,14 +86,20 @@ class ProxyEndpoints:
             except ApiError:
                 continue  # the slice is behind: the pod has gone
             one = Wanted(pod_name, wanted.scheme, str(port))
-            return await _pass(Passage.of(exchange), self._backends.pod(pod, one))
+            return await _pass(passage, self._backends.pod(pod, one))
         raise unavailable(f'no endpoints available for service "{ctx.info.name}"')
 
     async def node(self, ctx: RequestContext, exchange: Exchange) -> Reply:
         wanted = split_name("node", ctx.info.name)
+        passage = self._admitted(ctx, exchange, "NodeProxyOptions")
         await self._registry.fresh()
         node = self._registry.get(NODES, "", wanted.name)
-        return await _pass(Passage.of(exchange), self._backends.node(node, wanted))
+        return await _pass(passage, self._backends.node(node, wanted))
+
+    def _admitted(self, ctx: RequestContext, exchange: Exchange, kind: str) -> Passage:
+        passage = Passage.of(exchange)
+        self._chain.ask(ctx, "CONNECT", proxy_options(kind, passage.rest))
+        return passage
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
+from apiserver.admission.chain import Chain
 from apiserver.http.backend import SWITCHING_PROTOCOLS, Answer
 from apiserver.http.exchange import Exchange
 from apiserver.http.messages import Handshake, Messages
@@ -20,6 +21,7 @@ from apiserver.http.request_info import is_true
 from apiserver.http.tunnel import Tunnel
 from apiserver.registry.store import Registry
 from apiserver.request import RequestContext, Response
+from apiserver.subresources.connect import attach_options, exec_options, port_forward_options
 from apiserver.subresources.kubelets import Call, Kubelets, internal_error
 from wherry.api.errors import (
     ApiError,
@@ -49,9 +51,10 @@ _HANDSHAKE = (
 class StreamEndpoints:
     """GET pods/log; GET and POST pods/exec, attach, portforward."""
 
-    def __init__(self, registry: Registry, kubelets: Kubelets) -> None:
+    def __init__(self, registry: Registry, kubelets: Kubelets, chain: Chain) -> None:
         self._registry = registry
         self._kubelets = kubelets
+        self._chain = chain
 
     async def log(self, ctx: RequestContext, exchange: Exchange) -> Response | Messages:
         query = log_query(ctx.query)
@@ -72,12 +75,14 @@ class StreamEndpoints:
         return Response(200, answer.chunks(), TEXT)
 
     async def execute(self, ctx: RequestContext, exchange: Exchange) -> Response | Tunnel:
+        self._chain.ask(ctx, "CONNECT", exec_options(parameters_of(exchange)))
         pod = await self._pod(ctx)
         parameters = exec_query(parameters_of(exchange))
         container = chosen_container(pod, ctx.query.get("container", ""))
         return await self._upgrade(ctx, exchange, pod, _target("exec", ctx, container, parameters))
 
     async def attach(self, ctx: RequestContext, exchange: Exchange) -> Response | Tunnel:
+        self._chain.ask(ctx, "CONNECT", attach_options(parameters_of(exchange)))
         pod = await self._pod(ctx)
         parameters = attach_query(parameters_of(exchange))
         container = chosen_container(pod, ctx.query.get("container", ""))
@@ -85,6 +90,7 @@ class StreamEndpoints:
         return await self._upgrade(ctx, exchange, pod, target)
 
     async def port_forward(self, ctx: RequestContext, exchange: Exchange) -> Response | Tunnel:
+        self._chain.ask(ctx, "CONNECT", port_forward_options(parameters_of(exchange)))
         pod = await self._pod(ctx)
         target = _target("portForward", ctx, "", ports_query(parameters_of(exchange)))
         return await self._upgrade(ctx, exchange, pod, target)

@@ -7,8 +7,9 @@ import os
 import shutil
 import signal
 import ssl
+import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
+from tests.integration.conftest import START_SECONDS, ApiServer, free_port
 from wherry.daemon.certificate import load_context, self_signed_pem
 
 TOKEN = "test-token"
@@ -212,6 +214,34 @@ async def test_exec_is_a_tunnel(shared_apiserver: Any, site: Site, kubelet: Kube
         with pytest.raises(websockets.ConnectionClosedOK):
             await socket.recv()
     assert kubelet.asked == [f"/exec/{site.name}/talks/c?command=cat&command=-n&input=1&output=1"]
+
+
+@pytest.fixture
+def refusing(apiserver: Any, tmp_path: Path) -> Iterator[ApiServer]:
+    """A second server, whose admission refuses everything: its own objects, too, so it is never ready."""
+    flags = ["--enable-admission-plugins=AlwaysDeny"]
+    server = ApiServer(tmp_path, apiserver.etcd, free_port(), flags)
+    server.start(wait=False)
+    deadline = time.monotonic() + START_SECONDS
+    while not server.answers("/readyz/informer-sync"):
+        assert time.monotonic() < deadline, server.log
+        time.sleep(0.02)
+    yield server
+    server.kill()
+
+
+async def test_admission_is_asked(apiserver: Any, refusing: Any, kubelet: Kubelet) -> None:
+    async with apiserver.client() as client, refusing.client() as other:
+        site = Site(client, "admitted")
+        await site.prepare(kubelet.port)
+        for path in ("exec?command=ls&stdout=1", "attach?stdout=1", "portforward?ports=80"):
+            with pytest.raises(websockets.InvalidStatus) as refusal:
+                await connect(refusing, site, f"talks/{path}")
+            assert refusal.value.response.status_code == 403
+        for path in (f"{site.pods}/talks", f"/api/v1/nodes/{site.name}"):
+            answer = await other.get(f"{path}/proxy/x")
+            assert answer.status_code == 403, answer.text
+    assert kubelet.asked == []
 
 
 async def test_a_server_that_stops_takes_its_leave(apiserver: Any, kubelet: Kubelet) -> None:
