@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import ipaddress
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from apiserver.audit.config import AuditConfig, audit_config, audit_flags
 from apiserver.authn import options
 from apiserver.authn.options import AuthnOptions
+from apiserver.fairness.config import FairnessConfig, fairness_config, fairness_flags
 from apiserver.version import GIT_VERSION
 from wherry.daemon.flags import Flags
 
 DEFAULT_ISSUER = "https://kubernetes.default.svc.cluster.local"
 
+T = TypeVar("T")
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -92,6 +95,7 @@ class Config:
     kubelet: KubeletConfig
     admission: AdmissionConfig
     audit: AuditConfig
+    fairness: FairnessConfig
     service_networks: tuple[IpNetwork, ...]
     node_ports: tuple[int, int]
     event_ttl_seconds: int
@@ -104,6 +108,7 @@ def flags() -> Flags:
     _serving_flags(declared)
     _auth_flags(declared)
     audit_flags(declared)
+    fairness_flags(declared)
     declared.texts("--etcd-servers", help="etcd endpoints, scheme://host:port")
     declared.text("--etcd-cafile", help="certificate authority of etcd")
     declared.text("--etcd-certfile", help="client certificate for etcd")
@@ -181,7 +186,8 @@ def config(values: Namespace) -> Config:
         ),
         serving=_serving(values),
         auth=_auth(values),
-        audit=_audit(values),
+        audit=_checked(lambda: audit_config(values)),
+        fairness=_checked(lambda: fairness_config(values)),
         kubelet=KubeletConfig(
             client_certificate=_path(values.kubelet_client_certificate),
             client_key=_path(values.kubelet_client_key),
@@ -222,9 +228,10 @@ def _serving(values: Namespace) -> ServingConfig:
     )
 
 
-def _audit(values: Namespace) -> AuditConfig:
+def _checked(make: Callable[[], T]) -> T:
+    """What a room makes of its flags; its ValueError as BadFlag."""
     try:
-        return audit_config(values)
+        return make()
     except ValueError as error:
         raise BadFlag(str(error)) from error
 

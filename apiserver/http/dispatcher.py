@@ -14,12 +14,14 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol
 
 from apiserver.audit.auditor import Auditor
 from apiserver.authn.authenticator import KeysWanted
 from apiserver.http import auditing
 from apiserver.http.exchange import ClientGone, Exchange, Receive, Scope, Send
+from apiserver.http.fair import InFlight, Turns
 from apiserver.http.gate import Gate
 from apiserver.http.messages import Messages
 from apiserver.http.metrics import MUTATING, NON_RESOURCE, RequestMetrics, key_of
@@ -71,6 +73,7 @@ class Rooms:
     # By (group, plural, subresource); the subresource is "" for kinds that are not stored.
     endpoints: Mapping[tuple[str, str, str], Endpoint]
     auditor: Auditor | None = None  # nothing is audited
+    turns: Turns | InFlight | None = None  # nothing is limited
 
 
 class Dispatcher:
@@ -108,6 +111,7 @@ class Dispatcher:
                 await self._responder.relay(exchange, send, answer, audit_id)
             else:
                 headers = head_of(answer, audit_id, warnings)
+                headers += exchange.answer_headers
                 size = len(answer.body) if isinstance(answer.body, bytes) else 0
                 await self._responder.write(exchange, send, answer, headers, live)
         finally:
@@ -128,7 +132,11 @@ class Dispatcher:
         ctx: RequestContext | None = None
         try:
             ctx, segments = self._understand(exchange)
-            return ctx, await self._answer(ctx, exchange, segments)
+            turns = self._rooms.turns
+            if turns is None or ctx.info.subresource in LONG_RUNNING:
+                return ctx, await self._answer(ctx, exchange, segments)
+            answer = partial(self._answer, ctx, exchange, segments)
+            return ctx, await turns.take(ctx, exchange, answer)
         except ApiError as error:
             if self.auditor is not None:
                 auditing.refused(self.auditor, exchange, error)

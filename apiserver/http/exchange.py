@@ -36,6 +36,8 @@ class Exchange:
     record: what the audit notes of it; None when it is not audited
     audit_id: its name in answer, log and audit, once it has one
     received: bytes of its body, once that is read
+    early:  its body, when that was read before its turn came
+    answer_headers: what the answer tells beside its own headers
     """
 
     scope: Scope
@@ -46,6 +48,8 @@ class Exchange:
     record: Record | None = None
     audit_id: bytes = b""
     received: int = 0
+    early: bytes | None = None
+    answer_headers: tuple[tuple[bytes, bytes], ...] = ()
 
     @property
     def connection(self) -> Connection:
@@ -59,13 +63,17 @@ class Exchange:
 
     async def body(self) -> bytes:
         """The whole body, which the audit may want, too. Errors as `_read`."""
-        whole = await self._read()
+        whole = await self._read() if self.early is None else self.early
         self.received = len(whole)
         record = self.record
         if record is not None and record.wants_request:
             content_type = self.headers.get(b"content-type", b"").decode("latin-1")
             record.request = Body(whole, content_type)
         return whole
+
+    async def read_early(self) -> None:
+        """Read the body now and keep it until it is asked for. Errors as `_read`."""
+        self.early = await self._read()
 
     async def _read(self) -> bytes:
         """The whole body. ApiError 413 when it is too large, 408-like 504 when it does not come."""
