@@ -34,6 +34,7 @@ from apiserver.authn.service_account import (
     username,
 )
 from apiserver.request import User
+from wherry.api.errors import status_error
 from wherry.api.model import parse_time
 from wherry.api.scheme import BY_PLURAL, Resource
 
@@ -92,6 +93,7 @@ class AccountTokens:
         *,
         state: State | None = None,
         lookup: bool = True,
+        ready: Callable[[], bool] = lambda: True,
     ) -> None:
         self._keys = tuple(keys)
         self._by_id = {key.id: key for key in keys}
@@ -100,6 +102,7 @@ class AccountTokens:
         self._lister = lister
         self._state = state or lister.get
         self._lookup = lookup
+        self._ready = ready
         self._verified: OrderedDict[bytes, _Verified] = OrderedDict()
 
     def authenticate(
@@ -173,10 +176,15 @@ class AccountTokens:
         return _Verified(user, audiences_of(claims), begins, issued, expires, bonds)
 
     def _look_at(self, bond: _Bond, state: object | None) -> None:
-        """Note how long the object is good for; BadToken when it is gone or another one."""
+        """Note how long the object is good for; BadToken when it is gone or another one.
+
+        ApiError 503 while nothing can be told to be gone, as this server has just begun.
+        """
         found = self._lister.get(bond.resource, bond.namespace, bond.name)
         if state is None or found is None:
             bond.seen = None
+            if not self._ready():
+                raise status_error("ServiceUnavailable", "the cache is not filled yet")
             if bond.resource is _ACCOUNTS:
                 raise BadToken(f'serviceaccounts "{bond.name}" not found')
             raise BadToken(_INVALIDATED)

@@ -69,6 +69,7 @@ class Credentials:
                     lister,
                     state=state,
                     lookup=options.account_lookup,
+                    ready=cache.ready.is_set,
                 )
             )
         if options.bootstrap_tokens:

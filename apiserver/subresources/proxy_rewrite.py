@@ -25,6 +25,7 @@ _HOP_BY_HOP = frozenset(
 )  # fmt: skip
 # The caller's credentials are meant for us; we have answered `expect` ourselves.
 _OURS = frozenset(("authorization", "expect"))
+_IMPERSONATION = "impersonate-"  # what is behind must not act on it a second time
 _LINKS = {
     b"a": b"href", b"applet": b"codebase", b"area": b"href", b"audio": b"src", b"base": b"href",
     b"blockquote": b"cite", b"body": b"background", b"button": b"formaction", b"command": b"icon",
@@ -48,7 +49,11 @@ def request_headers(headers: Iterable[tuple[str, str]], *, upgrade: bool) -> Hea
     """The client's headers without those that are for this hop only."""
     every = [(name.lower(), value) for name, value in headers]
     dropped = _HOP_BY_HOP | _OURS | _named(every)
-    kept = [(name, value) for name, value in every if name not in dropped]
+    kept = [
+        (name, value)
+        for name, value in every
+        if name not in dropped and not name.startswith(_IMPERSONATION)
+    ]
     if upgrade:
         return [*kept, *((n, v) for n, v in every if n in ("connection", "upgrade"))]
     if any(name == "transfer-encoding" for name, _ in every):

@@ -638,6 +638,69 @@ async def test_ways_around_authorization(secured: Secured, admin: httpx.AsyncCli
         assert code == 403
 
 
+# --- what others may learn ---
+
+
+async def test_service_accounts_may_learn_the_issuers_keys(
+    secured: Secured, admin: httpx.AsyncClient
+) -> None:
+    """By the default role system:service-account-issuer-discovery; with them anybody can verify."""
+    token = await bot_token(admin, audiences=["vault"])
+    async with secured.anybody(token=await bot_token(admin)) as client:
+        document = await client.get("/.well-known/openid-configuration")
+        keys = await client.get("/openid/v1/jwks")
+        assert (await client.get("/metrics")).status_code == 403
+    for answer in (document, keys):
+        assert answer.status_code == 200
+        assert answer.headers["cache-control"] == "public, max-age=3600"
+    assert document.headers["content-type"] == "application/json"
+    assert keys.headers["content-type"] == "application/jwk-set+json"
+    assert document.json() == {
+        "issuer": ISSUER, "jwks_uri": f"{ISSUER}/openid/v1/jwks",
+        "response_types_supported": ["id_token"], "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+    }  # fmt: skip
+    (key,) = jwt.PyJWKSet.from_dict(keys.json()).keys
+    assert key.key_id == jwt.get_unverified_header(token)["kid"]
+    claims = jwt.decode(token, key, algorithms=["RS256"], audience="vault", issuer=ISSUER)
+    assert claims["sub"] == "system:serviceaccount:default:bot"
+    async with secured.anybody(secured.clients.issue("jane")) as client:
+        assert (await client.get("/openid/v1/jwks")).status_code == 403
+
+
+# --- requests for tokens ---
+
+
+async def test_requests_for_tokens_that_make_no_sense(admin: httpx.AsyncClient) -> None:
+    await bot_token(admin)
+    path = "/api/v1/namespaces/default/serviceaccounts/bot/token"
+
+    async def ask(metadata: dict[str, Any], **spec: Any) -> httpx.Response:
+        kind = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
+        return await admin.post(path, json={**kind, "metadata": metadata, "spec": spec})
+
+    pod = {"kind": "Pod", "apiVersion": "v1", "name": "none"}
+    for metadata, spec, code, words in (
+        ({}, {"expirationSeconds": 599}, 422, "may not specify a duration less than 10 minutes"),
+        ({}, {"expirationSeconds": 2**32 + 1}, 422, "may not specify a duration larger than 2^32"),
+        ({"name": "other"}, {}, 422, "must match the service account name if specified"),
+        ({"namespace": "other"}, {}, 422, "must match the service account namespace"),
+        ({"uid": "other"}, {}, 409, "does not match the UID of the service account"),
+        ({}, {"boundObjectRef": pod}, 404, 'pods "none" not found'),
+        ({}, {"boundObjectRef": {**pod, "kind": "Service"}}, 400,
+         "cannot bind token to object of type /v1, Kind=Service"),
+        ({}, {"boundObjectRef": {**pod, "apiVersion": "apps/v1"}}, 400,
+         "cannot bind token to object of type apps/v1, Kind=Pod"),
+    ):  # fmt: skip
+        answer = await ask(metadata, **spec)
+        assert (spec, answer.status_code) == (spec, code), answer.text
+        assert words in answer.json()["message"]
+    good = await ask({"name": "bot", "namespace": "default"})
+    account = (await admin.get("/api/v1/namespaces/default/serviceaccounts/bot")).json()
+    assert good.json()["metadata"]["uid"] == account["metadata"]["uid"]
+    assert good.json()["spec"]["audiences"] == [ISSUER]
+
+
 # --- what the log tells ---
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -178,3 +179,19 @@ def test_jobs_budgets_quotas_and_autoscalers(kubectl: Kubectl) -> None:
     one = kubectl.json("get", "horizontalpodautoscalers.v1.autoscaling", "web")
     assert one["apiVersion"] == "autoscaling/v1"
     assert "deleted" in kubectl("delete", "job", "j", "--wait=false")
+
+
+def test_auth_commands(kubectl: Kubectl) -> None:
+    who = kubectl("auth", "whoami")
+    assert "Username" in who
+    assert "admin" in who
+    other = kubectl("auth", "whoami", "--as=bob", "--as-group=dev", "--as-uid=u1")
+    for word in ("bob", "dev", "u1", "system:authenticated"):
+        assert word in other
+    assert kubectl("auth", "can-i", "list", "pods").strip() == "yes"
+    token = kubectl("create", "token", "default", "--duration=10m", "--audience=vault").strip()
+    claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+    assert claims["aud"] == ["vault"]
+    assert claims["exp"] - claims["iat"] == 600
+    short = kubectl("create", "token", "default", "--duration=1m", code=1)
+    assert "may not specify a duration less than 10 minutes" in short

@@ -16,6 +16,7 @@ from apiserver.authn.account_tokens import AccountTokens
 from apiserver.authn.authenticator import BadToken
 from apiserver.authn.keys import SigningKey, jwks, parse_public_keys, parse_signing_key
 from apiserver.authn.service_account import claims_of, sign
+from wherry.api.errors import ApiError
 from wherry.api.model import format_time
 from wherry.api.scheme import Resource
 
@@ -294,3 +295,14 @@ def test_keys_are_named(key: bytes, objects: Objects) -> None:
         else:
             with pytest.raises(BadToken, match="no keys found"):
                 tokens(key, objects).authenticate(text, (), NOW)
+
+
+def test_nothing_is_gone_before_everything_is_there(key: bytes) -> None:
+    keys, empty = parse_public_keys(key), Objects()
+    filled = Objects()
+    filled.put("serviceaccounts", "ns", "bot", "sa-uid")
+    filled.put("pods", "ns", "p", "pod-uid")
+    starting = AccountTokens(keys, (ISSUER,), (ISSUER,), empty, ready=lambda: False)
+    with pytest.raises(ApiError) as refusal:
+        starting.authenticate(token(key, filled), (), NOW)
+    assert refusal.value.code == 503

@@ -74,6 +74,7 @@ def test_request_headers() -> None:
     headers = [
         ("Host", "h"), ("Authorization", "Bearer secret"), ("Connection", "keep-alive, X-Hop"),
         ("X-Hop", "1"), ("Cookie", "c=1"), ("Upgrade", "websocket"), ("Expect", "100-continue"),
+        ("Impersonate-User", "eve"), ("Impersonate-Extra-Scopes", "all"),
     ]  # fmt: skip
     kept = [("host", "h"), ("cookie", "c=1")]
     assert request_headers(headers, upgrade=False) == [*kept, ("connection", "close")]
