@@ -238,11 +238,18 @@ def _struct(shape: Shape) -> str:
     return f"{package.rpartition('_')[2]}.{shape.name}"
 
 
+def _named(owner: Shape, wire: str) -> str:
+    """The named type of a field; "" when it has a basic one."""
+    if owner.name == "Subject" and "rbac" in owner.model.__module__:
+        return ""  # flowcontrol's namesake has one
+    return _NAMED.get(f"{owner.name}.{wire}", "")
+
+
 def element_type(owner: Shape, named: FieldShape, element: FieldShape) -> str:
     """The Go type of a list's or map's element; `named` is the field that holds it."""
     if element.child is not None and element.kind == "struct":
         return _struct(element.child)
-    return _NAMED.get(f"{owner.name}.{named.wire}") or _BASIC.get(element.scalar, "string")
+    return _named(owner, named.wire) or _BASIC.get(element.scalar, "string")
 
 
 def field_type(owner: Shape, field: FieldShape) -> str:
@@ -250,7 +257,7 @@ def field_type(owner: Shape, field: FieldShape) -> str:
     if field.kind == "struct":
         assert field.child is not None
         return _struct(field.child)
-    known = _NAMED.get(f"{owner.name}.{field.wire}", "")
+    known = _named(owner, field.wire)
     if field.kind == "scalar":
         return known or _BASIC[field.scalar]
     if known in _NAMED_MAPS:

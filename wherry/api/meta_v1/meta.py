@@ -8,11 +8,11 @@ from wherry.api.model import Int64, Model, RawObject, Time, wire
 class OwnerReference(Model):
     ATOMIC = True
 
-    kind: str = wire("", required=True, zero="kept")
+    api_version: str = wire("", required=True, zero="kept", number="5")
+    kind: str = wire("", required=True, zero="kept", number="1")
     name: str = wire("", required=True, zero="kept", number="3")
     uid: str = wire("", required=True, zero="kept")
-    api_version: str = wire("", required=True, zero="kept")
-    controller: bool | None = None
+    controller: bool | None = wire(None, number="6")
     block_owner_deletion: bool | None = None
 
 
