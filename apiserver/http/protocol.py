@@ -25,6 +25,8 @@ KEEPALIVE_IDLE_SECONDS = 30
 KEEPALIVE_INTERVAL_SECONDS = 5
 # Bytes of a taken-over connection that may wait to be read; beyond twice this TCP pushes back.
 TUNNEL_BUFFER_BYTES = 64 * 1024
+# Of a watch, encrypted, and so its connection's alone; beyond, lines wait where all watchers share them.
+BLOCKS_BUFFER_BYTES = 128 * 1024
 # What a command in a tunnel is granted to come to its end when the server stops.
 TUNNEL_DRAIN_SECONDS = 3.0
 
@@ -137,9 +139,15 @@ class Connection(HttpToolsProtocol):
         cycle.on_response()
         return True
 
+    def expect_blocks(self) -> None:
+        """A chunked answer has begun that `write_block` continues."""
+        self.transport.set_write_buffer_limits(high=BLOCKS_BUFFER_BYTES)
+
     def write_block(self, block: Block) -> bool:
-        """Write a block to this connection's chunked answer, which has begun; False when its client
-        is slow or gone. The chunk is put together once for all connections."""
+        """Write a block to this connection's chunked answer; False when its client is slow or gone.
+
+        The chunk is put together once for all connections.
+        """
         if self.flow.write_paused or self.transport.is_closing():
             return False
         if block.sealed is None:

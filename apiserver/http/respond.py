@@ -153,6 +153,7 @@ class Responder:
                 if self._draining:
                     task.cancel()
                 if isinstance(chunks, Pushing):
+                    connection.expect_blocks()
                     chunks.write_by(connection.write_block)
                 async for chunk in chunks:
                     if not chunk:
