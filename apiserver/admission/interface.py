@@ -7,7 +7,7 @@ An admission plug-in is a function on the decoded tree. It reads other objects t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -23,6 +23,11 @@ class Lister(Protocol):
     def get(self, resource: Resource, namespace: str, name: str) -> Mapping[str, Any] | None: ...
 
     def list(self, resource: Resource, namespace: str = "") -> list[Mapping[str, Any]]: ...
+
+    def each(
+        self, resource: Resource, namespace: str = ""
+    ) -> tuple[int, Iterator[Mapping[str, Any]]]:
+        """How many there are, and they, each parsed when its turn comes."""
 
 
 @dataclass(frozen=True, slots=True)

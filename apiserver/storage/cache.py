@@ -14,7 +14,7 @@ import asyncio
 import heapq
 import logging
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 from typing import Any
 
@@ -313,3 +313,10 @@ class CacheLister:
         if len(found) <= LISTED_SHARED_MAX:
             return [self._cache.tree(resource, cached) for cached in found]
         return [decode_item(cached.item, resource.gvk) for cached in found]
+
+    def each(
+        self, resource: Resource, namespace: str = ""
+    ) -> tuple[int, Iterator[Mapping[str, Any]]]:
+        """How many there are, and they, each parsed when its turn comes: for who may stop early."""
+        found = self._cache.window(resource).select(namespace)
+        return len(found), (decode_item(cached.item, resource.gvk) for cached in found)

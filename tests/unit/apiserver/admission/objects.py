@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from apiserver.admission.interface import Attributes, Operation
@@ -31,6 +31,12 @@ class Objects:
 
     def list(self, resource: Resource, namespace: str = "") -> list[Mapping[str, Any]]:
         return [tree for plural, tree in self._found if plural == resource.plural]
+
+    def each(
+        self, resource: Resource, namespace: str = ""
+    ) -> tuple[int, Iterator[Mapping[str, Any]]]:
+        found = self.list(resource, namespace)
+        return len(found), iter(found)
 
 
 class Rights:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -24,39 +23,11 @@ from apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from apiserver.admission.priority import Priority
 from apiserver.admission.service_account import ServiceAccount
 from apiserver.admission.taint_nodes import TaintNodesByCondition
-from apiserver.request import User
+from tests.unit.apiserver.admission.objects import Objects, Tree, write
 from wherry.api.errors import ApiError
-from wherry.api.scheme import BY_PLURAL, Resource
+from wherry.api.scheme import BY_PLURAL
 
 CONFIG_MAPS = BY_PLURAL["", "v1", "configmaps"]
-Tree = dict[str, Any]
-
-
-class Objects:
-    def __init__(self, *found: tuple[str, Tree]) -> None:
-        self._found = found
-
-    def get(self, resource: Resource, namespace: str, name: str) -> Mapping[str, Any] | None:
-        for plural, tree in self._found:
-            metadata = tree["metadata"]
-            if (plural, metadata.get("namespace", ""), metadata["name"]) == (
-                resource.plural, namespace, name,
-            ):  # fmt: skip
-                return tree
-        return None
-
-    def list(self, resource: Resource, namespace: str = "") -> list[Mapping[str, Any]]:
-        return [tree for plural, tree in self._found if plural == resource.plural]
-
-
-def write(
-    operation: Any, resource: Resource, tree: Tree | None, old: Tree | None = None, **more: Any
-) -> Attributes:
-    settings = {"subresource": "", "namespace": "ns" if resource.namespaced else "", "name": ""}
-    settings |= more
-    return Attributes(
-        operation, resource, tree=tree, old=old, user=User("u"), dry_run=False, **settings
-    )
 
 
 def pod(**spec: Any) -> Tree:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -36,8 +36,13 @@ class Cluster:
         return None
 
     def list(self, resource: Resource, namespace: str = "") -> list[Mapping[str, Any]]:
-        assert (resource, namespace) == (PODS, "ns")
         return list(self._pods)
+
+    def each(
+        self, resource: Resource, namespace: str = ""
+    ) -> tuple[int, Iterator[Mapping[str, Any]]]:
+        assert (resource, namespace) == (PODS, "ns")
+        return len(self._pods), iter(self._pods)
 
 
 def pod(name: str = "p", spec: Tree | None = None, **metadata: Any) -> Tree:
