@@ -36,6 +36,7 @@ from apiserver.http.request_info import (
 )
 from apiserver.http.respond import Responder, error_response, head_of
 from apiserver.http.tunnel import Tunnel
+from apiserver.http.unserved import asked_in_vain
 from apiserver.request import RequestContext, RequestInfo, Response
 from wherry.api.errors import ApiError, status_error
 from wherry.api.names import new_uid
@@ -170,7 +171,13 @@ class Dispatcher:
         path: str = scope["path"]
         method: str = scope["method"]
         if len(segments) > (2 if segments[0] == "api" else 3):
-            info = parse_resource(method, path, segments, query)
+            try:
+                info = parse_resource(method, path, segments, query)
+            except ApiError:
+                # Who may not ask for it does not learn whether it is there.
+                user = gate.impersonated(exchange, asking) or asking
+                gate.check(asked_in_vain(method, segments, query, user))
+                raise
             segments = []
         else:
             info = RequestInfo(method.lower(), path)

@@ -15,7 +15,13 @@ from apiserver.authn.authenticator import (
     Question,
     unauthorized,
 )
-from apiserver.authz.authorizer import AlwaysAllow, Authorizer, attributes_of, denied
+from apiserver.authz.authorizer import (
+    AlwaysAllow,
+    Attributes,
+    Authorizer,
+    attributes_of,
+    denied,
+)
 from apiserver.http.exchange import Exchange
 from apiserver.request import RequestInfo, User
 
@@ -67,6 +73,12 @@ class Gate:
             if not decision.allowed:
                 raise denied(attributes, decision.reason)
         return impersonation.completed(wanted)
+
+    def check(self, attributes: Attributes) -> None:
+        """ApiError 403 when the user may not; for what is asked but not served."""
+        decision = self.authorizer.authorize(attributes)
+        if not decision.allowed:
+            raise denied(attributes, decision.reason)
 
     def authorize(self, info: RequestInfo, user: User, notes: dict[str, str] | None = None) -> None:
         """ApiError 403 when the user may not. `notes` are the audit's: what was decided, and why."""

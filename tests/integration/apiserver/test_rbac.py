@@ -340,3 +340,20 @@ async def test_a_collection_of_roles_is_a_path_of_its_own(admin: httpx.AsyncClie
     answer = await admin.get(f"{RBAC}/clusterroles/system:node")
     assert answer.json()["metadata"]["name"] == "system:node"
     await make(admin, at("clusterroles"), role(fresh("a:b:c"), rule("get", "core", "pods")))
+
+
+async def test_who_may_not_ask_does_not_learn_what_is_there(people: People) -> None:
+    jane, admin = people.client("jane"), people.client()
+    for path, words in (
+        ("/api/v1/foos", 'foos is forbidden: User "jane" cannot list resource "foos"'),
+        (
+            "/apis/x.io/v1/namespaces/ns/foos/f",
+            'foos.x.io "f" is forbidden: User "jane" cannot get resource "foos" in API group "x.io"',
+        ),
+    ):
+        answer = await jane.get(path)
+        assert answer.status_code == 403
+        assert answer.json()["message"].startswith(words)
+        assert (await admin.get(path)).status_code == 404
+    assert (await jane.put("/api/v1/pods")).status_code == 403
+    assert (await admin.put("/api/v1/pods")).status_code == 405
