@@ -99,6 +99,7 @@ def _etcd(place: ControlPlane) -> Daemon:
         ready = Ready(f"127.0.0.1:{place.etcd_port}", "/health", ca, client_stem)
     return Daemon(
         "etcd", command, str(place.log_dir / "etcd.log"), {}, place.namespace, ready,
+        writes=(str(etcd_data(place)),),
         # It reads certificates at every handshake, but its trusted authorities only once.
         restart_on=(ca,),
     )  # fmt: skip
@@ -143,6 +144,7 @@ def _client_daemon(place: ControlPlane, name: str, port: int, *flags: str) -> Da
         script(f"wherry-{name}"), f"--kubeconfig={place.kubeconfig(name)}",
         f"--bind-address={place.address}", f"--secure-port={port}",
         *pair_flags(place.pki / f"{name}-server", "tls-cert-file", "tls-private-key-file"),
+        f"--client-ca-file={place.ca}",
         *flags, *FAST_PROFILE[name],
     )  # fmt: skip
     return Daemon(

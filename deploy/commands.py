@@ -13,9 +13,10 @@ from typing import Annotated
 
 import typer
 
-from deploy import host, lab, launch
+from deploy import host, lab, launch, units
 from deploy.nodes import is_ready, list_nodes
 from deploy.preflight import Problem
+from deploy.spec import Plan
 
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait for readiness.")]
 ConfigDir = Annotated[Path, typer.Option(help="PKI and kubeconfigs.")]
@@ -54,6 +55,9 @@ def up(
     node_ip: Annotated[str, typer.Option(help="The node's address; default: by route.")] = "",
     secure_port: Annotated[int, typer.Option(help="The API server's port.")] = 6443,
     docker_socket: Annotated[Path, typer.Option(help="Docker's socket.")] = host.DEFAULT_SOCKET,
+    systemd: Annotated[
+        bool, typer.Option("--systemd", help="Write hardened systemd units, and start those.")
+    ] = False,
     timeout: Timeout = 60.0,
 ) -> None:
     """Start a cluster on this machine; returns once its node is Ready."""
@@ -67,7 +71,7 @@ def up(
             port=secure_port,
             docker_socket=docker_socket,
         )
-        host.up(place, _say, timeout)
+        host.up(place, _say, timeout, systemd=systemd)
     _say(f"cluster is up: node {place.name} at {place.address}")
     _say(f"  export KUBECONFIG={place.kubeconfig}")
 
@@ -97,6 +101,9 @@ def status(
     kubeconfig = (lab_dir or config_dir) / "admin.kubeconfig"
     with _problems():
         state = launch.read_state(state_file)
+        plan_file = run_dir / "plan.json"
+        if state is None and lab_dir is None and plan_file.exists() and units.written():
+            state = units.read_state(Plan.read(plan_file))
         if state is None:
             raise Problem("no cluster runs here", "wherry up")
         well = True

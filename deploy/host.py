@@ -12,9 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deploy import engine, launch, rights
+from deploy import engine, launch, rights, units
 from deploy.cleanup import remove_docker_network, remove_pod_network, remove_tree
 from deploy.cluster import control_plane, machine, script
+from deploy.files import write_public
 from deploy.netns import run
 from deploy.nodes import wait_nodes_ready
 from deploy.places import ControlPlane, Machine
@@ -110,10 +111,18 @@ def _start_foreign_engine(path: Path) -> bool:
     return False
 
 
-def up(host: Host, say: Callable[[str], None], timeout_seconds: float) -> None:
-    """Start what does not run, and return once the node is Ready."""
+def up(
+    host: Host, say: Callable[[str], None], timeout_seconds: float, *, systemd: bool = False
+) -> None:
+    """Start what does not run, and return once the node is Ready.
+
+    systemd: it keeps the daemons running, by units written for it, instead of a supervisor
+    """
     need_root()
-    if launch.read_state(host.state) is None:
+    if systemd:
+        units.need_systemd()
+    running = bool(units.written()) if systemd else launch.read_state(host.state) is not None
+    if not running:
         need_programs(PROGRAMS)
         own = not _start_foreign_engine(host.docker_socket)
         if own:
@@ -129,9 +138,14 @@ def up(host: Host, say: Callable[[str], None], timeout_seconds: float) -> None:
             control_plane(place) + machine(node, place), str(host.state), str(inventory.file),
             inventory.lifetimes.check,
         )  # fmt: skip
-        launch.start(plan, host.plan_file, host.log_dir / "supervisor.log")
+        if systemd:
+            write_public(host.plan_file, plan.to_json().encode())
+            units.install(plan, inventory)
+        else:
+            launch.start(plan, host.plan_file, host.log_dir / "supervisor.log")
+    wait_ready = units.wait_ready if systemd else launch.wait_ready
     with rights.granted(host.kubeconfig, timeout_seconds):
-        launch.wait_ready(Plan.read(host.plan_file), say, timeout_seconds)
+        wait_ready(Plan.read(host.plan_file), say, timeout_seconds)
     wait_nodes_ready(host.kubeconfig, [host.name], say, timeout_seconds)
 
 
@@ -142,7 +156,8 @@ def down(host: Host, *, purge: bool, say: Callable[[str], None]) -> None:
     if host.plan_file.exists():
         own_engine = any(d.name == "dockerd" for d in Plan.read(host.plan_file).daemons)
     _clean_proxy()
-    if launch.stop(host.state):
+    by_systemd = units.BOOTED.exists() and host.plan_file.exists() and units.remove()
+    if by_systemd or launch.stop(host.state):
         say("stopped the daemons")
     if not own_engine and engine.engine_answers(host.docker_socket):
         client = engine.connect(host.docker_socket)

@@ -40,6 +40,7 @@ class Daemon:
     user:         who it runs as, with no way back to root; "" = root
     capabilities: what such a user may do nevertheless, as `net_bind_service`
     reveal:       closed folders, and what it needs below them (see reveal.py)
+    writes:       folders it keeps things in, for who closes all others to it
     restart_on:   files that it does not read again by itself: it is restarted when one changes
     """
 
@@ -55,6 +56,7 @@ class Daemon:
     user: str = ""
     capabilities: tuple[str, ...] = ()
     reveal: Reveal = ()
+    writes: tuple[str, ...] = ()
     restart_on: tuple[str, ...] = ()
 
     def argv(self) -> tuple[str, ...]:
@@ -97,7 +99,7 @@ class Plan:
         daemons = []
         for one in tree["daemons"]:
             ready = Ready(**one.pop("ready")) if one["ready"] else one.pop("ready")
-            for name in ("command", "after", "before_stop", "capabilities", "restart_on"):
+            for name in ("command", "after", "before_stop", "capabilities", "writes", "restart_on"):
                 one[name] = tuple(one.get(name, ()))
             view = one.get("reveal", ())
             one["reveal"] = tuple((closed, tuple(needed)) for closed, needed in view)
