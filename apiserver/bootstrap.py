@@ -92,6 +92,7 @@ class Bootstrap:
                 await self._renew()
                 if self._clock.monotonic() - repaired >= REPAIR_SECONDS:
                     await self._repair()
+                    await self._make_flow_control()
                     repaired = self._clock.monotonic()
             except ApiError as error:
                 log.warning("renewing this server's lease: %s", error)
@@ -122,15 +123,19 @@ class Bootstrap:
         self.namespaces.set()
         for tree in system_objects.priority_classes():
             await self._ensure(PRIORITY_CLASSES, tree)
-        for tree in system_objects.priority_levels():
-            await self._ensure(PRIORITY_LEVELS, tree)
-        for tree in system_objects.flow_schemas():
-            await self._make_flow_schema(tree)
+        await self._make_flow_control()
         await self._make_service_cidr()
         service = system_objects.kubernetes_service(self._service_ip, self._identity.port)
         await self._ensure(SERVICES, service)
         await self._repair()
         await self._renew()
+
+    async def _make_flow_control(self) -> None:
+        """What somebody deleted comes back, as upstream's does."""
+        for tree in system_objects.priority_levels():
+            await self._ensure(PRIORITY_LEVELS, tree)
+        for tree in system_objects.flow_schemas():
+            await self._make_flow_schema(tree)
 
     async def _make_flow_schema(self, tree: Tree) -> None:
         if not await self._ensure(FLOW_SCHEMAS, tree):
