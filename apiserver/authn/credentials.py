@@ -10,7 +10,7 @@ from apiserver.authn import authentication_config
 from apiserver.authn.account_tokens import AccountTokens
 from apiserver.authn.authenticator import Anonymous, Authenticator, TokenAuthenticator
 from apiserver.authn.bootstrap_tokens import BootstrapTokens
-from apiserver.authn.certificates import ClientAuthorities, ClientCertificates
+from apiserver.authn.certificates import ClientAuthorities, ClientCertificates, bundle_of
 from apiserver.authn.keys import (
     PublicKey,
     SigningKey,
@@ -18,7 +18,7 @@ from apiserver.authn.keys import (
     parse_signing_key,
     read_public_keys,
 )
-from apiserver.authn.oidc import Issuer, OidcTokens
+from apiserver.authn.oidc import Issuer
 from apiserver.authn.token_file import TokenFile, parse
 from apiserver.config import AuthConfig
 from apiserver.request import User
@@ -75,14 +75,16 @@ class Credentials:
         if options.bootstrap_tokens:
             tokens.append(BootstrapTokens(lister, audiences))
         tasks = []
-        if self.issuers:
+        if self.issuers or options.config_file is not None:
             # An HTTP client is much to load for those who trust no outside issuer.
-            from apiserver.authn.oidc_keys import IssuerKeys
+            from apiserver.authn.outside import OutsideIssuers
 
-            for issuer in self.issuers:
-                keys = IssuerKeys(issuer, clock)
-                tokens.append(OidcTokens(issuer, keys, audiences))
-                tasks.append(keys.run)
+            file = options.config_file
+            outside = OutsideIssuers(
+                self.issuers, audiences, clock, file, lambda: _issuers(self.config)[0]
+            )
+            tokens.append(outside)
+            tasks.append(outside.run)
         proxy = options.front_proxy
         chain = Authenticator(
             tokens,
@@ -121,7 +123,7 @@ def read(config: AuthConfig) -> Credentials:
     if signing_file is not None:
         flag = "--service-account-signing-key-file"
         signing = checked(flag, lambda: parse_signing_key(signing_file.read_bytes()))
-    issuers, anonymous = _issuers(config)
+    issuers, anonymous = checked("--authentication-config", lambda: _issuers(config))
     return Credentials(config, users, keys, signing, _authorities(config), issuers, anonymous)
 
 
@@ -151,24 +153,30 @@ def _authorities(config: AuthConfig) -> ClientAuthorities:
 
 
 def _issuers(config: AuthConfig) -> tuple[tuple[Issuer, ...], Anonymous]:
-    """The outside issuers to trust, and who may be anonymous."""
+    """The outside issuers to trust, and who may be anonymous. OSError, ValueError."""
     oidc, file = config.authn.oidc, config.authn.config_file
     anonymous = Anonymous(config.anonymous)
     if oidc is not None:
         ca_file = oidc.ca_file
         if ca_file is None:
             return (oidc.issuer,), anonymous
-        authority = checked("--oidc-ca-file", ca_file.read_text)
+        authority = checked("--oidc-ca-file", lambda: _authority(ca_file.read_text()))
         return (replace(oidc.issuer, authority=authority),), anonymous
     if file is None:
         return (), anonymous
-    flag = "--authentication-config"
-    found = checked(flag, lambda: authentication_config.parse(file.read_text(), config.issuers))
+    found = authentication_config.parse(file.read_text(), config.issuers)
+    for issuer in found.issuers:
+        _authority(issuer.authority)
     if found.anonymous is not None and not config.anonymous:
-        raise StartError(
-            f"{flag}: anonymous is set, and --anonymous-auth too", "say it in one place"
-        )
+        raise ValueError("anonymous is set, and --anonymous-auth=false too: say it in one place")
     return found.issuers, found.anonymous or anonymous
+
+
+def _authority(pem: str) -> str:
+    """The same text; ValueError when it names authorities but holds no certificate."""
+    if pem:
+        bundle_of(pem.encode())
+    return pem
 
 
 def checked(flag: str, make: Callable[[], T]) -> T:

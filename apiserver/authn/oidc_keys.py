@@ -36,7 +36,11 @@ DOCUMENT_BYTES_MAX = 1024 * 1024
 KEYS_MAX = 100
 
 
-class FetchFailed(Exception):
+# What a foreign server, or what it says, may make of a fetch; ValueError: a URL that is none.
+_FAILURES = (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError)
+
+
+class FetchFailed(ValueError):
     """The issuer did not answer, or not with keys."""
 
 
@@ -83,7 +87,7 @@ class IssuerKeys:
             try:
                 async with asyncio.timeout(FETCH_SECONDS_MAX):
                     self._take(await self._fetch())
-            except (FetchFailed, httpx.HTTPError, OSError, TimeoutError) as error:
+            except (*_FAILURES, TimeoutError) as error:
                 why = str(error) or type(error).__name__
                 log.warning("issuer %s: its keys cannot be fetched: %s", self._issuer.url, why)
             self._fetching = False
