@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import random
+import time
+from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
@@ -22,16 +24,25 @@ from tests.unit.apiserver.authz.policies import Cluster
 
 SEED: Final = int(os.environ.get("WHERRY_FUZZ_SEED") or random.SystemRandom().getrandbits(32))
 SECONDS: Final = float(os.environ.get("WHERRY_FUZZ_SECONDS") or 20)
-EXAMPLES_PER_SECOND: Final = 12  # what a slow machine manages of the three tests together
-FUZZ: Final = settings(
-    max_examples=max(10, int(SECONDS * EXAMPLES_PER_SECOND)),
+ROUND: Final = settings(
+    max_examples=50,
     deadline=None,
     database=None,
     phases=(Phase.generate, Phase.shrink),
     suppress_health_check=list(HealthCheck),
 )
 
-pytestmark = pytest.mark.timeout(4 * SECONDS + 60)
+pytestmark = pytest.mark.timeout(SECONDS + 120)
+
+
+def for_a_while(property_of: Callable[..., None], share: float) -> None:
+    """Rounds of examples, each from the next seed, for a share of the time."""
+    began, number = time.monotonic(), SEED
+    while time.monotonic() - began < SECONDS * share:
+        print(f"WHERRY_FUZZ_SEED={number}")  # the last one told repeats a failure
+        seed(number)(property_of)()
+        number += 1
+
 
 VERBS = ("get", "list", "create", "update", "bind", "*")
 GROUPS = ("", "apps", "rbac.authorization.k8s.io", "*")
@@ -127,14 +138,11 @@ steps = st.one_of(
 )
 
 
-@seed(SEED)
-@FUZZ
+@ROUND
 @given(
     st.lists(objects(), max_size=8), st.lists(steps, max_size=12), st.lists(questions(), max_size=8)
 )
-def test_the_authorizer_and_the_model_agree(
-    first: list[Any], changes: list[Any], asked: list[Attributes]
-) -> None:
+def agrees_with_the_model(first: list[Any], changes: list[Any], asked: list[Attributes]) -> None:
     model, cluster = Model(), Cluster()
     for tree in first:
         model.put(tree)
@@ -152,7 +160,7 @@ def test_the_authorizer_and_the_model_agree(
             for question in value:
                 want = Decision(*model.authorize(question))
                 # Twice: the second answer is remembered.
-                assert cluster.rbac.authorize(question) == want, f"seed {SEED}: {question}"
+                assert cluster.rbac.authorize(question) == want, question
                 assert cluster.rbac.authorize(question) == want
                 rules, _ = cluster.policy.rules_for(question.user, question.namespace)
                 assert [rule.tree for rule in rules] == model.rules(
@@ -160,22 +168,20 @@ def test_the_authorizer_and_the_model_agree(
                 )
 
 
-@seed(SEED)
-@FUZZ
+@ROUND
 @given(st.lists(rules(), max_size=4), rules(), st.lists(questions(), max_size=20))
-def test_what_is_covered_is_allowed(owned: list[Any], wanted: Any, asked: list[Attributes]) -> None:
+def covered_is_allowed(owned: list[Any], wanted: Any, asked: list[Attributes]) -> None:
     """Who holds rules that cover another may do all that the other allows."""
     if missing(compile_rules(owned), [wanted]):
         return
     for question in asked:
         if _may(question, [wanted]):
-            assert _may(question, owned), f"seed {SEED}: {question}"
+            assert _may(question, owned), question
 
 
-@seed(SEED)
-@FUZZ
+@ROUND
 @given(rules())
-def test_a_rule_is_the_sum_of_its_parts(rule: Any) -> None:
+def is_the_sum_of_its_parts(rule: Any) -> None:
     parts = list(broken_down(rule))
     assert not missing(compile_rules([rule]), parts)
     assert not missing(compile_rules(parts), [rule])
@@ -196,6 +202,13 @@ def _may(question: Attributes, rules: list[Any]) -> bool:
     return model.authorize(everywhere)[0]
 
 
-def test_the_seed_is_told() -> None:
-    """Run with -s or look at a failure: WHERRY_FUZZ_SEED repeats it."""
-    print(f"WHERRY_FUZZ_SEED={SEED} for {SECONDS:g} s")
+def test_the_authorizer_and_the_model_agree() -> None:
+    for_a_while(agrees_with_the_model, 0.7)
+
+
+def test_who_holds_rules_that_cover_another_may_do_what_it_allows() -> None:
+    for_a_while(covered_is_allowed, 0.2)
+
+
+def test_a_rule_is_the_sum_of_its_parts() -> None:
+    for_a_while(is_the_sum_of_its_parts, 0.1)
