@@ -11,6 +11,8 @@ from typing import Any
 
 from apiserver.admission.attributes import PODS, SERVICE_ACCOUNTS, is_main, refuse
 from apiserver.admission.interface import Attributes, Lister, Plugin
+from apiserver.admission.mountable_secrets import debugger_problem, is_enforced, pod_problem
+from apiserver.authz.pod_references import references
 from wherry.api.names import generate_name
 
 DEFAULT_NAME = "default"
@@ -49,12 +51,25 @@ class ServiceAccount(Plugin):
             spec["imagePullSecrets"] = [dict(one) for one in account["imagePullSecrets"]]
 
     def validate(self, attributes: Attributes, lister: Lister) -> None:
-        """The account must be there still: a later plug-in may have named another one."""
-        if not is_main(attributes, PODS, "CREATE") or attributes.tree is None:
+        """The account must be there still (a later plug-in may have named another one), and may say
+        which Secrets its pods use."""
+        pod = attributes.tree
+        if pod is None or MIRROR_ANNOTATION in pod["metadata"].get("annotations", {}):
             return
-        if MIRROR_ANNOTATION in attributes.tree["metadata"].get("annotations", {}):
+        debugged = (attributes.operation, attributes.subresource) == (
+            "UPDATE",
+            "ephemeralcontainers",
+        )
+        if not debugged and not is_main(attributes, PODS, "CREATE"):
             return
-        self._account(attributes, lister, attributes.tree["spec"]["serviceAccountName"])
+        name = pod["spec"].get("serviceAccountName", "")
+        if debugged and lister.get(SERVICE_ACCOUNTS, attributes.namespace, name) is None:
+            return
+        account = self._account(attributes, lister, name)
+        if is_enforced(account):
+            problem = debugger_problem if debugged else pod_problem
+            if why := problem(pod["spec"], account):
+                raise refuse(attributes, why)
 
     def _account(self, attributes: Attributes, lister: Lister, name: str) -> Mapping[str, Any]:
         namespace = attributes.namespace
@@ -70,9 +85,9 @@ class ServiceAccount(Plugin):
     def _check_mirror(self, attributes: Attributes, spec: Mapping[str, Any]) -> None:
         if spec.get("serviceAccountName"):
             raise refuse(attributes, "a mirror pod may not reference service accounts")
+        if references({"metadata": {"name": attributes.name}, "spec": spec}).secrets:
+            raise refuse(attributes, "a mirror pod may not reference secrets")
         for volume in spec.get("volumes", ()):
-            if "secret" in volume:
-                raise refuse(attributes, "a mirror pod may not reference secrets")
             sources = (volume.get("projected") or {}).get("sources") or ()
             if any("serviceAccountToken" in source for source in sources):
                 why = "a mirror pod may not use ServiceAccountToken volume projections"
