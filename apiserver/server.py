@@ -267,6 +267,7 @@ class Server:
             flags.unreachable_toleration_seconds,
             allowed,
             found,
+            self._metrics,
         )
         return checked(what, lambda: plugins(names, settings))
 

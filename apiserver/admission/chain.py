@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
+from prometheus_client import CollectorRegistry
+
 from apiserver.admission.always_pull_images import AlwaysPullImages
 from apiserver.admission.anti_affinity import LimitPodHardAntiAffinityTopology
 from apiserver.admission.blanket import AlwaysAdmit, AlwaysDeny, NamespaceExists
@@ -33,6 +35,7 @@ from apiserver.admission.node_restriction import NodeRestriction
 from apiserver.admission.owner_references import OwnerReferencesPermissionEnforcement
 from apiserver.admission.pod_node_selector import PodNodeSelector, selectors_of
 from apiserver.admission.pod_security.configuration import pod_security_configuration
+from apiserver.admission.pod_security.evaluations import Evaluations
 from apiserver.admission.pod_security.plugin import PodSecurity
 from apiserver.admission.pod_tolerations import PodTolerationRestriction, tolerations_of
 from apiserver.admission.pod_topology_labels import PodTopologyLabels
@@ -62,6 +65,7 @@ class Settings:
     unreachable_toleration_seconds: int = 300
     authorizer: Authorizer = field(default_factory=AlwaysAllow)
     configurations: Mapping[str, Any] = field(default_factory=dict)
+    metrics: CollectorRegistry | None = None
 
 
 # In the order in which upstream runs them.
@@ -77,7 +81,8 @@ PLUGINS: Final[Mapping[str, Callable[[Settings], Plugin]]] = MappingProxyType(
         "TaintNodesByCondition": lambda settings: TaintNodesByCondition(),
         "AlwaysPullImages": lambda settings: AlwaysPullImages(),
         "PodSecurity": lambda settings: PodSecurity(
-            pod_security_configuration(settings.configurations.get("PodSecurity"))
+            pod_security_configuration(settings.configurations.get("PodSecurity")),
+            Evaluations(settings.metrics),
         ),
         "PodNodeSelector": lambda settings: PodNodeSelector(
             selectors_of(settings.configurations.get("PodNodeSelector"))

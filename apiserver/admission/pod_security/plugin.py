@@ -15,6 +15,7 @@ from typing import Any, Final
 from apiserver.admission.attributes import NAMESPACES, PODS, refuse
 from apiserver.admission.interface import Attributes, Lister, Plugin
 from apiserver.admission.pod_security.configuration import PodSecurityConfiguration
+from apiserver.admission.pod_security.evaluations import ALLOW, DENY, Evaluations
 from apiserver.admission.pod_security.levels import (
     MODES,
     PREFIX,
@@ -65,9 +66,11 @@ class PodSecurity(Plugin):
     def __init__(
         self,
         configuration: PodSecurityConfiguration | None = None,
+        evaluations: Evaluations | None = None,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self._configuration = configuration or PodSecurityConfiguration()
+        self._evaluations = evaluations or Evaluations()
         self._seconds = seconds
 
     def validate(self, attributes: Attributes, lister: Lister) -> None:
@@ -91,6 +94,7 @@ class PodSecurity(Plugin):
         policy, errors = self._policy(attributes, lister)
         if not errors and policy.is_privileged:
             attributes.annotate(PREFIX + "enforce-policy", _PRIVILEGED_POLICY)
+            self._evaluations.count(ALLOW, policy.enforce, "enforce", attributes)
             return
         old = attributes.old
         if attributes.operation == "UPDATE" and old is not None and not is_significant(tree, old):
@@ -115,12 +119,16 @@ class PodSecurity(Plugin):
     def _is_exempt(self, attributes: Attributes) -> bool:
         configuration = self._configuration
         if attributes.namespace in configuration.namespaces:
-            attributes.annotate(PREFIX + "exempt", "namespace")
+            self._exempt(attributes, "namespace")
             return True
         if attributes.user.name in configuration.users:
-            attributes.annotate(PREFIX + "exempt", "user")
+            self._exempt(attributes, "user")
             return True
         return False
+
+    def _exempt(self, attributes: Attributes, reason: str) -> None:
+        attributes.annotate(PREFIX + "exempt", reason)
+        self._evaluations.exempt(attributes)
 
     def _policy(self, attributes: Attributes, lister: Lister) -> tuple[Policy, list[FieldError]]:
         namespace = lister.get(NAMESPACES, "", attributes.namespace)
@@ -141,7 +149,7 @@ class PodSecurity(Plugin):
         enforce: bool,
     ) -> None:
         if spec.get("runtimeClassName") in self._configuration.runtime_classes:
-            attributes.annotate(PREFIX + "exempt", "runtimeClass")
+            self._exempt(attributes, "runtimeClass")
             return
         if errors:
             attributes.annotate(PREFIX + "error", f"Failed to parse policy: {_together(errors)}")
@@ -152,15 +160,22 @@ class PodSecurity(Plugin):
                 seen[standard] = violations(standard, metadata, spec)
             return seen[standard]
 
+        refused: tuple[Violation, ...] = ()
+        count = self._evaluations.count
         if enforce:
             attributes.annotate(PREFIX + "enforce-policy", str(policy.enforce))
+            refused = found(policy.enforce)
+            count(DENY if refused else ALLOW, policy.enforce, "enforce", attributes)
         if audited := found(policy.audit):
             words = f'would violate PodSecurity "{policy.audit}": {details(audited)}'
             attributes.annotate(PREFIX + "audit-violations", words)
-        if enforce and (refused := found(policy.enforce)):
-            raise refuse(attributes, f'violates PodSecurity "{policy.enforce}": {details(refused)}')
+            count(DENY, policy.audit, "audit", attributes)
+        if refused:
+            words = f'violates PodSecurity "{policy.enforce}": {details(refused)}'
+            raise refuse(attributes, words)
         if warned := found(policy.warn):
             attributes.warn(f'would violate PodSecurity "{policy.warn}": {details(warned)}')
+            count(DENY, policy.warn, "warn", attributes)
 
     # --- namespaces ---
 

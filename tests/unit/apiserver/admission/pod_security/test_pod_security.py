@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from apiserver.admission.attributes import NAMESPACES, PODS
 from apiserver.admission.interface import Attributes
 from apiserver.admission.pod_security import plugin
 from apiserver.admission.pod_security.configuration import PodSecurityConfiguration
+from apiserver.admission.pod_security.evaluations import Evaluations
 from apiserver.admission.pod_security.levels import Policy, Standard
 from apiserver.admission.pod_security.plugin import PodSecurity, is_significant, is_stricter
 from apiserver.request import User
@@ -334,3 +336,30 @@ class TestNamespaces:
                 'namespace "ns" is exempt from Pod Security, and the policy '
                 "(enforce=baseline:latest, audit=restricted:latest) will be ignored"
             ]
+
+
+class TestMetrics:
+    def test_decisions_and_exemptions_are_counted(self) -> None:
+        evaluations = Evaluations()
+        exempt = PodSecurityConfiguration(users=frozenset({"root"}))
+        checker = PodSecurity(exempt, evaluations)
+
+        def ask_as(user: str, cluster: Cluster) -> None:
+            attributes = Attributes("CREATE", PODS, "", "ns", "p", pod(), None, User(user), False)
+            with contextlib.suppress(ApiError):
+                checker.validate(attributes, cluster)
+
+        ask_as("root", Cluster(enforce="baseline"))
+        ask_as("u", Cluster())
+        ask_as("u", Cluster(enforce="baseline", enforce_version="v1.20"))
+        ask_as("u", Cluster(warn="baseline", warn_version="v1.99", audit="baseline"))
+        counted, exemptions = evaluations.collect()
+        assert {tuple(one.labels.values()): one.value for one in counted.samples} == {
+            ("allow", "privileged", "latest", "create", "pod", "", "enforce"): 2,
+            ("deny", "baseline", "v1.20", "create", "pod", "", "enforce"): 1,
+            ("deny", "baseline", "latest", "create", "pod", "", "audit"): 1,
+            ("deny", "baseline", "future", "create", "pod", "", "warn"): 1,
+        }
+        assert [(one.labels, one.value) for one in exemptions.samples] == [
+            ({"request_operation": "create", "resource": "pod", "subresource": ""}, 1)
+        ]
