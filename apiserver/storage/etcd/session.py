@@ -159,8 +159,9 @@ class Session:
     def _start(self, stream: Stream, block: bytes, data: bytes) -> None:
         number = stream.id = self._next_id
         self._next_id += 2
-        self.draining = self._next_id > h2.STREAM_ID_LIMIT
         self.streams[number] = stream
+        if self._next_id > h2.STREAM_ID_LIMIT:
+            self._drain("stream numbers have run out")
         stream.window = self._stream_window
         self.out.append(h2.header_frames(number, block, size=self._frame_bytes))
         size = len(data)
@@ -196,8 +197,18 @@ class Session:
         """A stream is over, which may make room for one that waits."""
         del self.streams[stream.id]
         self._unsent.pop(stream.id, None)
-        while self.waiting and not self.draining and len(self.streams) < self._streams_max:
+        self._start_waiting()
+
+    def _start_waiting(self) -> None:
+        while self.waiting and len(self.streams) < self._streams_max:
             self._start(*self.waiting.popleft())
+
+    def _drain(self, text: str) -> None:
+        """Take no more streams; those that wait have not begun."""
+        self.draining = True
+        waiting, self.waiting = self.waiting, deque()
+        for stream, _, _ in waiting:
+            stream.on_failure(h2.REFUSED_STREAM, text, False)
 
     # --- the peer's side ---
 
@@ -295,8 +306,7 @@ class Session:
         self.ready = True
         self.out.append(h2.frame(h2.SETTINGS, h2.ACK, 0))
         self._send_unsent()
-        while self.waiting and not self.draining and len(self.streams) < self._streams_max:
-            self._start(*self.waiting.popleft())
+        self._start_waiting()
 
     def _resize(self, window: int) -> None:
         """The peer's first window of a stream changes, and with it those of all that are open."""
@@ -330,14 +340,11 @@ class Session:
 
     def _goaway(self, flags: int, number: int, payload: bytes) -> None:
         last, code, words = h2.read_goaway(payload)
-        self.draining = True
         text = f"the peer closed the connection (code {code}{': ' if words else ''}{words})"
         self.goodbye = text
-        waiting, self.waiting = self.waiting, deque()
+        self._drain(text)
         for stream in [one for one in self.streams.values() if one.id > last]:
             self._forget(stream)
-            stream.on_failure(h2.REFUSED_STREAM, text, False)
-        for stream, _, _ in waiting:
             stream.on_failure(h2.REFUSED_STREAM, text, False)
 
     def _push(self, flags: int, number: int, payload: bytes) -> None:

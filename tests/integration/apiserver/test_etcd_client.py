@@ -250,10 +250,11 @@ async def test_renewed_certificates_are_used_at_the_next_connection(tmp_path: Pa
                 shutil.copy(source, tmp_path / name)
             async with asyncio.timeout(30):
                 await until_answers(storage)
-            calls = [storage.create(b"/%d" % n, b"x" * 50_000) for n in range(40)]
-            assert len(set(await asyncio.gather(*calls))) == 40
-            [page] = [await storage.range(b"/", b"0")]
-            assert sum(len(entry.value) for entry in page.entries) == 40 * 50_000
+            # Together far larger than etcd's first window.
+            calls = [storage.create(b"/%d" % n, b"x" * 5_000) for n in range(600)]
+            assert len(set(await asyncio.gather(*calls))) == 600
+            page = await storage.range(b"/", b"0")
+            assert sum(len(entry.value) for entry in page.entries) == 600 * 5_000
         async with opened(etcd.url) as storage:  # our authority is not the system's
             with pytest.raises(StorageUnavailable, match="CERTIFICATE_VERIFY_FAILED"):
                 await storage.revision()

@@ -175,11 +175,16 @@ def test_goaway_fails_what_the_peer_will_not_do() -> None:
 
 
 def test_stream_numbers_run_out() -> None:
-    session, peer = opened()
-    session._next_id = h2.STREAM_ID_LIMIT
-    session.open(Told(), b"b", b"d")
+    session, peer = opened(MAX_CONCURRENT_STREAMS=1)
+    session._next_id = h2.STREAM_ID_LIMIT - 2
+    streams = [Told(), Told(), Told()]
+    for stream in streams:
+        session.open(stream, b"b", b"d")
+    assert not session.draining
+    session.receive(h2.header_frames(h2.STREAM_ID_LIMIT - 2, TRAILERS, end=True, size=99))
     assert session.draining
-    assert [number for _, _, number, _ in peer.sent()] == [h2.STREAM_ID_LIMIT] * 2
+    assert [number for _, _, number, _ in peer.sent()][2:] == [h2.STREAM_ID_LIMIT] * 2
+    assert [stream.failure for stream in streams] == [None, None, (h2.REFUSED_STREAM, False)]
 
 
 def test_of_a_lost_connection_it_is_known_what_was_sent() -> None:
