@@ -25,7 +25,7 @@ from tests.unit.apiserver.authz.policies import Cluster
 SEED: Final = int(os.environ.get("WHERRY_FUZZ_SEED") or random.SystemRandom().getrandbits(32))
 SECONDS: Final = float(os.environ.get("WHERRY_FUZZ_SECONDS") or 20)
 ROUND: Final = settings(
-    max_examples=50,
+    max_examples=20,
     deadline=None,
     database=None,
     phases=(Phase.generate, Phase.shrink),
@@ -44,39 +44,46 @@ def for_a_while(property_of: Callable[..., None], share: float) -> None:
         number += 1
 
 
-VERBS = ("get", "list", "create", "update", "bind", "*")
-GROUPS = ("", "apps", "rbac.authorization.k8s.io", "*")
-RESOURCES = (
-    "pods",
-    "pods/log",
-    "pods/*",
-    "*/log",
-    "*/scale",
-    "deployments/scale",
-    "secrets",
-    "*",
-    "",
-)
-NAMES = ("a", "b", "pods")
-URLS = ("/a", "/a/b", "/a/*", "/a*", "/", "/*", "*", "**", "/b*")
+# Small words, so that what is granted and what is asked often meet.
+VERBS = ("get", "list", "*")
+GROUPS = ("", "apps", "*")
+RESOURCES = ("pods", "pods/log", "pods/*", "*/log", "secrets", "*", "")
+NAMES = ("a", "b")
+URLS = ("/a", "/a/b", "/a/*", "/a*", "/*", "*", "**")
 SPACES = ("n1", "n2")
 ROLES = ("r1", "r2", "lost")
-USERS = ("jane", "joe", "system:serviceaccount:n1:robot", "system:serviceaccount:n2:robot")
-TEAMS = ("dev", "ops", "jane")
+ROBOT = "system:serviceaccount:n1:robot"
+USERS = ("jane", ROBOT)
+TEAMS = ("dev", "jane")
+PEOPLE = tuple(
+    User(name, groups=groups) for name in USERS for groups in ((), ("dev",), ("dev", "jane"))
+)
+QUESTIONS = (
+    *(
+        Attributes(user, verb, space, group, "v1", resource, part, name)
+        for user in PEOPLE
+        for verb in ("get", "list")
+        for space in ("", *SPACES)
+        for group in GROUPS[:-1]
+        for resource, part in (("pods", ""), ("pods", "log"), ("secrets", "log"))
+        for name in ("", "a")
+    ),
+    *(Attributes(user, "get", path=path) for user in PEOPLE for path in ("/a", "/a/b", "/ab", "/")),
+)
 
 
-def some(values: tuple[str, ...], low: int = 0, high: int = 3) -> st.SearchStrategy[list[str]]:
+def some(values: tuple[str, ...], low: int = 1, high: int = 3) -> st.SearchStrategy[list[str]]:
     return st.lists(st.sampled_from(values), min_size=low, max_size=high, unique=True)
 
 
 @st.composite
 def rules(draw: Any) -> dict[str, Any]:
-    verbs = draw(some(VERBS))
+    verbs = draw(some(VERBS, 0))
     if draw(st.integers(0, 3)) == 0:
-        return {"verbs": verbs, "nonResourceURLs": draw(some(URLS, 1))}
+        return {"verbs": verbs, "nonResourceURLs": draw(some(URLS))}
     made = {"verbs": verbs, "apiGroups": draw(some(GROUPS)), "resources": draw(some(RESOURCES))}
     if draw(st.integers(0, 2)) == 0:
-        made["resourceNames"] = draw(some(NAMES, 1))
+        made["resourceNames"] = draw(some(NAMES))
     return made
 
 
@@ -102,7 +109,7 @@ def objects(draw: Any) -> dict[str, Any]:
     kinds = ("Role", "ClusterRole") if namespace else ("ClusterRole",)
     return {
         "kind": "RoleBinding" if namespace else "ClusterRoleBinding",
-        "metadata": metadata | {"name": draw(st.sampled_from(("b1", "b2", "b3", "b4")))},
+        "metadata": metadata | {"name": draw(st.sampled_from(("b1", "b2", "b3")))},
         "roleRef": {
             "apiGroup": "rbac.authorization.k8s.io",
             "kind": draw(st.sampled_from(kinds)),
@@ -112,70 +119,54 @@ def objects(draw: Any) -> dict[str, Any]:
     }
 
 
-users = st.builds(
-    lambda name, groups: User(name, groups=tuple(groups)), st.sampled_from(USERS), some(TEAMS)
-)
-
-
-@st.composite
-def questions(draw: Any) -> Attributes:
-    user, verb = draw(users), draw(st.sampled_from(VERBS[:-1]))
-    if draw(st.integers(0, 3)) == 0:
-        return Attributes(user, verb, path=draw(st.sampled_from(("/a", "/a/b", "/ab", "/b", "/"))))
-    return Attributes(
-        user, verb, draw(st.sampled_from(("", *SPACES))), draw(st.sampled_from(GROUPS[:-1])), "v1",
-        draw(st.sampled_from(("pods", "deployments", "secrets"))),
-        draw(st.sampled_from(("", "log", "scale", "*"))), draw(st.sampled_from(("", *NAMES, "z"))),
-    )  # fmt: skip
-
-
 steps = st.one_of(
     st.tuples(st.just("put"), objects()),
     st.tuples(st.just("put"), objects()),
     st.tuples(st.just("delete"), objects()),
     st.tuples(st.just("anew"), st.none()),
-    st.tuples(st.just("ask"), st.lists(questions(), min_size=1, max_size=6)),
 )
 
 
 @ROUND
-@given(
-    st.lists(objects(), max_size=8), st.lists(steps, max_size=12), st.lists(questions(), max_size=8)
-)
-def agrees_with_the_model(first: list[Any], changes: list[Any], asked: list[Attributes]) -> None:
+@given(st.lists(objects(), min_size=2, max_size=8), st.lists(steps, max_size=4))
+def agrees_with_the_model(first: list[Any], changes: list[Any]) -> None:
     model, cluster = Model(), Cluster()
     for tree in first:
         model.put(tree)
         cluster.put(tree)
-    for what, value in [*changes, ("ask", asked)]:
+    all_agree(model, cluster)
+    for what, value in changes:
         if what == "put":
             model.put(value)
             cluster.put(value)
         elif what == "delete":
             model.delete(value)
             cluster.delete(value)
-        elif what == "anew":
-            cluster.begin_anew(list(model.objects.values()))
         else:
-            for question in value:
-                want = Decision(*model.authorize(question))
-                # Twice: the second answer is remembered.
-                assert cluster.rbac.authorize(question) == want, question
-                assert cluster.rbac.authorize(question) == want
-                rules, _ = cluster.policy.rules_for(question.user, question.namespace)
-                assert [rule.tree for rule in rules] == model.rules(
-                    question.user, question.namespace
-                )
+            cluster.begin_anew(list(model.objects.values()))
+        all_agree(model, cluster)
+
+
+def all_agree(model: Model, cluster: Cluster) -> None:
+    for question in QUESTIONS:
+        want = Decision(*model.authorize(question))
+        # Twice: the second answer is remembered.
+        assert cluster.rbac.authorize(question) == want, question
+        assert cluster.rbac.authorize(question) == want, question
+    for user in PEOPLE:
+        for space in ("", *SPACES):
+            rules, _ = cluster.policy.rules_for(user, space)
+            assert [rule.tree for rule in rules] == model.rules(user, space)
 
 
 @ROUND
-@given(st.lists(rules(), max_size=4), rules(), st.lists(questions(), max_size=20))
-def covered_is_allowed(owned: list[Any], wanted: Any, asked: list[Attributes]) -> None:
+@given(st.lists(rules(), max_size=4), rules())
+def covered_is_allowed(owned: list[Any], wanted: Any) -> None:
     """Who holds rules that cover another may do all that the other allows."""
     if missing(compile_rules(owned), [wanted]):
         return
-    for question in asked:
-        if _may(question, [wanted]):
+    for question in QUESTIONS:
+        if question.user is PEOPLE[0] and _may(question, [wanted]):
             assert _may(question, owned), question
 
 
