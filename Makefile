@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 SHELL := bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: demo test check unit integration e2e soak wire bench bench-api bench-scheduler bench-controllers bench-node install format lock down
+.PHONY: demo test check unit integration e2e soak wire bench bench-api bench-scheduler bench-controllers bench-node bench-authz install format lock down
 
 demo: install
 	deploy/demo.sh
@@ -60,6 +60,9 @@ bench-controllers: install
 
 bench-node: install
 	$(PYTHON) tests/bench/bench_node.py
+
+bench-authz: .venv/installed
+	$(PYTHON) -m tests.bench.bench_authz
 
 format: .venv/installed
 	ruff format .
