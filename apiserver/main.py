@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import resource
 
 from apiserver.config import BadFlag, Config, parse
 from wherry.daemon import logs
@@ -22,6 +23,12 @@ def limit_arenas() -> None:
         mallopt(_M_ARENA_MAX, ARENAS_MAX)
 
 
+def raise_files() -> None:
+    """As many open files as may be: each connection is one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 async def serve(config: Config) -> None:
     """Import and run the server: its imports are most of the start's time, flags come first."""
     from apiserver.server import Server
@@ -31,6 +38,7 @@ async def serve(config: Config) -> None:
 
 def main() -> None:
     limit_arenas()
+    raise_files()
     try:
         config = parse()
     except BadFlag as error:

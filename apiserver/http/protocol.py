@@ -12,12 +12,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from apiserver.authn.certificates import Identity
+from apiserver.http.limits import HEAD_BYTES_MAX, SLOW, TOO_LONG, Limits
 
 # A peer that acknowledges nothing for this long is gone. TCP's own answer is 15 minutes.
 TCP_USER_TIMEOUT_MS = 10_000
@@ -27,6 +29,8 @@ KEEPALIVE_INTERVAL_SECONDS = 5
 TUNNEL_BUFFER_BYTES = 64 * 1024
 # Of a watch, encrypted, and so its connection's alone; beyond, lines wait where all watchers share them.
 BLOCKS_BUFFER_BYTES = 128 * 1024
+# Encrypting much at once leaves each connection with a large buffer; smaller pieces cost more time.
+PIECE_BYTES = 64 * 1024
 # What a command in a tunnel is granted to come to its end when the server stops.
 TUNNEL_DRAIN_SECONDS = 3.0
 
@@ -34,11 +38,11 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Block(Protocol):
-    """Lines for several clients' streams; `sealed` is what the first of them wrote."""
+    """Lines for several clients' streams; `sealed` is what the first of them wrote, piece by piece."""
 
     lines: list[bytes]
     size: int
-    sealed: bytes | None
+    sealed: Sequence[bytes]
 
 
 def tune_socket(sock: socket.socket) -> None:
@@ -64,14 +68,24 @@ class Connection(HttpToolsProtocol):
     ending: asyncio.Event | None = None  # of a taken-over connection: set when the server stops
     _tunnel: asyncio.StreamReader | None = None
     _early: bytes = b""
+    _limits: Limits
+    _slow: asyncio.TimerHandle | None = None  # cuts off who takes too long to say what he wants
+    _head_open: bool = False  # a request's head has begun and not ended
+    _head_bytes: int = 0
+    _whole: bool = True  # no request's body is on its way
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
+        self._limits = self.server_state.limits  # type: ignore[attr-defined]  # put there by HttpServer
+        self._limits.idle(self)
+        self._expect()
         self.tls = transport.get_extra_info("ssl_object")
         self.app_state = {"connection": self}
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self._limits.busy(self)
+        self._expect_nothing()
         self.app_state = {}
         if self._tunnel is not None:
             self._tunnel.feed_eof()
@@ -105,11 +119,54 @@ class Connection(HttpToolsProtocol):
             self.flow.pause_reading()
         except httptools.HttpParserError:
             self.send_400_response("Invalid HTTP request received.")
+        if self._head_open:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES_MAX:
+                self._limits.cut_off(self, TOO_LONG)
+            elif self._slow is None:
+                self._expect()
+
+    def _expect(self) -> None:
+        """The client has something to finish saying, and so long for it."""
+        self._slow = self.loop.call_later(self._limits.head_seconds_max, self._take_no_longer)
+
+    def _expect_nothing(self) -> None:
+        if self._slow is not None:
+            self._slow.cancel()
+            self._slow = None
+
+    def _take_no_longer(self) -> None:
+        self._slow = None
+        self._limits.cut_off(self, SLOW)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_open, self._head_bytes, self._whole = True, 0, False
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._whole = True
+        self._expect_nothing()
+        if self.cycle.response_complete and not self.transport.is_closing():
+            self._limits.idle(self)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.is_closing():
+            return
+        if not self._whole:  # a body that nobody waited for: it must not trickle in for ever
+            self._expect_nothing()
+            self._expect()
+        elif not self._head_open and self.cycle.response_complete:
+            self._limits.idle(self)
 
     def _should_upgrade(self) -> bool:
         return False  # upgrades are requests like others until a handler takes the connection over
 
     def on_headers_complete(self) -> None:
+        self._head_open = False
+        self._expect_nothing()
+        self._limits.busy(self)
         super().on_headers_complete()
         if self.parser.should_upgrade():
             self.cycle.keep_alive = False  # the parser reads no second request after this one
@@ -150,9 +207,10 @@ class Connection(HttpToolsProtocol):
         """
         if self.flow.write_paused or self.transport.is_closing():
             return False
-        if block.sealed is None:
-            block.sealed = b"".join((b"%x\r\n" % block.size, *block.lines, b"\r\n"))
-        self.transport.write(block.sealed)
+        if not block.sealed:
+            block.sealed = _pieces(b"".join((b"%x\r\n" % block.size, *block.lines, b"\r\n")))
+        for piece in block.sealed:
+            self.transport.write(piece)
         return True
 
     def take_over(self, head: bytes) -> asyncio.StreamReader:
@@ -177,3 +235,7 @@ class Connection(HttpToolsProtocol):
         self.transport.write(data)
         if self.flow.write_paused:
             await self.flow.drain()
+
+
+def _pieces(chunk: bytes) -> Sequence[bytes]:
+    return [chunk[at : at + PIECE_BYTES] for at in range(0, len(chunk), PIECE_BYTES)]

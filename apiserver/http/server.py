@@ -11,6 +11,7 @@ from typing import Any
 
 import uvicorn
 
+from apiserver.http.limits import HANDSHAKE_SECONDS_MAX, Limits
 from apiserver.http.protocol import Connection, tune_socket
 from apiserver.http.respond import Responder
 
@@ -43,7 +44,9 @@ def listen(address: str, port: int) -> socket.socket:
 class HttpServer(uvicorn.Server):
     """Serves the application over TLS until `should_exit`."""
 
-    def __init__(self, app: Any, responder: Responder, tls: ssl.SSLContext) -> None:
+    def __init__(
+        self, app: Any, responder: Responder, tls: ssl.SSLContext, limits: Limits | None = None
+    ) -> None:
         config = uvicorn.Config(
             app,
             interface="asgi3",
@@ -63,6 +66,29 @@ class HttpServer(uvicorn.Server):
         config.ssl = tls
         self._responder = responder
         super().__init__(config)
+        self.server_state.limits = limits or Limits()  # type: ignore[attr-defined]  # all connections have the state
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept connections. As uvicorn's, but a TLS handshake has a deadline of ours."""
+        assert sockets, "the sockets listen before the server is made"
+        loop = asyncio.get_running_loop()
+
+        def connection() -> Connection:
+            return Connection(
+                config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+            )
+
+        self.servers = [
+            await loop.create_server(
+                connection,
+                sock=sock,
+                ssl=self.config.ssl,
+                backlog=self.config.backlog,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS_MAX,
+            )
+            for sock in sockets
+        ]
+        self.started = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
