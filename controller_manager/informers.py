@@ -32,6 +32,7 @@ from wherry.api.core_v1 import (
     PersistentVolumeClaim,
     Pod,
     ReplicationController,
+    Secret,
     Service,
     ServiceAccount,
 )
@@ -49,6 +50,7 @@ from wherry.client.store import meta_of
 ROOT_CA_CONFIGMAP = "kube-root-ca.crt"
 DEFAULT_ACCOUNT = "default"
 NODE_LEASES = "kube-node-lease"
+BOOTSTRAP_TOKEN = "bootstrap.kubernetes.io/token"
 SERVICE_LABEL = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by=endpointslice-controller.k8s.io"
 MIRRORED_BY = "endpointslice.kubernetes.io/managed-by=endpointslicemirroring-controller.k8s.io"
@@ -254,6 +256,22 @@ class Informers:
         """ConfigMaps named `kube-root-ca.crt` only."""
         selector = f"metadata.name={ROOT_CA_CONFIGMAP}"
         return self._keep(Informer(self._client, ConfigMap, field_selector=selector))
+
+    @cached_property
+    def bootstrap_tokens(self) -> Informer[Secret]:
+        """Secrets that hold tokens of joining machines."""
+        selector = f"type={BOOTSTRAP_TOKEN}"
+        return self._keep(
+            Informer(self._client, Secret, namespace="kube-system", field_selector=selector)
+        )
+
+    @cached_property
+    def cluster_info_maps(self) -> Informer[ConfigMap]:
+        """`kube-public/cluster-info` only."""
+        selector = "metadata.name=cluster-info"
+        return self._keep(
+            Informer(self._client, ConfigMap, namespace="kube-public", field_selector=selector)
+        )
 
     @cached_property
     def node_leases(self) -> Informer[Lease]:

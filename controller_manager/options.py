@@ -31,6 +31,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="checked to be readable; service-account tokens are issued by the API server",
     )
     flags.boolean("--use-service-account-credentials", False, "accepted: one identity is used")
+    flags.boolean(
+        "--publish-cluster-info", False, "let bootstrapsigner write kube-public/cluster-info, too"
+    )
     _signing_flags(flags)
     _node_flags(flags)
     _autoscaler_flags(flags)

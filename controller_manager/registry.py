@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from controller_manager.bootstrap.controller import BootstrapSigner, TokenCleaner
 from controller_manager.certificates.controller import (
     ApprovingController,
     CleaningController,
@@ -45,11 +46,15 @@ from controller_manager.volumeprotection.controller import (
 
 @dataclass(frozen=True)
 class Entry:
-    """A controller: its name, the name upstream once gave it, and its class."""
+    """A controller: its name, the name upstream once gave it, and its class.
+
+    by_default: whether `*` means it too
+    """
 
     name: str
     alias: str
     make: Callable[[Context], Component]
+    by_default: bool = True
 
 
 CONTROLLERS: tuple[Entry, ...] = (
@@ -99,6 +104,8 @@ CONTROLLERS: tuple[Entry, ...] = (
     Entry("certificatesigningrequest-signing-controller", "csrsigning", SigningController),
     Entry("certificatesigningrequest-approving-controller", "csrapproving", ApprovingController),
     Entry("certificatesigningrequest-cleaner-controller", "csrcleaner", CleaningController),
+    Entry("bootstrap-signer-controller", "bootstrapsigner", BootstrapSigner, by_default=False),
+    Entry("token-cleaner-controller", "tokencleaner", TokenCleaner, by_default=False),
     Entry(
         "clusterrole-aggregation-controller",
         "clusterrole-aggregation",
@@ -124,4 +131,4 @@ def _wanted(entry: Entry, wishes: Sequence[str]) -> bool:
         return True
     if any(f"-{name}" in wishes for name in names):
         return False
-    return "*" in wishes
+    return entry.by_default and "*" in wishes

@@ -65,6 +65,8 @@ def control_plane(place: ControlPlane) -> tuple[Daemon, ...]:
             f"--cluster-signing-key-file={place.pki / 'ca.key'}",
             f"--cluster-cidr={place.network.pods}",
             "--allocate-node-cidrs=true",
+            "--controllers=*,bootstrapsigner,tokencleaner",
+            "--publish-cluster-info",
         ),
         _dns(place),
     )  # fmt: skip

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import httpx
 
+from deploy import joining
 from deploy.nodes import connect
 from deploy.preflight import Problem
 
@@ -142,7 +143,7 @@ def grant(kubeconfig: Path, timeout_seconds: float) -> None:
         try:
             listed = client.get(f"{PATH}/clusterroles").raise_for_status().json()["items"]
             defaults = {one["metadata"]["name"]: one["rules"] or [] for one in listed}
-            for tree in objects(defaults):
+            for tree in (*objects(defaults), *joining.objects()):
                 _apply(client, tree)
         except (httpx.HTTPError, KeyError) as error:
             raise Problem(f"the daemons' rights can't be granted: {error}", "wherry up") from error

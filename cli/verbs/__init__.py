@@ -25,6 +25,7 @@ VERBS = {
     "rollout": ("rollout", ""),
     "api-resources": ("api_resources", "api_resources"),
     "certs": ("certs", "certs"),
+    "token": ("token", ""),
     "secrets": ("secrets", ""),
     "version": ("version", "version"),
 }

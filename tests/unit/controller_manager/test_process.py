@@ -15,7 +15,7 @@ from controller_manager.serviceaccount.controller import plan_account
 from wherry.api.apps_v1 import ReplicaSet
 from wherry.api.core_v1 import Namespace, Pod, ServiceAccount
 
-ALL = [entry.name for entry in CONTROLLERS]
+ALL = [entry.name for entry in CONTROLLERS if entry.by_default]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,67 @@
+"""What machines that join may do, and who signs what they read first. Pure.
+
+A bootstrap token may ask for a node's client certificate and nothing else; a node may ask for a new
+one of its own; everybody may read where the cluster is. Names are kubeadm's where it has them.
+
+Source: cmd/kubeadm/app/phases/bootstraptoken.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+GROUP: Final = "rbac.authorization.k8s.io"
+BOOTSTRAPPERS: Final = "system:bootstrappers"
+NODES: Final = "system:nodes"
+ANONYMOUS: Final = "system:anonymous"
+CONTROLLER_MANAGER: Final = "system:kube-controller-manager"
+REQUESTS: Final = "system:certificates.k8s.io:certificatesigningrequests"
+PUBLIC, SYSTEM = "kube-public", "kube-system"
+INFO_ROLE: Final = "kubeadm:bootstrap-signer-clusterinfo"
+SIGNER: Final = "system:controller:bootstrap-signer"
+CLEANER: Final = "system:controller:token-cleaner"
+
+Tree = dict[str, Any]
+
+
+def _object(kind: str, name: str, namespace: str) -> Tree:
+    metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+    return {"apiVersion": f"{GROUP}/v1", "kind": kind, "metadata": metadata}
+
+
+def _role(name: str, namespace: str, *rules: Tree) -> Tree:
+    return _object("Role", name, namespace) | {"rules": list(rules)}
+
+
+def _binding(name: str, role: str, subject: tuple[str, str], namespace: str = "") -> Tree:
+    kind = "Role" if namespace else "ClusterRole"
+    return _object(f"{kind}Binding", name, namespace) | {
+        "roleRef": {"apiGroup": GROUP, "kind": kind, "name": role},
+        "subjects": [{"kind": subject[0], "apiGroup": GROUP, "name": subject[1]}],
+    }
+
+
+def objects() -> list[Tree]:
+    """What is to be applied."""
+    info = {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["cluster-info"]}
+    manager = ("User", CONTROLLER_MANAGER)
+    return [
+        _binding("kubeadm:kubelet-bootstrap", "system:node-bootstrapper", ("Group", BOOTSTRAPPERS)),
+        _binding(
+            "kubeadm:node-autoapprove-bootstrap", f"{REQUESTS}:nodeclient", ("Group", BOOTSTRAPPERS)
+        ),
+        _binding(
+            "kubeadm:node-autoapprove-certificate-rotation", f"{REQUESTS}:selfnodeclient",
+            ("Group", NODES),
+        ),
+        _role(INFO_ROLE, PUBLIC, {**info, "verbs": ["get"]}),
+        _binding(INFO_ROLE, INFO_ROLE, ("User", ANONYMOUS), PUBLIC),
+        _role(
+            "wherry:cluster-info", PUBLIC,
+            {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]},
+        ),
+        _binding("wherry:cluster-info", "wherry:cluster-info", manager, PUBLIC),
+        _binding("wherry:bootstrap-signer", SIGNER, manager, PUBLIC),
+        _binding("wherry:bootstrap-signer", SIGNER, manager, SYSTEM),
+        _binding("wherry:token-cleaner", CLEANER, manager, SYSTEM),
+    ]  # fmt: skip
