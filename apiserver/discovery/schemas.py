@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from apiserver.discovery.words import Words
 from wherry.api.model import GroupVersionKind, Model, TypedModel
 from wherry.api.scheme import Resource
 from wherry.api.shape import FieldShape, Shape
@@ -67,6 +68,7 @@ class Schemas:
     def __init__(self) -> None:
         self.found: dict[str, Tree] = {}
         self._kinds: dict[str, list[GroupVersionKind]] = {}
+        self._words = Words()
 
     def reference(self, shape: Shape) -> str:
         """The `$ref` of a model's schema, which is added when it is new."""
@@ -108,8 +110,7 @@ class Schemas:
 
     def _struct(self, shape: Shape) -> Tree:
         schema: Tree = {"type": "object"}
-        words = (shape.model.__doc__ or "").strip()
-        if words and shape.model.__doc__ != Model.__doc__:
+        if words := self._words.of(shape.model):
             schema["description"] = words
         required = sorted(f.wire for f in shape.fields.values() if f.traits.required)
         if required:
@@ -127,8 +128,7 @@ class Schemas:
 
     def _property(self, owner: Shape, field: FieldShape) -> Tree:
         schema = self._value(field)
-        words = owner.model.model_fields[field.python].description
-        if words:
+        if words := self._words.of_field(owner.model, field.wire):
             schema["description"] = words
         traits = field.traits
         if traits.enum:

@@ -129,15 +129,13 @@ def wire(
     *,
     struct: Callable[[], Model] | None = None,
     alias: str | None = None,
-    doc: str | None = None,
     **traits: Any,
 ) -> Any:
-    """A model field with traits (see `Traits`). `struct` is the class of a struct that is no pointer;
-    `doc` a line for people, where the name does not say it."""
+    """A model field with traits (see `Traits`). `struct` is the class of a struct that is no pointer."""
     extra = {"traits": Traits(**traits)} if traits else None
     if struct is not None:
-        return Field(default_factory=struct, alias=alias, description=doc, json_schema_extra=extra)  # type: ignore[arg-type]  # any object is a legal "extra" here; it never reaches a JSON schema
-    return Field(default=default, alias=alias, description=doc, json_schema_extra=extra)  # type: ignore[arg-type]  # as above
+        return Field(default_factory=struct, alias=alias, json_schema_extra=extra)  # type: ignore[arg-type]  # any object is a legal "extra" here; it never reaches a JSON schema
+    return Field(default=default, alias=alias, json_schema_extra=extra)  # type: ignore[arg-type]  # as above
 
 
 def traits_of(model: type[Model], field: str) -> Traits:

@@ -27,22 +27,14 @@ class DeploymentStrategy(Model):
 
 
 class DeploymentSpec(Model):
-    replicas: Int32 | None = wire(None, doc="How many pods; 1 when absent.")
-    selector: LabelSelector | None = wire(
-        None, required=True, zero="kept", doc="Which pods are its own; never changes."
-    )
+    replicas: Int32 | None = None
+    selector: LabelSelector | None = wire(None, required=True, zero="kept")
     template: PodTemplateSpec = wire(struct=PodTemplateSpec, required=True, zero="kept")
-    strategy: DeploymentStrategy = wire(
-        struct=DeploymentStrategy, retain_keys=True, doc="How old pods are replaced by new ones."
-    )
-    min_ready_seconds: Int32 = wire(0, doc="How long a pod must be ready to count as available.")
-    revision_history_limit: Int32 | None = wire(
-        None, doc="Old ReplicaSets that are kept for going back."
-    )
-    paused: bool = wire(False, doc="While true, changes of the template wait.")
-    progress_deadline_seconds: Int32 | None = wire(
-        None, number="9", doc="Time without progress that counts as failure."
-    )
+    strategy: DeploymentStrategy = wire(struct=DeploymentStrategy, retain_keys=True)
+    min_ready_seconds: Int32 = 0
+    revision_history_limit: Int32 | None = None
+    paused: bool = False
+    progress_deadline_seconds: Int32 | None = wire(None, number="9")
 
 
 class DeploymentCondition(Model):

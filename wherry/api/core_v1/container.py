@@ -11,10 +11,10 @@ from wherry.api.model import Int32, Model, Quantity, wire
 
 class ContainerPort(Model):
     name: str = ""
-    host_port: Int32 = wire(0, doc="Port of the node that leads here.")
+    host_port: Int32 = 0
     container_port: Int32 = wire(0, required=True, zero="kept")
     protocol: str = wire("", enum=("SCTP", "TCP", "UDP"))
-    host_ip: str = wire("", doc="Address of the node that the host port is bound to.")
+    host_ip: str = ""
 
 
 class ResourceClaim(Model):
@@ -23,8 +23,8 @@ class ResourceClaim(Model):
 
 
 class ResourceRequirements(Model):
-    limits: dict[str, Quantity] = wire({}, doc="Most that may be used.")
-    requests: dict[str, Quantity] = wire({}, doc="What is set aside when scheduling.")
+    limits: dict[str, Quantity] = {}
+    requests: dict[str, Quantity] = {}
     claims: list[ResourceClaim] = wire([], list_type="map", keys=("name",))
 
 
@@ -46,11 +46,9 @@ class ContainerRestartRule(Model):
 class Container(Model):
     name: str = wire("", required=True, zero="kept")
     image: str = ""
-    command: list[str] = wire(
-        [], list_type="atomic", doc="Replaces the image's entry point; not run by a shell."
-    )
-    args: list[str] = wire([], list_type="atomic", doc="Replaces the image's arguments.")
-    working_dir: str = wire("", doc="Where it starts; default is the image's.")
+    command: list[str] = wire([], list_type="atomic")
+    args: list[str] = wire([], list_type="atomic")
+    working_dir: str = ""
     ports: list[ContainerPort] = wire(
         [], list_type="map", keys=("containerPort", "protocol"), merge_key="containerPort"
     )
@@ -59,37 +57,29 @@ class Container(Model):
     volume_mounts: list[VolumeMount] = wire(
         [], list_type="map", keys=("mountPath",), merge_key="mountPath"
     )
-    liveness_probe: Probe | None = wire(None, doc="Restarts the container when it fails.")
-    readiness_probe: Probe | None = wire(None, doc="While it fails, Services send nothing here.")
-    lifecycle: Lifecycle | None = wire(None, doc="Called after start and before stop.")
-    termination_message_path: str = wire("", doc="File whose text becomes the termination message.")
-    image_pull_policy: str = wire(
-        "", enum=("Always", "IfNotPresent", "Never"), doc="When the image is fetched."
-    )
+    liveness_probe: Probe | None = None
+    readiness_probe: Probe | None = None
+    lifecycle: Lifecycle | None = None
+    termination_message_path: str = ""
+    image_pull_policy: str = wire("", enum=("Always", "IfNotPresent", "Never"))
     security_context: SecurityContext | None = None
-    stdin: bool = wire(False, doc="Keep standard input open.")
-    stdin_once: bool = wire(False, doc="Close standard input after the first attach.")
-    tty: bool = wire(False, doc="Give it a terminal.")
-    env_from: list[EnvFromSource] = wire(
-        [], list_type="atomic", doc="ConfigMaps and Secrets whose keys become variables."
-    )
+    stdin: bool = False
+    stdin_once: bool = False
+    tty: bool = False
+    env_from: list[EnvFromSource] = wire([], list_type="atomic")
     termination_message_policy: str = wire(
         "",
         enum=("FallbackToLogsOnError", "File"),
-        doc="Whether logs stand in for a missing message.",
     )
     volume_devices: list[VolumeDevice] = wire(
         [],
         list_type="map",
         keys=("devicePath",),
         merge_key="devicePath",
-        doc="Volumes seen as block devices.",
     )
-    startup_probe: Probe | None = wire(None, doc="Until it succeeds, the other probes wait.")
-    resize_policy: list[ContainerResizePolicy] = wire(
-        [], list_type="atomic", doc="What a change of resources does to it."
-    )
-    restart_policy: str | None = wire(None, doc="Always makes an init container a sidecar.")
+    startup_probe: Probe | None = None
+    resize_policy: list[ContainerResizePolicy] = wire([], list_type="atomic")
+    restart_policy: str | None = None
     restart_policy_rules: list[ContainerRestartRule] = wire([], list_type="atomic")
 
 

@@ -42,14 +42,12 @@ class Probe(Model):
     http_get: HTTPGetAction | None = wire(None, number="1.2")
     tcp_socket: TCPSocketAction | None = wire(None, number="1.3")
     grpc: GRPCAction | None = wire(None, number="1.4")
-    initial_delay_seconds: Int32 = wire(0, number="2", doc="Wait after the start.")
+    initial_delay_seconds: Int32 = wire(0, number="2")
     timeout_seconds: Int32 = 0
-    period_seconds: Int32 = wire(0, doc="Time between two probes.")
-    success_threshold: Int32 = wire(0, doc="Successes in a row that count.")
-    failure_threshold: Int32 = wire(0, doc="Failures in a row that count.")
-    termination_grace_period_seconds: Int64 | None = wire(
-        None, doc="Replaces the pod's when this probe fails."
-    )
+    period_seconds: Int32 = 0
+    success_threshold: Int32 = 0
+    failure_threshold: Int32 = 0
+    termination_grace_period_seconds: Int64 | None = None
 
 
 class LifecycleHandler(Model):

@@ -28,17 +28,13 @@ class NodeConfigSource(Model):
 
 
 class NodeSpec(Model):
-    pod_cidr: str = wire("", doc="Network of its pods.")
-    external_id: str = wire("", doc="No longer used.")
-    provider_id: str = wire("", doc="Name of the machine at its cloud provider.")
-    unschedulable: bool = wire(False, doc="No new pods come here.")
-    taints: list[Taint] = wire(
-        [], list_type="atomic", doc="Keep away pods that do not tolerate them."
-    )
+    pod_cidr: str = ""
+    external_id: str = ""
+    provider_id: str = ""
+    unschedulable: bool = False
+    taints: list[Taint] = wire([], list_type="atomic")
     config_source: NodeConfigSource | None = None
-    pod_cidrs: list[str] = wire(
-        [], list_type="set", merge_key="", doc="Networks of its pods, one of each family."
-    )
+    pod_cidrs: list[str] = wire([], list_type="set", merge_key="")
 
 
 class NodeCondition(Model):

@@ -17,58 +17,45 @@ class SessionAffinityConfig(Model):
 class ServicePort(Model):
     name: str = ""
     protocol: str = wire("", enum=("SCTP", "TCP", "UDP"))
-    port: Int32 = wire(0, required=True, zero="kept", doc="Port that clients use.")
-    target_port: IntOrString = wire(0, zero="kept", doc="Port of the pods, by number or name.")
-    node_port: Int32 = wire(0, doc="Port of every node that leads here.")
-    app_protocol: str | None = wire(None, doc="Protocol spoken above TCP.")
+    port: Int32 = wire(0, required=True, zero="kept")
+    target_port: IntOrString = wire(0, zero="kept")
+    node_port: Int32 = 0
+    app_protocol: str | None = None
 
 
 class ServiceSpec(Model):
     ports: list[ServicePort] = wire(
         [], list_type="map", keys=("port", "protocol"), merge_key="port"
     )
-    selector: dict[str, str] = wire({}, map_type="atomic", doc="Labels of the pods behind it.")
-    cluster_ip: str = wire("", doc="Address in the cluster; None for a headless one.")
+    selector: dict[str, str] = wire({}, map_type="atomic")
+    cluster_ip: str = ""
     type: str = wire(
         "",
         enum=("ClusterIP", "ExternalName", "LoadBalancer", "NodePort"),
-        doc="From where it can be reached.",
     )
-    external_ips: list[str] = wire(
-        [], list_type="atomic", doc="Further addresses that nodes take traffic for."
-    )
-    session_affinity: str = wire(
-        "", enum=("ClientIP", "None"), number="7", doc="Whether a client keeps its pod."
-    )
+    external_ips: list[str] = wire([], list_type="atomic")
+    session_affinity: str = wire("", enum=("ClientIP", "None"), number="7")
     load_balancer_ip: str = ""
-    load_balancer_source_ranges: list[str] = wire(
-        [], list_type="atomic", doc="Networks whose clients the balancer lets in."
-    )
-    external_name: str = wire("", doc="Name that DNS answers with, for type ExternalName.")
+    load_balancer_source_ranges: list[str] = wire([], list_type="atomic")
+    external_name: str = ""
     external_traffic_policy: str = wire(
         "",
         enum=("Cluster", "Local"),
-        doc="Local keeps the client address, on nodes with pods only.",
     )
     health_check_node_port: Int32 = 0
-    publish_not_ready_addresses: bool = wire(False, doc="List pods that are not ready, too.")
+    publish_not_ready_addresses: bool = False
     session_affinity_config: SessionAffinityConfig | None = None
     ip_family_policy: str | None = wire(
         None,
         enum=("PreferDualStack", "RequireDualStack", "SingleStack"),
         number="17",
-        doc="How many address families it wants or needs.",
     )
     cluster_ips: list[str] = wire([], list_type="atomic")
     ip_families: list[str] = wire([], list_type="atomic")
     allocate_load_balancer_node_ports: bool | None = None
     load_balancer_class: str | None = None
-    internal_traffic_policy: str | None = wire(
-        None, enum=("Cluster", "Local"), doc="Local uses the client node's pods only."
-    )
-    traffic_distribution: str | None = wire(
-        None, doc="Which pods are preferred, such as near ones."
-    )
+    internal_traffic_policy: str | None = wire(None, enum=("Cluster", "Local"))
+    traffic_distribution: str | None = None
 
 
 class PortStatus(Model):

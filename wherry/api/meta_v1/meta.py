@@ -28,41 +28,29 @@ class ManagedFieldsEntry(Model):
 
 class ObjectMeta(Model):
     name: str = ""
-    generate_name: str = wire(
-        "", doc="Prefix of a name that the server completes when none is given."
-    )
+    generate_name: str = ""
     namespace: str = ""
-    self_link: str = wire("", doc="No longer filled in.")
-    uid: str = wire("", doc="Identifies the object among all that ever had its name.")
-    resource_version: str = wire(
-        "", doc="Opaque version of the stored object; changes with every write."
-    )
-    generation: Int64 = wire(0, doc="Counts changes of the wanted state.")
+    self_link: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: Int64 = 0
     creation_timestamp: Time | None = wire(None, zero="omitzero")
-    deletion_timestamp: Time | None = wire(
-        None, doc="Set by the server once deletion was asked for."
-    )
-    deletion_grace_period_seconds: Int64 | None = wire(
-        None, doc="Time that deletion leaves for an orderly end."
-    )
-    labels: dict[str, str] = wire({}, doc="Short keys and values that selectors look at.")
-    annotations: dict[str, str] = wire({}, doc="Free keys and values that selectors ignore.")
+    deletion_timestamp: Time | None = None
+    deletion_grace_period_seconds: Int64 | None = None
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
     owner_references: list[OwnerReference] = wire(
         [],
         list_type="map",
         keys=("uid",),
         merge_key="uid",
-        doc="Objects without which this one is garbage.",
     )
     finalizers: list[str] = wire(
         [],
         list_type="set",
         merge_key="",
-        doc="Names of those who must agree before the object goes.",
     )
-    managed_fields: list[ManagedFieldsEntry] = wire(
-        [], list_type="atomic", number="17", doc="Which manager set which fields."
-    )
+    managed_fields: list[ManagedFieldsEntry] = wire([], list_type="atomic", number="17")
 
 
 class ListMeta(Model):

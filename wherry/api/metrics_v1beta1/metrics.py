@@ -14,7 +14,7 @@ class NodeMetrics(TypedModel):
 
     metadata: ObjectMeta = wire(struct=ObjectMeta)
     timestamp: Time | None = wire(None, required=True, zero="kept")
-    window: str = wire("", required=True, zero="kept", doc="how long the usage was observed")
+    window: str = wire("", required=True, zero="kept")
     usage: dict[str, Quantity] = wire({}, required=True, zero="kept")
 
 
@@ -28,5 +28,5 @@ class PodMetrics(TypedModel):
 
     metadata: ObjectMeta = wire(struct=ObjectMeta)
     timestamp: Time | None = wire(None, required=True, zero="kept")
-    window: str = wire("", required=True, zero="kept", doc="how long the usage was observed")
+    window: str = wire("", required=True, zero="kept")
     containers: list[ContainerMetrics] = wire([], required=True, zero="kept", list_type="atomic")
