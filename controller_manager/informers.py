@@ -50,6 +50,7 @@ from wherry.client.store import meta_of
 ROOT_CA_CONFIGMAP = "kube-root-ca.crt"
 DEFAULT_ACCOUNT = "default"
 NODE_LEASES = "kube-node-lease"
+TOKEN_SECRETS = "kubernetes.io/service-account-token"
 BOOTSTRAP_TOKEN = "bootstrap.kubernetes.io/token"
 SERVICE_LABEL = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by=endpointslice-controller.k8s.io"
@@ -250,6 +251,16 @@ class Informers:
         """ServiceAccounts named `default` only."""
         selector = f"metadata.name={DEFAULT_ACCOUNT}"
         return self._keep(Informer(self._client, ServiceAccount, field_selector=selector))
+
+    @cached_property
+    def accounts(self) -> Informer[ServiceAccount]:
+        return self._keep(Informer(self._client, ServiceAccount))
+
+    @cached_property
+    def token_secrets(self) -> Informer[Secret]:
+        """Secrets that hold tokens of service accounts only."""
+        selector = f"type={TOKEN_SECRETS}"
+        return self._keep(Informer(self._client, Secret, field_selector=selector))
 
     @cached_property
     def root_ca_maps(self) -> Informer[ConfigMap]:

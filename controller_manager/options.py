@@ -28,7 +28,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     flags.text("--root-ca-file", help="CA certificate published as kube-root-ca.crt; empty = ours")
     flags.text(
         "--service-account-private-key-file",
-        help="checked to be readable; service-account tokens are issued by the API server",
+        help="key that signs the tokens which Secrets hold; empty = Secrets get none",
     )
     flags.boolean("--use-service-account-credentials", False, "accepted: one identity is used")
     flags.boolean(

@@ -34,6 +34,7 @@ from controller_manager.replicaset.controller import (
 )
 from controller_manager.rootca.controller import RootCaController
 from controller_manager.serviceaccount.controller import ServiceAccountController
+from controller_manager.serviceaccounttokens.controller import TokensController
 from controller_manager.servicecidr.controller import ServiceCidrController
 from controller_manager.statefulset.controller import StatefulSetController
 from controller_manager.ttlafterfinished.controller import TtlAfterFinishedController
@@ -59,6 +60,7 @@ class Entry:
 
 CONTROLLERS: tuple[Entry, ...] = (
     Entry("serviceaccount-controller", "serviceaccount", ServiceAccountController),
+    Entry("serviceaccount-token-controller", "serviceaccount-token", TokensController),
     Entry("root-ca-certificate-publisher-controller", "root-ca-cert-publisher", RootCaController),
     Entry("namespace-controller", "namespace", NamespaceController),
     Entry("node-ipam-controller", "nodeipam", NodeIpamController),

@@ -1,0 +1,1 @@
+"""Fills the Secrets that hold long-lived tokens of service accounts."""
