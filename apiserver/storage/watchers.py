@@ -10,7 +10,7 @@ Source of the transitions: k8s.io/apiserver/pkg/storage/cacher (cacheWatcher.con
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from apiserver.storage.encoder import EventType
@@ -99,7 +99,7 @@ def frame_of(event: Event, interest: Interest, encoder: FrameEncoder) -> bytes |
 class Block:
     """Lines that go out together, to everybody who sees them.
 
-    sealed: the lines as the first connection wrote them, for the next ones to write again
+    sealed: the lines as the first connection wrote them, piece by piece, for the next ones
     """
 
     __slots__ = ("lines", "sealed", "size")
@@ -107,7 +107,7 @@ class Block:
     def __init__(self, lines: list[bytes], size: int) -> None:
         self.lines = lines
         self.size = size
-        self.sealed: bytes | None = None
+        self.sealed: Sequence[bytes] = ()
 
 
 class Watcher:
