@@ -61,6 +61,7 @@ def control_plane(place: ControlPlane) -> tuple[Daemon, ...]:
         _client_daemon(
             place, "controller-manager", 10257,
             f"--root-ca-file={place.ca}",
+            f"--service-account-private-key-file={place.pki / 'sa.key'}",
             f"--cluster-signing-cert-file={place.ca}",
             f"--cluster-signing-key-file={place.pki / 'ca.key'}",
             f"--cluster-cidr={place.network.pods}",

@@ -30,5 +30,11 @@ def write_private(path: Path, data: bytes, owner: str = "") -> None:
     write_atomic(path, data, 0o600, owner)
 
 
+def share(path: Path, owner: str, group: str) -> None:
+    """Its owner may write it, the group of another user may read it, nobody else anything."""
+    os.chown(path, pwd.getpwnam(owner).pw_uid, pwd.getpwnam(group).pw_gid)
+    path.chmod(0o640)
+
+
 def write_public(path: Path, data: bytes) -> None:
     write_atomic(path, data, 0o644)
