@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from deploy.cluster_pki import pair_flags
+from deploy.encryption import FILE as ENCRYPTION
 from deploy.places import ControlPlane, Machine, daemon_name
 from deploy.spec import Daemon, Ready
 
@@ -115,6 +116,8 @@ def _apiserver(place: ControlPlane) -> Daemon:
         f"--etcd-servers=https://127.0.0.1:{place.etcd_port}",
         f"--etcd-cafile={pki / 'etcd' / 'ca.crt'}",
         *pair_flags(pki / "apiserver-etcd-client", "etcd-certfile", "etcd-keyfile"),
+        f"--encryption-provider-config={pki / ENCRYPTION}",
+        "--encryption-provider-config-automatic-reload=true",
         "--bind-address=0.0.0.0",
         f"--secure-port={place.port}",
         f"--advertise-address={place.address}",

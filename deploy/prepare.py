@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from deploy import keeper
 from deploy.cluster import etcd_data
 from deploy.cluster_pki import inventory
+from deploy.encryption import ensure_encryption
 from deploy.files import share
 from deploy.inventory import Inventory
 from deploy.pki import ensure_service_account_key
@@ -39,6 +40,7 @@ def prepare(place: ControlPlane, machines: Iterable[Machine]) -> Inventory:
     wanted.write()
     keeper.advance(wanted, datetime.now(UTC))
     accounts = ensure_service_account_key(place.pki, place.user("apiserver"))
+    ensure_encryption(place.pki, place.user("apiserver"))
     for node in machines:  # volumes hold Secrets: nobody else's to look at
         (node.directory / "kubelet").mkdir(mode=0o750, parents=True, exist_ok=True)
     if place.unprivileged:
