@@ -27,6 +27,8 @@ from apiserver.audit.auditor import Auditor
 from apiserver.audit.make import make_auditor
 from apiserver.authn import credentials
 from apiserver.authn.credentials import Credentials, checked
+from apiserver.authn.token_labels import label_writer
+from apiserver.authn.token_uses import TokenUses
 from apiserver.authz.authorizer import Authorizer
 from apiserver.authz.modes import authorizer
 from apiserver.authz.node import NodeAuthorizer
@@ -124,7 +126,8 @@ class Server:
         storage = self._storage()
         try:
             store = self._store(storage)
-            authn = known.authentication(store.cache, self._clock)
+            uses = TokenUses(self._metrics)
+            authn = known.authentication(store.cache, self._clock, uses)
             gate = Gate(authn.chain, store.allowed)
             bootstrap = self._bootstrap(store.registry)
             discovery = Discovery(RESOURCES, self._public_address)
@@ -134,9 +137,9 @@ class Server:
             pages = self._pages(store, bootstrap, discovery, known)
             app = Front(build(dispatcher, gate, pages), dispatcher)
             http = HttpServer(app, responder, tls.context)
-            await self._serve(
-                http, sock, store, bootstrap, (partial(tls.run, self._clock), *authn.tasks)
-            )
+            labels = partial(uses.run, label_writer(store.registry, self._clock))
+            follow = partial(tls.run, self._clock)
+            await self._serve(http, sock, store, bootstrap, (follow, labels, *authn.tasks))
         finally:
             await storage.close()
             if auditor is not None:

@@ -33,6 +33,7 @@ from apiserver.authn.service_account import (
     split_username,
     username,
 )
+from apiserver.authn.token_uses import LAST_USED, TokenUses, Use
 from apiserver.request import User
 from wherry.api.errors import status_error
 from wherry.api.model import parse_time
@@ -51,6 +52,10 @@ _BINDABLE = {kind: BY_PLURAL["", "v1", f"{kind}s"] for kind in ("pod", "secret",
 
 # Something that differs after each change of an object (its revision); None when that is gone.
 State = Callable[[Resource, str, str], object | None]
+
+
+class Invalidated(BadToken):
+    """The Secret that holds the token says that it is no longer to be used."""
 
 
 @dataclass(slots=True)
@@ -75,6 +80,7 @@ class _Verified:
     begins: float
     issued: float
     expires: float
+    warns: float  # when it should have been exchanged for a newer one; 0 = does not matter
     bonds: tuple[_Bond, ...]
 
 
@@ -94,6 +100,7 @@ class AccountTokens:
         state: State | None = None,
         lookup: bool = True,
         ready: Callable[[], bool] = lambda: True,
+        uses: TokenUses | None = None,
     ) -> None:
         self._keys = tuple(keys)
         self._by_id = {key.id: key for key in keys}
@@ -103,6 +110,7 @@ class AccountTokens:
         self._state = state or lister.get
         self._lookup = lookup
         self._ready = ready
+        self._uses = uses or TokenUses()
         self._verified: OrderedDict[bytes, _Verified] = OrderedDict()
 
     def authenticate(
@@ -131,7 +139,23 @@ class AccountTokens:
                 self._look_at(bond, state)
             if moment > bond.ends:
                 raise BadToken(_INVALIDATED)
+        if found.warns:
+            self._uses.count(Use.STALE if moment > found.warns else Use.VALID)
+        if not found.audiences:
+            self._uses.count(Use.LEGACY)
+            self._note_secret(found.bonds, now)
         return Authenticated(found.user, shared)
+
+    def _note_secret(self, bonds: Sequence[_Bond], now: datetime) -> None:
+        """Count and remember the use of a Secret's token."""
+        for bond in bonds:
+            if bond.held is not None:
+                secret = self._lister.get(bond.resource, bond.namespace, bond.name)
+                account = self._lister.get(_ACCOUNTS, bond.namespace, bonds[-1].name)
+                named = [one.get("name") for one in (account or {}).get("secrets") or ()]
+                self._uses.count(Use.AUTO if bond.name in named else Use.MANUAL)
+                labels = ((secret or {}).get("metadata") or {}).get("labels") or {}
+                self._uses.held_by(bond.namespace, bond.name, labels.get(LAST_USED, ""), now)
 
     def _known(self, token: str) -> _Verified | None:
         """What a token of ours says; None when it is no token of ours, BadToken when it lies."""
@@ -166,14 +190,16 @@ class AccountTokens:
     def _read(self, parts: Unverified, token: str) -> _Verified:
         claims = parts.claims
         if claims["iss"] == LEGACY_ISSUER:
+            warns = 0.0
             user, bonds = _legacy(claims, token.encode())
             bonds = bonds if self._lookup else ()
             expires = seconds_of(claims, "exp") or math.inf
         else:
             user, bonds = _bound(claims)
+            warns = seconds_of(claims[CLAIM], "warnafter") or 0.0
             expires = seconds_of(claims, "exp") or -math.inf
         begins, issued = seconds_of(claims, "nbf") or 0.0, seconds_of(claims, "iat") or 0.0
-        return _Verified(user, audiences_of(claims), begins, issued, expires, bonds)
+        return _Verified(user, audiences_of(claims), begins, issued, expires, warns, bonds)
 
     def _look_at(self, bond: _Bond, state: object | None) -> None:
         """Note how long the object is good for; BadToken when it is gone or another one.
@@ -190,7 +216,11 @@ class AccountTokens:
             raise BadToken(_INVALIDATED)
         metadata = found["metadata"]
         if bond.held is not None:
-            _check_held(found, bond.held)
+            try:
+                _check_held(found, bond.held)
+            except Invalidated:
+                self._uses.count(Use.INVALID)
+                raise
         elif metadata.get("uid") != bond.uid:
             raise BadToken(_other_uid(bond, metadata.get("uid", "")))
         deleted = metadata.get("deletionTimestamp")
@@ -256,4 +286,4 @@ def _check_held(secret: Mapping[str, Any], token: bytes) -> None:
         raise BadToken("Token does not match server's copy")
     since = (secret["metadata"].get("labels") or {}).get(INVALID_SINCE)
     if since:
-        raise BadToken(f"the token in the secret has been marked invalid since {since}")
+        raise Invalidated(f"the token in the secret has been marked invalid since {since}")

@@ -20,6 +20,7 @@ from apiserver.authn.keys import (
 )
 from apiserver.authn.oidc import Issuer
 from apiserver.authn.token_file import TokenFile, parse
+from apiserver.authn.token_uses import TokenUses
 from apiserver.config import AuthConfig
 from apiserver.request import User
 from apiserver.storage.cache import WatchCache
@@ -50,7 +51,7 @@ class Credentials:
     issuers: tuple[Issuer, ...]
     anonymous: Anonymous
 
-    def authentication(self, cache: WatchCache, clock: Clock) -> Authentication:
+    def authentication(self, cache: WatchCache, clock: Clock, uses: TokenUses) -> Authentication:
         """The chain, which looks objects up in the cache."""
         lister = cache.lister()
 
@@ -70,6 +71,7 @@ class Credentials:
                     state=state,
                     lookup=options.account_lookup,
                     ready=cache.ready.is_set,
+                    uses=uses,
                 )
             )
         if options.bootstrap_tokens:

@@ -374,6 +374,16 @@ async def test_tokens_of_a_secret_die_with_it(secured: Secured, admin: httpx.Asy
         secrets = "/api/v1/namespaces/default/secrets"
         await make(admin, secrets, secret)
         assert await name_of(client) == "system:serviceaccount:default:bot"
+        today = datetime.now(UTC).strftime("%Y-%m-%d")
+        deadline = time.monotonic() + WAIT_SECONDS
+        while True:
+            labels = (await admin.get(f"{secrets}/bot-token")).json()["metadata"].get("labels", {})
+            if labels.get("kubernetes.io/legacy-token-last-used") == today:
+                break
+            assert time.monotonic() < deadline, labels
+            await asyncio.sleep(0.1)
+        metrics = (await admin.get("/metrics")).text
+        assert "serviceaccount_legacy_manual_token_uses_total 1.0" in metrics
         mark = {"metadata": {"labels": {"kubernetes.io/legacy-token-invalid-since": "2026-01-01"}}}
         merge = {"content-type": "application/merge-patch+json"}
         await admin.patch(f"{secrets}/bot-token", json=mark, headers=merge)

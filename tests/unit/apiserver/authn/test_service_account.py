@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -11,11 +12,13 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from prometheus_client import CollectorRegistry
 
 from apiserver.authn.account_tokens import AccountTokens
 from apiserver.authn.authenticator import BadToken
 from apiserver.authn.keys import SigningKey, jwks, parse_public_keys, parse_signing_key
 from apiserver.authn.service_account import claims_of, sign
+from apiserver.authn.token_uses import TokenUses
 from wherry.api.errors import ApiError
 from wherry.api.model import format_time
 from wherry.api.scheme import Resource
@@ -306,3 +309,39 @@ def test_nothing_is_gone_before_everything_is_there(key: bytes) -> None:
     with pytest.raises(ApiError) as refusal:
         starting.authenticate(token(key, filled), (), NOW)
     assert refusal.value.code == 503
+
+
+def counted(registry: CollectorRegistry, name: str) -> float:
+    return registry.get_sample_value(f"serviceaccount_{name}_total") or 0.0
+
+
+async def test_uses_are_counted(key: bytes, objects: Objects) -> None:
+    registry = CollectorRegistry()
+    uses = TokenUses(registry)
+    verifier = AccountTokens(parse_public_keys(key), (ISSUER,), (ISSUER,), objects, uses=uses)
+    watched = token(key, objects, warn_after=600)
+    verifier.authenticate(watched, (), NOW + timedelta(seconds=599))
+    verifier.authenticate(watched, (), NOW + timedelta(seconds=601))
+    assert (counted(registry, "valid_tokens"), counted(registry, "stale_tokens")) == (1, 1)
+    text = legacy(key)
+    hold(objects, text)
+    written: list[tuple[str, str, str]] = []
+    done = asyncio.Event()
+
+    async def write(namespace: str, name: str, day: str) -> None:
+        written.append((namespace, name, day))
+        done.set()
+
+    running = asyncio.create_task(uses.run(write))
+    for _ in range(3):
+        verifier.authenticate(text, (), NOW)
+    await done.wait()
+    hold(objects, text, labels={"kubernetes.io/legacy-token-last-used": "2026-11-22"})
+    verifier.authenticate(text, (), NOW + timedelta(days=1))
+    assert written == [("ns", "s", "2026-11-21")]
+    assert counted(registry, "legacy_manual_token_uses") == 4
+    hold(objects, text, labels={"kubernetes.io/legacy-token-invalid-since": "2026-11-01"})
+    with pytest.raises(BadToken):
+        verifier.authenticate(text, (), NOW)
+    assert counted(registry, "invalid_legacy_auto_token_uses") == 1
+    running.cancel()
