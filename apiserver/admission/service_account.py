@@ -54,13 +54,13 @@ class ServiceAccount(Plugin):
         """The account must be there still (a later plug-in may have named another one), and may say
         which Secrets its pods use."""
         pod = attributes.tree
-        if pod is None or MIRROR_ANNOTATION in pod["metadata"].get("annotations", {}):
-            return
         debugged = (attributes.operation, attributes.subresource) == (
             "UPDATE",
             "ephemeralcontainers",
         )
         if not debugged and not is_main(attributes, PODS, "CREATE"):
+            return
+        if pod is None or MIRROR_ANNOTATION in pod["metadata"].get("annotations", {}):
             return
         name = pod["spec"].get("serviceAccountName", "")
         if debugged and lister.get(SERVICE_ACCOUNTS, attributes.namespace, name) is None:
