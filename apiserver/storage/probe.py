@@ -31,6 +31,8 @@ class RevisionProbe:
         """Ask whenever somebody waits."""
         while True:
             await self._wanted.wait()
+            # Readers whose requests came in with the last answer run in this turn: let them join.
+            await asyncio.sleep(0)
             self._wanted.clear()
             waiting, self._waiting = self._waiting, []
             try:
