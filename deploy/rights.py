@@ -31,7 +31,8 @@ MANAGER: Final = "wherry-deploy"
 CONTROLLER_MANAGER: Final = "system:kube-controller-manager"
 DNS: Final = "system:dns"
 KUBELET_CLIENT: Final = "kube-apiserver-kubelet-client"
-# Controllers of the controller manager → upstream's role for them, `system:controller:` left out.
+# Controllers of the controller manager → upstream's role for them, `system:controller:` left out;
+# "" where the role of the controller manager itself is enough.
 CONTROLLER_ROLES: Final[dict[str, str]] = {
     "serviceaccount-controller": "service-account-controller",
     "root-ca-certificate-publisher-controller": "root-ca-cert-publisher",
@@ -52,6 +53,7 @@ CONTROLLER_ROLES: Final[dict[str, str]] = {
     "endpoints-controller": "endpoint-controller",
     "endpointslice-controller": "endpointslice-controller",
     "endpointslice-mirroring-controller": "endpointslicemirroring-controller",
+    "persistentvolume-binder-controller": "persistent-volume-binder",
     "persistentvolumeclaim-protection-controller": "pvc-protection-controller",
     "persistentvolume-protection-controller": "pv-protection-controller",
     "volumeattributesclass-protection-controller": "volumeattributesclass-protection-controller",
@@ -62,6 +64,7 @@ CONTROLLER_ROLES: Final[dict[str, str]] = {
     "certificatesigningrequest-signing-controller": "certificate-controller",
     "certificatesigningrequest-approving-controller": "certificate-controller",
     "certificatesigningrequest-cleaner-controller": "certificate-controller",
+    "serviceaccount-token-controller": "",
 }
 
 Tree = dict[str, Any]
@@ -70,7 +73,7 @@ Tree = dict[str, Any]
 def objects(defaults: Mapping[str, list[Tree]]) -> list[Tree]:
     """What is to be applied. `defaults`: the rules of upstream's ClusterRoles, by name."""
     rules: list[Tree] = []
-    for name in dict.fromkeys(CONTROLLER_ROLES.values()):
+    for name in dict.fromkeys(filter(None, CONTROLLER_ROLES.values())):
         rules += [one for one in defaults[f"system:controller:{name}"] if one not in rules]
     return [
         _role("wherry:controllers", rules),
