@@ -99,9 +99,18 @@ def rotate(path: Path) -> None:
     os.truncate(path, 0)
 
 
-def _stamps(files: tuple[str, ...]) -> list[tuple[int, int]]:
-    found = [os.stat(path) for path in files if os.path.exists(path)]
-    return [(one.st_mtime_ns, one.st_ino) for one in found]
+PEM_END = b"-----END CERTIFICATE-----"
+
+
+def _content(files: tuple[str, ...]) -> list[frozenset[bytes]]:
+    """The certificates of each file: a bundle in another order is the same bundle."""
+    found = []
+    for path in map(Path, files):
+        try:
+            found.append(frozenset(one.strip() for one in path.read_bytes().split(PEM_END)))
+        except FileNotFoundError:
+            found.append(frozenset())
+    return found
 
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -220,13 +229,13 @@ class Supervisor:
 
     async def _restart_on_changes(self) -> None:
         """A daemon that reads some file only once is started again when that file changed."""
-        seen = {d.name: _stamps(d.restart_on) for d in self._plan.daemons if d.restart_on}
+        seen = {d.name: _content(d.restart_on) for d in self._plan.daemons if d.restart_on}
         while seen:
             await asyncio.sleep(RESTART_CHECK_SECONDS)
             for daemon in self._plan.daemons:
-                if daemon.name not in seen or seen[daemon.name] == _stamps(daemon.restart_on):
+                if daemon.name not in seen or seen[daemon.name] == _content(daemon.restart_on):
                     continue
-                seen[daemon.name] = _stamps(daemon.restart_on)
+                seen[daemon.name] = _content(daemon.restart_on)
                 pid = self._conditions[daemon.name].pid
                 if pid:
                     with contextlib.suppress(ProcessLookupError):  # its keeper starts it anyway
