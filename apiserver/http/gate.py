@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from apiserver.authn import impersonation
+from apiserver.authn import impersonation, websocket_token
 from apiserver.authn.authenticator import (
     ANONYMOUS,
     Authenticator,
@@ -46,7 +46,10 @@ class Gate:
         """Who asks; ApiError 401. KeysWanted when that can be told in a moment, if it may wait."""
         scope = exchange.scope
         path: str = scope["path"]
-        question = Question(path, exchange.headers.get(b"authorization"), scope["headers"])
+        authorization = exchange.headers.get(b"authorization")
+        if authorization is None and websocket_token.is_offered(exchange.headers):
+            authorization = _from_handshake(exchange)
+        question = Question(path, authorization, scope["headers"])
         try:
             user = self.authenticator.user(exchange.connection, question, now)
         except KeysWanted as error:
@@ -93,3 +96,17 @@ class Gate:
             notes[REASON] = decision.reason
         if not decision.allowed:
             raise denied(attributes, decision.reason)
+
+
+def _from_handshake(exchange: Exchange) -> bytes:
+    """The token of a WebSocket handshake as a header would have it; it leaves the request."""
+    try:
+        token, fields = websocket_token.taken_out(exchange.scope["headers"])
+    except ValueError as error:
+        raise unauthorized() from error
+    authorization = f"Bearer {token}".encode("latin-1", "replace")
+    # An outside issuer's keys may be a moment away: then this request is asked again.
+    fields.append((b"authorization", authorization))
+    exchange.scope["headers"] = fields
+    exchange.headers = dict(fields)
+    return authorization

@@ -412,6 +412,28 @@ async def test_node_bound_tokens_die_with_the_node(
         assert (await whoami(client)).status_code == 401
 
 
+async def test_tokens_in_websocket_handshakes(secured: Secured, admin: httpx.AsyncClient) -> None:
+    good = await bot_token(admin)
+    target = "/api/v1/namespaces/default/pods/none/exec?command=x"
+
+    async def ask(token: str, *more: str, upgrade: str = "websocket") -> tuple[int, str]:
+        encoded = base64.urlsafe_b64encode(token.encode()).rstrip(b"=").decode()
+        offered = [f"base64url.bearer.authorization.k8s.io.{encoded}", *more]
+        headers = (
+            "Host: x", "Connection: upgrade", f"Upgrade: {upgrade}", "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+            f"Sec-WebSocket-Protocol: {', '.join(offered)}",
+        )  # fmt: skip
+        return await raw(secured, target, None, *headers)
+
+    code, text = await ask(good, "v5.channel.k8s.io")
+    assert (code, "system:serviceaccount:default:bot" in text) == (403, True)
+    assert (await ask("nonsense", "v5.channel.k8s.io"))[0] == 401
+    assert (await ask(good))[0] == 401  # nothing is left to speak
+    code, text = await ask(good, "v5.channel.k8s.io", upgrade="SPDY/3.1")
+    assert (code, "system:anonymous" in text) == (403, True)
+
+
 # --- bootstrap tokens ---
 
 
