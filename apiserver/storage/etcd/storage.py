@@ -9,6 +9,7 @@ Source of the wire: etcd's api/etcdserverpb/rpc.proto.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -33,6 +34,7 @@ from apiserver.storage.interface import (
     StorageUnavailable,
 )
 
+_MESSAGES_AT_ONCE = 64  # of a watch, before others may run
 CALL_SECONDS = 5.0  # deadline of every call but the watch, waiting for a connection included
 _MOD = rpc.Compare.MOD  # compared for equality, unless something else is said
 _PREFIX_START, _EVERYTHING = b"\x00", b"\x00"  # etcd's range of all keys
@@ -107,11 +109,16 @@ class EtcdStorage:
             try:
                 batch: list[Change] = []
                 while True:
-                    whole = _read_watch(await stream.read(), after, batch)
-                    if whole:
-                        after = batch[whole - 1].revision
-                        yield batch[:whole]
-                        del batch[:whole]
+                    messages = await stream.read()
+                    for start in range(0, len(messages), _MESSAGES_AT_ONCE):
+                        if start:
+                            await asyncio.sleep(0)  # after an absence there can be thousands
+                        some = messages[start : start + _MESSAGES_AT_ONCE]
+                        whole = _read_watch(some, after, batch)
+                        if whole:
+                            after = batch[whole - 1].revision
+                            yield batch[:whole]
+                            del batch[:whole]
             finally:
                 stream.close()
         except CallFailed as error:
