@@ -123,6 +123,10 @@ OFF_BY_DEFAULT: Final = frozenset(
         "DenyServiceExternalIPs", "AlwaysDeny",
     }
 )  # fmt: skip
+# Those that read a configuration.
+CONFIGURABLE: Final = frozenset(
+    {"PodSecurity", "PodNodeSelector", "PodTolerationRestriction", "EventRateLimit"}
+)
 # On by default upstream. Their names are understood, but they are not part of Wherry (yet).
 NOT_HERE: Final = (
     "PodGroupProtection", "ClusterTrustBundleAttest", "PodGroupWorkloadExists",
@@ -212,6 +216,8 @@ def chosen(enable: Sequence[str], disable: Sequence[str]) -> list[str]:
 
 def plugins(names: Sequence[str], settings: Settings) -> list[Plugin]:
     """These plug-ins, configured. BadConfiguration."""
+    for name in sorted(settings.configurations.keys() - CONFIGURABLE):
+        log.warning("the configuration of admission plugin %s is not used", name)
     made = []
     for name in names:
         try:

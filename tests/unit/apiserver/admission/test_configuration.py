@@ -82,3 +82,8 @@ def test_too_large(file: Path) -> None:
 def test_the_plugin_that_does_not_like_it_is_named() -> None:
     with pytest.raises(BadConfiguration, match=r"^PodSecurity: is kind None"):
         plugins(["PodSecurity"], Settings(configurations={"PodSecurity": {}}))
+
+
+def test_a_configuration_that_nobody_reads_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    plugins([], Settings(configurations={"ResourceQuota": {}, "PodNodeSelector": {}}))
+    assert caplog.messages == ["the configuration of admission plugin ResourceQuota is not used"]
