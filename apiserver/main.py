@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import resource
 
 from apiserver.config import BadFlag, Config, parse
+from apiserver.memory import limit_arenas
 from wherry.daemon import logs
 from wherry.daemon.process import fail, run
-
-# glibc keeps freed memory in one arena per thread; with the few threads here two are plenty, and the
-# rest would only make a big list's memory stay.
-_M_ARENA_MAX = -8
-ARENAS_MAX = 2
-
-
-def limit_arenas() -> None:
-    """What MALLOC_ARENA_MAX=2 in the environment does; for glibc only."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_ARENA_MAX, ARENAS_MAX)
 
 
 def raise_files() -> None:

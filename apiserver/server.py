@@ -50,6 +50,7 @@ from apiserver.http.gate import Gate
 from apiserver.http.metrics import RequestMetrics
 from apiserver.http.respond import Responder
 from apiserver.http.server import HttpServer
+from apiserver.memory import trim_for_ever
 from apiserver.quota.ledger import Ledger
 from apiserver.registry.rbac.guard import Guard, set_guard
 from apiserver.registry.store import Registry
@@ -177,6 +178,7 @@ class Server:
             group.create_task(bootstrap.run(self._on_ready))
             group.create_task(store.roles.run(bootstrap.namespaces))
             group.create_task(self._watch_lag())
+            group.create_task(trim_for_ever(self._clock))
             serving = group.create_task(http.serve([sock]))
             log.info("serving on https://%s:%d", *sock.getsockname()[:2])
             try:
