@@ -11,6 +11,7 @@ from typing import Any
 
 from controller_manager import pods
 from controller_manager.ownership import controller_of
+from controller_manager.volumebinder import local_path
 from controller_manager.volumeprotection.plan import claims_of
 from wherry.api.apps_v1 import (
     ControllerRevision,
@@ -42,7 +43,7 @@ from wherry.api.networking_v1 import IPAddress, ServiceCIDR
 from wherry.api.policy_v1 import PodDisruptionBudget
 from wherry.api.rbac_v1 import ClusterRole
 from wherry.api.scheme import Resource
-from wherry.api.storage_v1 import VolumeAttributesClass
+from wherry.api.storage_v1 import StorageClass, VolumeAttributesClass
 from wherry.client.informer import Informer
 from wherry.client.rest import Client
 from wherry.client.store import meta_of
@@ -212,6 +213,20 @@ class Informers:
     @cached_property
     def volumes(self) -> Informer[PersistentVolume]:
         return self._keep(Informer(self._client, PersistentVolume))
+
+    @cached_property
+    def storage_classes(self) -> Informer[StorageClass]:
+        return self._keep(Informer(self._client, StorageClass))
+
+    @cached_property
+    def volume_cleaners(self) -> Informer[Pod]:
+        """The pods that delete what lay behind volumes."""
+        return self._keep(
+            Informer(
+                self._client, Pod, namespace=local_path.NAMESPACE,
+                label_selector=local_path.CLEANER_LABEL,
+            )
+        )  # fmt: skip
 
     @cached_property
     def attributes_classes(self) -> Informer[VolumeAttributesClass]:

@@ -38,6 +38,7 @@ from controller_manager.serviceaccounttokens.controller import TokensController
 from controller_manager.servicecidr.controller import ServiceCidrController
 from controller_manager.statefulset.controller import StatefulSetController
 from controller_manager.ttlafterfinished.controller import TtlAfterFinishedController
+from controller_manager.volumebinder.controller import VolumeBinderController
 from controller_manager.volumeprotection.controller import (
     ClaimProtectionController,
     ClassProtectionController,
@@ -90,6 +91,9 @@ CONTROLLERS: tuple[Entry, ...] = (
         "endpointslice-mirroring-controller",
         "endpointslicemirroring",
         EndpointSliceMirroringController,
+    ),
+    Entry(
+        "persistentvolume-binder-controller", "persistentvolume-binder", VolumeBinderController
     ),
     Entry(
         "persistentvolumeclaim-protection-controller",

@@ -14,7 +14,7 @@ Source: upstream's pkg/scheduler/backend/cache.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, zip_longest
 
@@ -37,6 +37,11 @@ class Cache:
         if self._view is None:
             self._view = interleave([node for node in self._nodes.values() if node.known])
         return self._view
+
+    def labels(self, name: str) -> Mapping[str, str]:
+        """A node's labels; none when it is not known."""
+        info = self._nodes.get(name)
+        return info.labels if info is not None else {}
 
     # -- nodes
 

@@ -48,6 +48,7 @@ class Happening(Enum):
     NODE_TAINTS = "NodeTaintChange"
     POD_GONE = "AssignedPodDelete"
     POD_SHRANK = "AssignedPodUpdate"
+    VOLUMES = "VolumeChange"  # a claim, a volume or a class
 
 
 Filter = Callable[[NodeInfo], Status | None]

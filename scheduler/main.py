@@ -18,6 +18,7 @@ from scheduler.metrics import Metrics
 from scheduler.plugins.registry import default_profile
 from scheduler.report import Reporter
 from scheduler.scheduler import Scheduler
+from scheduler.volumes import Volumes
 from wherry.client.delegated import guard_flags, guard_of
 from wherry.client.election import Durations
 from wherry.client.kubeconfig import ConfigError, for_daemon
@@ -60,13 +61,15 @@ async def serve(options: Namespace) -> None:
     except (ConfigError, ValueError) as error:
         raise process.StartError(str(error), "check --kubeconfig and --leader-elect-*") from error
     registry = CollectorRegistry()
-    profile = default_profile()
+    volumes = Volumes()
+    profile = default_profile(volumes)
     scheduler = Scheduler(
         client,
         profile,
         Reporter(client, profile.scheduler_name),
         Metrics(registry),
         random.Random(),
+        volumes,
     )
     async with client, asyncio.TaskGroup() as tasks:
         tasks.create_task(scheduler.watch(), name="watch")

@@ -50,7 +50,22 @@ class Container(Model):
     restart_policy: str | None = None
 
 
+class ClaimSource(Model):
+    claim_name: str = ""
+
+
+class EphemeralSource(Model):
+    """Its presence says that the volume is a claim of the pod's own."""
+
+
+class Volume(Model):
+    name: str = ""
+    persistent_volume_claim: ClaimSource | None = None
+    ephemeral: EphemeralSource | None = None
+
+
 class PodSpec(Model):
+    volumes: list[Volume] = []
     containers: list[Container] = []
     init_containers: list[Container] = []
     node_name: str = ""

@@ -22,6 +22,8 @@ from scheduler.objects import Node, Pod
 from scheduler.queue import Pending, QueueCore
 from scheduler.report import Reporter
 from scheduler.state import PodInfo
+from scheduler.volume_binder import NotBound, VolumeBinder
+from scheduler.volumes import Volumes
 from wherry.api.errors import ApiError
 from wherry.client.informer import Informer
 from wherry.client.rest import Client
@@ -54,6 +56,7 @@ class Scheduler:
         reporter: Reporter,
         metrics: Metrics,
         chance: random.Random,
+        volumes: Volumes | None = None,
     ) -> None:
         self._client = client
         self._profile = profile
@@ -73,6 +76,7 @@ class Scheduler:
         self.nodes = Informer(client, Node, transform=None)
         self.nodes.add_handler(self._on_node)
         self.pods.add_handler(self._on_pod)
+        self._volumes = VolumeBinder(client, volumes or Volumes(), self._happened)
         metrics.watch_queue(self.queue.counts)
 
     async def watch(self) -> None:
@@ -80,12 +84,16 @@ class Scheduler:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.nodes.run(), name="nodes")
             tasks.create_task(self.pods.run(), name="pods")
+            for informer in self._volumes.informers:
+                tasks.create_task(informer.run(), name="volumes")
             tasks.create_task(self._reporter.run(), name="reporter")
 
     async def lead(self) -> None:
         """Place pods until cancelled."""
         await self.nodes.synced()
         await self.pods.synced()
+        for informer in self._volumes.informers:
+            await informer.synced()
         log.info("scheduling: %d nodes, %d pods", len(self.cache.nodes()), len(self.pods.list()))
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -203,7 +211,7 @@ class Scheduler:
             except ApiError as error:
                 log.info("binding %s to %s: %s", pod.key, bind.node_name, error)
                 done = False
-            except ApiUnavailable as error:
+            except (ApiUnavailable, NotBound) as error:
                 log.warning("binding %s to %s: %s", pod.key, bind.node_name, error)
                 done = False
             if done:
@@ -223,6 +231,8 @@ class Scheduler:
         second POST is refused when the first one worked, and then the pod tells.
         """
         pod = bind.pod
+        if pod.claims:
+            await self._volumes.bind(pod, bind.node_name, self.cache.labels(bind.node_name))
         path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}/binding"
         body = binding(pod, bind.node_name)
         backoff = Backoff(0.1, 2.0, 5.0)

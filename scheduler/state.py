@@ -36,6 +36,7 @@ class PodInfo:
     preferred: tuple[PreferredSchedulingTerm, ...]
     gates: tuple[str, ...]
     generation: int
+    claims: tuple[str, ...] = ()  # keys of the claims that its volumes are
 
     @classmethod
     def of(cls, pod: Pod) -> PodInfo:
@@ -64,7 +65,18 @@ class PodInfo:
             ),
             gates=tuple(gate.name for gate in spec.scheduling_gates),
             generation=meta.generation,
+            claims=_claims(pod),
         )
+
+
+def _claims(pod: Pod) -> tuple[str, ...]:
+    meta, found = pod.metadata, []
+    for volume in pod.spec.volumes:
+        if volume.persistent_volume_claim is not None:
+            found.append(f"{meta.namespace}/{volume.persistent_volume_claim.claim_name}")
+        elif volume.ephemeral is not None:
+            found.append(f"{meta.namespace}/{meta.name}-{volume.name}")
+    return tuple(found)
 
 
 def _host_ports(pod: Pod) -> tuple[HostPort, ...]:

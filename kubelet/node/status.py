@@ -20,6 +20,7 @@ from kubelet.eviction.thresholds import (
 )
 from kubelet.node.machine import Machine
 from kubelet.runtime.protocol import EngineInfo, ImageRecord
+from kubelet.sandbox_image import REPOSITORY as SANDBOX
 from wherry.api import quantity
 from wherry.api.core_v1 import (
     ContainerImage,
@@ -148,6 +149,9 @@ def _images(images: Sequence[ImageRecord]) -> list[ContainerImage]:
     """The largest first, as the scheduler's image locality wants them."""
     named = [image for image in images if image.tags or image.digests]
     named.sort(key=lambda image: (-image.size, image.id))
+    if len(named) > IMAGES_MAX:  # the sandbox's is told always: what cleans up volumes runs in it
+        sandbox = [i for i in named[IMAGES_MAX:] if any(t.startswith(SANDBOX) for t in i.tags)]
+        named = [*named[: IMAGES_MAX - len(sandbox)], *sandbox]
     return [
         ContainerImage(names=[*image.digests, *image.tags][:5], size_bytes=image.size)
         for image in named[:IMAGES_MAX]

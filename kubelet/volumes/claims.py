@@ -12,7 +12,11 @@ from pathlib import Path
 from kubelet.volumes import hostpath
 from kubelet.volumes.interface import VolumeError
 from wherry.api.core_v1 import Node, PersistentVolume, PersistentVolumeClaim, Pod, Volume
-from wherry.api.node_selector import matches_term
+from wherry.api.volume_match import is_reachable
+from wherry.api.volumes import LOCAL_PATH, PROVISIONED_BY
+
+# Whoever a pod runs as may write into the folder that was made for its claim.
+FOLDER_MODE = 0o777
 
 
 def claim_name(pod: Pod, volume: Volume) -> str:
@@ -59,12 +63,9 @@ def check_volume(
         meta = claim.metadata
         text = f'PV "{name}" is not bound to PVC {meta.namespace}/{meta.name}'
         raise VolumeError("FailedMount", text)
-    affinity = volume.spec.node_affinity
-    if affinity is not None and affinity.required is not None and node is not None:
-        terms = affinity.required.node_selector_terms
-        if not any(matches_term(t, node.metadata.name, node.metadata.labels) for t in terms):
-            text = f'NodeAffinity check failed for volume "{name}" : no matching NodeSelectorTerms'
-            raise VolumeError("FailedMount", text)
+    if node is not None and not is_reachable(volume, node.metadata.name, node.metadata.labels):
+        text = f'NodeAffinity check failed for volume "{name}" : no matching NodeSelectorTerms'
+        raise VolumeError("FailedMount", text)
     return volume
 
 
@@ -73,7 +74,10 @@ def place(volume: PersistentVolume) -> Path:
     spec = volume.spec
     if spec.host_path is not None:
         path = Path(spec.host_path.path)
+        fresh = not path.exists()
         hostpath.prepare(path, spec.host_path.type or "")
+        if fresh and volume.metadata.annotations.get(PROVISIONED_BY) == LOCAL_PATH:
+            path.chmod(FOLDER_MODE)
         return path
     if spec.local is None:
         raise VolumeError("FailedMount", "no volume plugin matched")
