@@ -129,8 +129,6 @@ def protections(daemon: Daemon) -> tuple[str, ...]:
             f"User={daemon.user}",
             f"Group={daemon.user}",
             *CLOSED,
-            # A user namespace would take the right to bind port 53 away.
-            *(() if held else ("PrivateUsers=yes",)),
             f"CapabilityBoundingSet={held}",
             f"AmbientCapabilities={held}",
             # Go needs no memory that is writable and executable; Python's foreign calls may.
