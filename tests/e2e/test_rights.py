@@ -53,6 +53,11 @@ def load() -> dict[str, Any]:
         thing("v1", "ServiceAccount", "robot"),
         thing("v1", "Secret", "s", stringData={"k": "v"}),
         thing("v1", "ConfigMap", "c", data={"k": "v"}),
+        thing("v1", "Secret", "token", type="kubernetes.io/service-account-token"),
+        thing("v1", "PersistentVolumeClaim", "pvc", {"accessModes": ["ReadWriteOnce"],
+              "resources": {"requests": {"storage": "1Gi"}}}),
+        thing("autoscaling/v2", "HorizontalPodAutoscaler", "h", {"maxReplicas": 3, "minReplicas": 2,
+              "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"}}),
         thing("v1", "ResourceQuota", "q", {"hard": {"pods": "50"}}),
         thing("v1", "Service", "load", {"selector": LABELS, "ports": [{"port": 80}]}),
         thing("apps/v1", "Deployment", "d", {"replicas": 2, "selector": selector,
@@ -67,6 +72,9 @@ def load() -> dict[str, Any]:
               "jobTemplate": {"spec": {"template": once}}}),
         thing("policy/v1", "PodDisruptionBudget", "b", {"minAvailable": 1, "selector": selector}),
     ]  # fmt: skip
+    for item in items:
+        if item["metadata"]["name"] == "token":
+            item["metadata"]["annotations"] = {"kubernetes.io/service-account.name": "robot"}
     return {"apiVersion": "v1", "kind": "List", "items": items}
 
 
@@ -94,6 +102,10 @@ def test_under_load_nothing_is_refused_to_a_daemon(cluster: Cluster, namespace: 
     # As the administrator, through the API server's own user at the kubelet.
     assert cluster.kubectl("exec", "-n", namespace, "sts-0", "--", "cat", "/s/k") == "v"
     cluster.kubectl("logs", "-n", namespace, "sts-0")
+    wait(
+        lambda: "token" in cluster.get("secret", "token", "-n", namespace).get("data", {}),
+        "the account's token is filled in",
+    )
     node = cluster.machines[-1]
     words = ("--ignore-daemonsets", "--force", "--delete-emptydir-data", "--timeout=90s")
     cluster.kubectl("drain", node, *words)
