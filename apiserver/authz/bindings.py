@@ -72,15 +72,15 @@ class Bindings:
             "ClusterRoleBinding", name
         )  # fmt: skip
         granted = f"{kind} {go_quote(known)} of {role.kind} {go_quote(role.name)} to "
-        grants = self._grants.setdefault(namespace, {})
-        subjects = []
+        found: dict[str, Grant] = {}
         for position, subject in enumerate(tree.get("subjects") or ()):
             key, words = _subject(subject, namespace)
-            if not key or name in grants.get(key, ()):
-                continue
-            grants.setdefault(key, {})[name] = Grant(name, position, role, granted + words)
-            subjects.append(key)
-        self._subjects[namespace, name] = tuple(subjects)
+            if key:
+                found.setdefault(key, Grant(name, position, role, granted + words))
+        grants = self._grants.setdefault(namespace, {})
+        for key, grant in found.items():
+            grants.setdefault(key, {})[name] = grant
+        self._subjects[namespace, name] = tuple(found)
 
     def drop_binding(self, namespace: str, name: str) -> None:
         grants = self._grants.get(namespace, {})

@@ -9,6 +9,7 @@ Source: plugin/pkg/auth/authorizer/rbac/rbac.go: its order, reasons and errors.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -21,7 +22,10 @@ from apiserver.storage.encoder import decode_item
 from apiserver.storage.window import Cached
 from wherry.api.scheme import BY_PLURAL, Resource
 
+log = logging.getLogger(__name__)
+
 REMEMBERED_MAX = 8192  # kinds of questions; some 4 MiB
+QUESTION_CHARACTERS_MAX = 512  # of one that is remembered: anybody may ask for a long path
 CLUSTER_ROLES: Final = BY_PLURAL[GROUP, "v1", "clusterroles"]
 CLUSTER_ROLE_BINDINGS: Final = BY_PLURAL[GROUP, "v1", "clusterrolebindings"]
 ROLES: Final = BY_PLURAL[GROUP, "v1", "roles"]
@@ -54,11 +58,16 @@ class Policy:
             self.bindings.clear_bindings(namespaced=resource is ROLE_BINDINGS)
 
     def take(self, resource: Resource, now: Cached, before: Cached | None) -> None:
-        tree = decode_item(now.item, resource.gvk)
-        if resource in (ROLES, CLUSTER_ROLES):
-            self.bindings.set_role(_ref(resource, now), tree.get("rules"))
-        else:
-            self.bindings.set_binding(tree)
+        """An object that makes no sense (somebody wrote it past us) grants nothing."""
+        try:
+            tree = decode_item(now.item, resource.gvk)
+            if resource in (ROLES, CLUSTER_ROLES):
+                self.bindings.set_role(_ref(resource, now), tree.get("rules"))
+            else:
+                self.bindings.set_binding(tree)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            log.error("%s %s can't be read: %r", resource.kind, now.path, error)
+            self.drop(resource, now)
 
     def drop(self, resource: Resource, last: Cached) -> None:
         if resource in (ROLES, CLUSTER_ROLES):
@@ -92,12 +101,17 @@ class Rbac:
         key = (user.name, user.groups, verb, namespace, group, resource, subresource, path)
         answer = self._answers.get(key)
         if answer is None:
-            if len(self._answers) >= REMEMBERED_MAX:
-                del self._answers[next(iter(self._answers))]
-            answer = self._answers[key] = _answer(self._policy.bindings, attributes)
+            answer = _answer(self._policy.bindings, attributes)
+            if sum(map(len, key[2:])) <= QUESTION_CHARACTERS_MAX:
+                self._remember(key, answer)
         if answer.named:
             return answer.named.get(name, answer.otherwise)
         return answer.otherwise
+
+    def _remember(self, key: tuple[Any, ...], answer: Answer) -> None:
+        if len(self._answers) >= REMEMBERED_MAX:
+            del self._answers[next(iter(self._answers))]
+        self._answers[key] = answer
 
     def rules(self, user: User, namespace: str) -> Rules:
         found, error = self._policy.rules_for(user, namespace)

@@ -258,6 +258,36 @@ def test_what_is_remembered_is_bounded() -> None:
     assert len(cluster.rbac._answers) == REMEMBERED_MAX
 
 
+def test_long_questions_are_answered_and_not_remembered() -> None:
+    cluster = crowd(1)
+    assert not path_allowed(cluster, JANE, "get", "/" + "x" * 10_000)
+    assert not cluster.rbac._answers
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"subjects": [{"kind": "User"}]}, {"subjects": "jane"}, {"roleRef": None}],
+    ids=["subject", "subjects", "role"],
+)
+def test_a_binding_that_makes_no_sense_grants_nothing(changes: dict) -> None:
+    """Somebody wrote it into the store past the API; the others go on."""
+    good = binding("b", "reader", "User jane")
+    cluster = Cluster([READER, good, binding("c", "reader", "User joe")])
+    assert may(cluster, JANE, "get", "pods")
+    cluster.put({**good, **changes})
+    assert not may(cluster, JANE, "get", "pods")
+    assert may(cluster, User("joe"), "get", "pods")
+    cluster.put(good)
+    assert may(cluster, JANE, "get", "pods")
+
+
+def test_a_role_that_makes_no_sense_grants_nothing() -> None:
+    cluster = Cluster([READER, binding("b", "reader", "User jane")])
+    assert may(cluster, JANE, "get", "pods")
+    cluster.put({**READER, "rules": ["everything"]})
+    assert not may(cluster, JANE, "get", "pods")
+
+
 def test_a_remembered_decision_is_quick() -> None:
     cluster = crowd(1000)
     asked = Attributes(JANE, "get", "ns-1", "", "v1", "pods", "", "p")
