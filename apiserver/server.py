@@ -38,6 +38,7 @@ from apiserver.bootstrap_policy.keeper import DefaultRoles
 from apiserver.config import Config
 from apiserver.discovery.openapi_service import OpenApi
 from apiserver.discovery.service import Discovery
+from apiserver.fairness.dump import dumps
 from apiserver.fairness.fairness import Fairness
 from apiserver.fairness.metrics import FairnessMetrics
 from apiserver.fairness.objects import CachedObjects
@@ -357,6 +358,7 @@ class Server:
             resource_paths=discovery.paths,
             issuer=known.issuer_document(),
             jwks=known.jwks(),
+            dumps={} if self._fairness is None else dumps(self._fairness),
         )
 
     async def _shutdown_check(self) -> str | None:

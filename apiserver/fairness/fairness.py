@@ -71,7 +71,7 @@ class LevelState:
 class Place:
     """A request's place: it runs, or waits for `turn`. Leave it exactly once or more often."""
 
-    __slots__ = ("_fairness", "headers", "schema", "state", "ticket")
+    __slots__ = ("_fairness", "flow", "headers", "schema", "state", "ticket")
 
     def __init__(
         self, fairness: Fairness, state: LevelState, schema: Schema, ticket: Ticket | None
@@ -81,6 +81,7 @@ class Place:
         self.schema = schema
         self.ticket = ticket
         self.headers: Headers = ()
+        self.flow = ""
 
     @property
     def waiting(self) -> bool:
@@ -104,7 +105,7 @@ class Fairness:
         self._wait_seconds_max = wait_seconds_max
         self._seen: object = None
         self._wanted: Mapping[str, tuple[int, float]] | None = None
-        self._waiters: dict[Ticket, asyncio.Future[None]] = {}
+        self._waiters: dict[Ticket, tuple[asyncio.Future[None], Place]] = {}
         self.levels: dict[str, LevelState] = {}
         self._schemas = Schemas([_catch_all()])
         self._headers: dict[tuple[str, str], Headers] = {}
@@ -137,7 +138,8 @@ class Fairness:
         width = 1
         if objects > OBJECTS_PER_SEAT:
             width = min(-(-objects // OBJECTS_PER_SEAT), state.width_max)
-        flow = hash((schema.name, schema.flow(info, user))) & _HASH_BITS
+        place.flow = schema.flow(info, user)
+        flow = hash((schema.name, place.flow)) & _HASH_BITS
         ticket = queues.arrive(now, flow, width)
         if isinstance(ticket, Refusal):
             self._refuse(place, ticket)
@@ -154,7 +156,7 @@ class Fairness:
         assert ticket is not None, "only tickets wait"
         assert queues is not None, "nothing waits at an exempt level"
         waiter = asyncio.get_running_loop().create_future()
-        self._waiters[ticket] = waiter
+        self._waiters[ticket] = waiter, place
         try:
             async with asyncio.timeout(self._wait_seconds_max):
                 await waiter
@@ -173,6 +175,10 @@ class Fairness:
         self._count(place)
         return None
 
+    def waiting(self) -> dict[Ticket, Place]:
+        """Who waits, as of now."""
+        return {ticket: place for ticket, (_, place) in self._waiters.items()}
+
     def finish(self, place: Place, ticket: Ticket) -> None:
         """A place is left: see `Place.leave`."""
         queues = place.state.queues
@@ -187,9 +193,9 @@ class Fairness:
 
     def _wake(self, started: list[Ticket]) -> None:
         for ticket in started:
-            waiter = self._waiters.get(ticket)
-            if waiter is not None and not waiter.done():
-                waiter.set_result(None)
+            found = self._waiters.get(ticket)
+            if found is not None and not found[0].done():
+                found[0].set_result(None)
 
     def _give_up(self, place: Place, ticket: Ticket, why: Refusal) -> None:
         queues = place.state.queues

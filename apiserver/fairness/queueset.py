@@ -77,7 +77,7 @@ class QueueSet:
         self.executing_seats = 0
         self.waiting = 0
         self.waiting_seats = 0
-        self._queues = [Queue() for _ in range(queuing.queues)]
+        self.queues = [Queue() for _ in range(queuing.queues)]
         self._busy: dict[Queue, None] = {}  # queues in which something waits
         self._active = 0  # queues that hold or serve something
         self._virtual = 0.0
@@ -89,7 +89,7 @@ class QueueSet:
         self._advance(now)
         seats = max(1, min(seats, self.limit))
         ticket = Ticket(flow, seats, now)
-        if not self._queues:
+        if not self.queues:
             if self.executing_seats + seats > self.limit:
                 return Refusal.CONCURRENCY_LIMIT
             self._start(ticket, now)
@@ -207,8 +207,8 @@ class QueueSet:
         if hand is None:
             if len(self._hands) >= HANDS_MAX:
                 self._hands.clear()
-            dealt = deal(flow, len(self._queues), self.queuing.hand_size)
-            hand = self._hands[flow] = tuple(self._queues[index] for index in dealt)
+            dealt = deal(flow, len(self.queues), self.queuing.hand_size)
+            hand = self._hands[flow] = tuple(self.queues[index] for index in dealt)
         best = hand[0]
         least = best.waiting_seats + best.executing_seats
         for queue in hand:

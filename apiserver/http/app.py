@@ -7,8 +7,8 @@ share one dependency (authenticated, authorized). /api and /apis are mounted who
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import fastapi
@@ -53,6 +53,7 @@ class Pages:
     resource_paths: Sequence[str]
     issuer: Mapping[str, Any]
     jwks: Mapping[str, Any]
+    dumps: Mapping[str, Callable[[], str]] = field(default_factory=dict)  # of fairness
 
 
 class ResourceTrees(BaseRoute):
@@ -118,6 +119,7 @@ def build(dispatcher: Dispatcher, gate: Gate, pages: Pages) -> FastAPI:
     app.router.routes.insert(0, ResourceTrees(dispatcher))
     app.include_router(_health_routes(pages), dependencies=[Depends(admitted)])
     app.include_router(_document_routes(pages), dependencies=[Depends(admitted)])
+    app.include_router(_dump_routes(pages), dependencies=[Depends(admitted)])
     paths = sorted({*TREES, *OWN_PATHS, *pages.resource_paths, *_check_paths(pages)})
 
     async def index(path: str) -> fastapi.Response:
@@ -156,6 +158,20 @@ def _health_routes(pages: Pages) -> fastapi.APIRouter:
     add("healthz", pages.readiness)
     add("livez", pages.liveness)
     add("readyz", pages.readiness)
+    return router
+
+
+def _dump_routes(pages: Pages) -> fastapi.APIRouter:
+    router = fastapi.APIRouter(prefix="/debug/api_priority_and_fairness")
+
+    def add(name: str, dump: Callable[[], str]) -> None:
+        async def page() -> fastapi.Response:
+            return _plain(Response(200, dump().encode(), "text/plain; charset=utf-8"))
+
+        router.add_api_route(f"/{name}", page)
+
+    for name, dump in pages.dumps.items():
+        add(name, dump)
     return router
 
 
