@@ -21,11 +21,11 @@ from apiserver.admission.attributes import (
     NODES,
     PODS,
     SERVICE_ACCOUNTS,
-    VOLUMES,
     refuse,
 )
 from apiserver.admission.interface import Attributes, Lister, Plugin
 from apiserver.admission.mirror_pods import mirror_problem, referred_to
+from apiserver.admission.token_audiences import asks_for
 from apiserver.authz.authorizer import Attributes as Asked
 from apiserver.authz.authorizer import Authorizer
 from apiserver.authz.node import LEASES_NAMESPACE, SLICES, node_of
@@ -34,7 +34,6 @@ from wherry.api.scheme import BY_PLURAL
 
 LEASES: Final = BY_PLURAL["coordination.k8s.io", "v1", "leases"]
 CSI_NODES: Final = BY_PLURAL["storage.k8s.io", "v1", "csinodes"]
-CSI_DRIVERS: Final = BY_PLURAL["storage.k8s.io", "v1", "csidrivers"]
 AUDIENCE_VERB: Final = "request-serviceaccounts-token-audience"
 KUBELET_SIGNERS: Final = frozenset(
     {"kubernetes.io/kubelet-serving", "kubernetes.io/kube-apiserver-client-kubelet"}
@@ -265,37 +264,6 @@ class NodeRestriction(Plugin):
         wanted = f"system:node:{node}"
         if [one.value for one in names] != [wanted]:
             raise refuse(attributes, f"can only create a node CSR with CN={wanted}")
-
-
-def asks_for(pod: Tree, audience: str, lister: Lister) -> bool:
-    """Whether a volume of the pod needs a token for this audience ("" = the API's own)."""
-    for volume in pod["spec"].get("volumes") or ():
-        for source in (volume.get("projected") or _NOTHING).get("sources") or ():
-            token = source.get("serviceAccountToken")
-            if token is not None and (token.get("audience") or "") == audience:
-                return True
-        driver = (
-            lister.get(CSI_DRIVERS, "", name) if (name := _driver(pod, volume, lister)) else None
-        )
-        requests = _spec(driver).get("tokenRequests") or ()
-        if any((one.get("audience") or "") == audience for one in requests):
-            return True
-    return False
-
-
-def _driver(pod: Tree, volume: Tree, lister: Lister) -> str:
-    """The CSI driver behind a volume, directly or by a claim; "" when there is none."""
-    if "csi" in volume:
-        return str(volume["csi"].get("driver") or "")
-    claim = (volume.get("persistentVolumeClaim") or _NOTHING).get("claimName", "")
-    if "ephemeral" in volume:
-        claim = f"{pod['metadata']['name']}-{volume['name']}"
-    if not claim:
-        return ""
-    found = lister.get(CLAIMS, pod["metadata"]["namespace"], claim)
-    name = _spec(found).get("volumeName")
-    behind = lister.get(VOLUMES, "", name) if name else None
-    return str((_spec(behind).get("csi") or _NOTHING).get("driver") or "")
 
 
 def _comparable(claim: Tree) -> dict[str, Any]:

@@ -8,14 +8,14 @@ Source: k8s.io/pod-security-admission/admission/admission.go.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from itertools import islice
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from apiserver.admission.attributes import NAMESPACES, PODS, refuse
 from apiserver.admission.interface import Attributes, Lister, Plugin
 from apiserver.admission.pod_security.configuration import PodSecurityConfiguration
 from apiserver.admission.pod_security.evaluations import ALLOW, DENY, Evaluations
+from apiserver.admission.pod_security.existing import told_of_existing
 from apiserver.admission.pod_security.levels import (
     MODES,
     PREFIX,
@@ -25,16 +25,10 @@ from apiserver.admission.pod_security.levels import (
     policy_of,
     strictness,
 )
-from apiserver.admission.pod_security.standards import details, reasons, violations
+from apiserver.admission.pod_security.standards import details, violations
 from apiserver.admission.pod_security.words import Tree, Violation
 from wherry.api.errors import FieldError, go_quote, invalid_object, status_error
 from wherry.api.scheme import BY_PLURAL, Resource
-
-# When a namespace becomes stricter, so many of its pods are looked at, for so long.
-PODS_CHECKED_MAX: Final = 3000
-# Upstream takes up to a second, but not from everybody else.
-READ_SECONDS_MAX: Final = 0.05
-CHECK_SECONDS_MAX: Final = 0.1
 
 _IGNORED: Final = frozenset(
     {"exec", "attach", "binding", "eviction", "log", "portforward", "proxy", "status"}
@@ -199,7 +193,8 @@ class PodSecurity(Plugin):
         if name in self._configuration.namespaces:
             self._warn_exempt(attributes, name, policy, labels)
             return
-        for text in self._check_pods(name, policy.enforce, lister):
+        exempt = self._configuration.runtime_classes
+        for text in told_of_existing(lister, name, policy.enforce, exempt, self._seconds):
             attributes.warn(text)
 
     def _warn_exempt(
@@ -219,35 +214,6 @@ class PodSecurity(Plugin):
         )
         words = f"is exempt from Pod Security, and the policy ({said}) will be ignored"
         attributes.warn(f'namespace "{name}" {words}')
-
-    def _check_pods(self, namespace: str, standard: Standard, lister: Lister) -> list[str]:
-        """What the pods that run already would not be let in for."""
-        started = self._seconds()
-        total, stored = lister.each(PODS, namespace)
-        pods: list[Tree] = []
-        for pod in islice(stored, PODS_CHECKED_MAX):
-            pods.append(pod)
-            if self._seconds() > started + READ_SECONDS_MAX:
-                break
-        exempt = self._configuration.runtime_classes
-        names: dict[str, list[str]] = {}
-        checked = 0
-        for pod in _one_of_each_first(pods):
-            checked += 1
-            if pod["spec"].get("runtimeClassName") not in exempt and (
-                found := violations(standard, pod["metadata"], pod["spec"])
-            ):
-                names.setdefault(reasons(found), []).append(pod["metadata"]["name"])
-            if self._seconds() > started + CHECK_SECONDS_MAX:
-                break
-        told = []
-        if checked < total:
-            words = f"the first {checked} of {total} existing pods"
-            told.append(f"new PodSecurity enforce level only checked against {words}")
-        if names:
-            words = f'violate the new PodSecurity enforce level "{standard}"'
-            told.append(f'existing pods in namespace "{namespace}" {words}')
-        return told + sorted(_pods(found) + f": {reason}" for reason, found in names.items())
 
 
 def is_stricter(new: Standard, old: Standard) -> bool:
@@ -278,27 +244,6 @@ def is_significant(pod: Tree, old: Tree) -> bool:
         one["name"] not in known or differs(one, known[one["name"]])
         for one in spec.get("ephemeralContainers") or ()
     )
-
-
-def _one_of_each_first(pods: Iterable[Tree]) -> list[Tree]:
-    """One pod of each controller before the others of the same: they are mostly alike."""
-    first: list[Tree] = []
-    rest: list[Tree] = []
-    seen: set[str] = set()
-    for pod in pods:
-        owners = pod["metadata"].get("ownerReferences") or ()
-        owner = next((one["uid"] for one in owners if one.get("controller")), "")
-        (rest if owner in seen else first).append(pod)
-        if owner:
-            seen.add(owner)
-    return first + rest
-
-
-def _pods(names: list[str]) -> str:
-    others = len(names) - 1
-    if not others:
-        return names[0]
-    return f"{min(names)} (and {others} other pod{'s' if others > 1 else ''})"
 
 
 def _together(errors: list[FieldError]) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from apiserver.admission.attributes import NAMESPACES, PODS
 from apiserver.admission.interface import Attributes
-from apiserver.admission.pod_security import plugin
+from apiserver.admission.pod_security import existing
 from apiserver.admission.pod_security.configuration import PodSecurityConfiguration
 from apiserver.admission.pod_security.evaluations import Evaluations
 from apiserver.admission.pod_security.levels import Policy, Standard
@@ -298,7 +298,7 @@ class TestNamespaces:
         assert is_stricter(Standard(*new.split(":")), Standard(*old.split(":"))) is stricter
 
     def test_no_more_than_so_many_pods(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(plugin, "PODS_CHECKED_MAX", 2)
+        monkeypatch.setattr(existing, "PODS_CHECKED_MAX", 2)
         cluster = Cluster(*(pod(f"p{number}") for number in range(5)))
         found = ask(cluster, namespace(enforce="baseline"), namespace(), resource=NAMESPACES)
         assert found.warnings == [
@@ -320,7 +320,7 @@ class TestNamespaces:
 
     def test_pods_of_one_controller_come_last(self) -> None:
         owned = {"ownerReferences": [{"uid": "1", "controller": True}]}
-        found = plugin._one_of_each_first(
+        found = existing._one_of_each_first(
             [pod("a", **owned), pod("b", **owned), pod("c"), pod("d")]
         )
         assert [one["metadata"]["name"] for one in found] == ["a", "c", "d", "b"]
