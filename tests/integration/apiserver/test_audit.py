@@ -274,3 +274,29 @@ def test_wrong_flags_are_one_line(flags: list[str], words: str):
     assert done.returncode != 0
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+async def test_who_acts_as_whom_and_what_was_decided(
+    make_apiserver, policy: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "audit.log"
+    server = make_apiserver(
+        f"--audit-policy-file={policy}", f"--audit-log-path={log}", "--authorization-mode=RBAC"
+    )
+    uri = "/api/v1/namespaces/default/secrets"
+    async with server.client() as client:
+        refused = await client.get(
+            uri, headers={"Impersonate-User": "jane", "Impersonate-Group": "dev"}
+        )
+        assert refused.status_code == 403
+        assert (await client.get(uri)).status_code == 200
+    await until(lambda: len(of(log, requestURI=uri)) == 2)
+    first, second = of(log, requestURI=uri)
+    assert first["user"]["username"] == "admin"
+    assert first["impersonatedUser"]["username"] == "jane"
+    assert "dev" in first["impersonatedUser"]["groups"]
+    assert first["annotations"]["authorization.k8s.io/decision"] == "forbid"
+    assert first["responseStatus"]["code"] == 403
+    assert 'User "jane" cannot list' in first["responseStatus"]["message"]
+    assert second["annotations"]["authorization.k8s.io/decision"] == "allow"
+    assert "impersonatedUser" not in second
