@@ -52,13 +52,21 @@ def rows(inventory: Inventory, now: datetime) -> list[Row]:
     held = keeper.authorities(inventory)
     for spec in inventory.authorities:
         state = held.get(spec.name)
-        ends = state.not_after if state is not None else None
+        ends = state.not_after if state is not None else _end(spec.bundle)
         phase = state.phase.value if state is not None else ""
         found.append(
             Row(spec.name, "authority", spec.common_name, (), (), "", ends, _days(ends, now),
                 str(spec.bundle), phase)
         )  # fmt: skip
     return found + [_certificate(spec, now) for spec in inventory.certificates]
+
+
+def _end(bundle: Path) -> datetime | None:
+    """Of the certificate that signs, for who may not read its key."""
+    try:
+        return load_bundle(bundle)[0].not_valid_after_utc
+    except (OSError, ValueError):
+        return None
 
 
 def _certificate(spec: CertificateSpec, now: datetime) -> Row:

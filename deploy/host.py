@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deploy import engine, launch, rights, units
+from deploy import engine, launch, rights, storage, units
 from deploy.cleanup import remove_docker_network, remove_pod_network, remove_tree
 from deploy.cluster import control_plane, machine, script
 from deploy.files import write_public
@@ -146,6 +146,7 @@ def up(
     wait_ready = units.wait_ready if systemd else launch.wait_ready
     with rights.granted(host.kubeconfig, timeout_seconds):
         wait_ready(Plan.read(host.plan_file), say, timeout_seconds)
+    storage.offer(host.kubeconfig, host.data_dir / "volumes")
     wait_nodes_ready(host.kubeconfig, [host.name], say, timeout_seconds)
 
 

@@ -69,7 +69,10 @@ def advance(
                 say(_words(inventory, step))
             done += steps
             asked = ()
+        for authority in inventory.authorities:
+            _own(authority.key, authority.owner)
         for spec in inventory.certificates:
+            _own(spec.key, spec.owner)
             _follow(inventory, spec)
     return done
 
@@ -217,12 +220,17 @@ def _issue(inventory: Inventory, spec: CertificateSpec, now: datetime) -> None:
     write_public(spec.certificate, certificate_pem(certificate))
 
 
+def _own(key: Path, owner: str) -> None:
+    """A key that was made for another user goes to the one who needs it now."""
+    if os.geteuid() != 0:
+        return
+    uid = pwd.getpwnam(owner).pw_uid if owner else 0
+    if key.stat().st_uid != uid:
+        write_private(key, key.read_bytes(), owner)
+
+
 def _follow(inventory: Inventory, spec: CertificateSpec) -> None:
-    """The key's owner, and the kubeconfig that goes with the certificate."""
-    if os.geteuid() == 0:
-        uid = pwd.getpwnam(spec.owner).pw_uid if spec.owner else 0
-        if spec.key.stat().st_uid != uid:
-            write_private(spec.key, spec.key.read_bytes(), spec.owner)
+    """The kubeconfig that goes with the certificate."""
     if spec.kubeconfig is None:
         return
     write = kubeconfig.embedding if spec.kubeconfig.embedded else kubeconfig.referring

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from deploy import engine, launch, netns, rights
+from deploy import engine, launch, netns, rights, storage
 from deploy.cleanup import remove_tree
 from deploy.cluster import control_plane, machine
 from deploy.files import write_public
@@ -135,6 +135,7 @@ def up(
             )
     with rights.granted(directory / "admin.kubeconfig", timeout_seconds):
         launch.wait_ready(Plan.read(lab.plan_file), say, timeout_seconds)
+    storage.offer(directory / "admin.kubeconfig", directory / "volumes")
     wait_nodes_ready(directory / "admin.kubeconfig", names, say, timeout_seconds)
     return lab
 

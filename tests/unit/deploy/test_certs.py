@@ -37,6 +37,8 @@ def test_rows_say_who_until_when_and_where(made: Inventory) -> None:
     assert api.kind == "server"
     assert {"kubernetes.default.svc", "10.1.2.3", "10.96.0.1"} <= set(api.names)
     assert row(made, "etcd-ca").kind == "authority"
+    made.authority("etcd-ca").key.unlink()  # or not readable for who asks
+    assert row(made, "etcd-ca").days == pytest.approx(3650, abs=0.1)
     Path(admin.file).write_text("nonsense")
     assert row(made, "admin").days is None
 

@@ -1,7 +1,10 @@
 """Certificates on disk under a clock that runs ahead: renewed, replaced, always trusted."""
 
+import os
+import pwd
 import ssl
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -157,6 +160,26 @@ def test_a_promotion_cut_short_goes_on(made: Inventory) -> None:
     assert signer is not None
     assert load_bundle(ca.bundle)[0] == signer.certificate
     assert len(load_bundle(ca.bundle)) == 2
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_keys_go_to_who_needs_them_now(made: Inventory) -> None:
+    """As when a cluster whose daemons ran as root is started without."""
+    daemon = pwd.getpwnam("daemon")
+    ca = replace(made.authority("ca"), owner="daemon")
+    scheduler = replace(made.certificate("scheduler"), owner="daemon")
+    others = tuple(one for one in made.certificates if one.name != "scheduler")
+    held = scheduler.certificate.read_bytes()
+    given = replace(
+        made, authorities=(ca, *made.authorities[1:]), certificates=(*others, scheduler)
+    )
+    assert keeper.advance(given, NOW) == []
+    for key in (ca.key, scheduler.key):
+        assert (key.stat().st_uid, key.stat().st_mode & 0o777) == (daemon.pw_uid, 0o600)
+    assert scheduler.certificate.read_bytes() == held
+    assert made.certificate("dns").key.stat().st_uid == 0
+    keeper.advance(made, NOW)
+    assert ca.key.stat().st_uid == 0
 
 
 def test_two_keepers_take_turns(made: Inventory) -> None:
