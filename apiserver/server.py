@@ -42,6 +42,7 @@ from apiserver.fairness.dump import dumps
 from apiserver.fairness.fairness import Fairness
 from apiserver.fairness.metrics import FairnessMetrics
 from apiserver.fairness.objects import CachedObjects
+from apiserver.fairness.status import FlowStatus
 from apiserver.handlers.views import AllHandlers
 from apiserver.http import health
 from apiserver.http.app import Front, Pages, build
@@ -172,6 +173,8 @@ class Server:
             group.create_task(compact_for_ever(store.storage, self._clock, seconds))
             if self._fairness is not None:
                 group.create_task(self._fairness.run())
+                objects = CachedObjects(store.cache)
+                group.create_task(FlowStatus(store.registry, objects, self._clock).run())
             if self._encryption and self._sealed and self._config.etcd.encryption_reload:
                 take = self._sealed.reconfigure
                 group.create_task(self._encryption.follow(self._clock, take))

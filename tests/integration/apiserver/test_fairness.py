@@ -205,3 +205,33 @@ async def test_a_body_that_does_not_come_keeps_no_seat(
     finally:
         for writer in writers:
             writer.close()
+
+
+async def test_a_schema_without_its_level_is_told_so(
+    make_apiserver: Callable[..., ApiServer],
+) -> None:
+    server = make_apiserver()
+    async with server.client() as admin:
+        spec = {"priorityLevelConfiguration": {"name": "later"}, "matchingPrecedence": 60}
+        made = await admin.post(
+            f"{FLOWS}/flowschemas", json={"metadata": {"name": "lonely"}, "spec": spec}
+        )
+        assert made.status_code == 201, made.text
+
+        async def dangling(wanted: str) -> None:
+            deadline = time.monotonic() + DEADLINE_SECONDS
+            while True:
+                tree = (await admin.get(f"{FLOWS}/flowschemas/lonely")).json()
+                found = [one["status"] for one in tree.get("status", {}).get("conditions", ())]
+                if found == [wanted]:
+                    return
+                assert time.monotonic() < deadline, tree
+                await asyncio.sleep(0.1)
+
+        await dangling("True")
+        limited = {"nominalConcurrencyShares": 1, "limitResponse": {"type": "Reject"}}
+        level = {"metadata": {"name": "later"}, "spec": {"type": "Limited", "limited": limited}}
+        assert (await admin.post(f"{FLOWS}/prioritylevelconfigurations", json=level)).is_success
+        await dangling("False")
+        dump = await admin.get("/debug/api_priority_and_fairness/dump_priority_levels")
+        assert "later" in dump.text
