@@ -1,4 +1,4 @@
-"""The ConfigMaps, Secrets and claims that this node's pods refer to, and the cluster's Services.
+"""The ConfigMaps and Secrets that this node's pods refer to, and the cluster's Services.
 
 A kubelet may see only the objects its pods name, so each is watched by itself (one single-object
 informer per object, shared by all pods that refer to it, closed when the last one goes). A change
@@ -12,12 +12,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from kubelet.env import service_environment
 from kubelet.pods import containers
 from kubelet.static.source import is_static
-from kubelet.volumes.claims import claim_name
 from kubelet.volumes.interface import VolumeError
 from kubelet.volumes.payload import needs
 from wherry.api.core_v1 import (
@@ -31,15 +30,13 @@ from wherry.api.core_v1 import (
     Service,
 )
 from wherry.api.errors import ApiError
+from wherry.api.model import TypedModel
 from wherry.client.informer import Informer
 from wherry.client.rest import ApiUnavailable, Client
 
-CLAIM = "PersistentVolumeClaim"
-_MODELS: dict[str, type[Any]] = {
-    "ConfigMap": ConfigMap,
-    "Secret": Secret,
-    CLAIM: PersistentVolumeClaim,
-}
+_MODELS: dict[str, type[Any]] = {"ConfigMap": ConfigMap, "Secret": Secret}
+
+M = TypeVar("M", bound=TypedModel)
 
 
 class Reference(NamedTuple):
@@ -57,7 +54,6 @@ def references(pod: Pod) -> frozenset[Reference]:
         wanted = needs(volume)
         found.update(("ConfigMap", name) for name in wanted.config_maps)
         found.update(("Secret", name) for name in wanted.secrets)
-        found.add((CLAIM, claim_name(pod, volume)))
     for container in containers.everyone(pod):
         found.update(_of_container(container))
     found.update(("Secret", secret.name) for secret in pod.spec.image_pull_secrets)
@@ -138,13 +134,16 @@ class NodeObjects:
         return found
 
     async def claim(self, namespace: str, name: str) -> PersistentVolumeClaim | None:
-        found: PersistentVolumeClaim | None = await self._get(Reference(CLAIM, namespace, name))
-        return found
+        """Asked for each time: a node may get its pods' claims, but watch none."""
+        return await self._ask(PersistentVolumeClaim, name, namespace)
 
     async def persistent_volume(self, name: str) -> PersistentVolume | None:
         """Asked for each time: what a pod uses of it never changes."""
+        return await self._ask(PersistentVolume, name)
+
+    async def _ask(self, model: type[M], name: str, namespace: str = "") -> M | None:
         try:
-            return await self._client.get(PersistentVolume, name)
+            return await self._client.get(model, name, namespace)
         except ApiError as error:
             if error.code == 404:
                 return None

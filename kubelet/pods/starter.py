@@ -15,7 +15,7 @@ from typing import Any
 
 from kubelet.env import ConfigError, make_environment
 from kubelet.network.cni import Attachment, NetworkError
-from kubelet.objects import CLAIM, Reference, references
+from kubelet.objects import Reference, references
 from kubelet.pods import container_config, containers, files, hooks
 from kubelet.pods.images import ImageError, Wish
 from kubelet.pods.plan import Start
@@ -248,8 +248,6 @@ class Starter:
     async def _fetch(
         self, reference: Reference, config_maps: dict[str, Any], secrets: dict[str, Secret | None]
     ) -> None:
-        if reference.kind == CLAIM:
-            return
         if reference.kind == "ConfigMap":
             config_maps[reference.name] = await self._s.objects.config_map(
                 reference.namespace, reference.name
