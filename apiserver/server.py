@@ -303,7 +303,8 @@ class Server:
             wait_seconds_max=config.wait_seconds_max,
         )  # fmt: skip
         FairnessMetrics(self._fairness, self._metrics)
-        return Turns(self._fairness, lambda resource: len(store.cache.window(resource)))
+        cache = store.cache
+        return Turns(self._fairness, lambda one: len(cache.window(one)) if one.stored else 0)
 
     def _rooms(
         self,
