@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from apiserver.codec.body import DEPTH_MAX, media_type
+from apiserver.codec.body import DEPTH_MAX, go_kind, media_type
 from wherry.api import strategic
 from wherry.api.errors import (
     ApiError,
@@ -54,7 +54,8 @@ def parse_patch(body: bytes, content_type: str, model: type[TypedModel]) -> Appl
     if kind == JSON_PATCH:
         operations = _json(body)
         if not isinstance(operations, list):
-            raise bad_request("error decoding patch: a JSON patch is a list of operations")
+            words = f"json: cannot unmarshal {go_kind(operations)} into Go value of type []interface {{}}"
+            raise bad_request(f"error decoding patch: {words}")
         if len(operations) > OPERATIONS_MAX:
             raise status_error(
                 "RequestEntityTooLarge",

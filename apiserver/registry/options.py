@@ -217,7 +217,7 @@ def interest_of(query: Mapping[str, str], resource: Resource, namespace: str) ->
         try:
             labels = parse_label_selector(text)
         except ValueError as error:
-            raise bad_request(f"unable to parse requirement: {error}") from None
+            raise bad_request(str(error)) from None
     if text := query.get("fieldSelector"):
         try:
             fields = parse_field_selector(text)

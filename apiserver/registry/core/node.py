@@ -13,6 +13,7 @@ from typing import Any, Final
 from apiserver.registry.core.node_printer import COLUMNS, node_row
 from apiserver.registry.strategy import Strategy, Tree
 from apiserver.registry.validation.metadata import subdomain_name
+from apiserver.registry.validation.resources import amount_of
 from apiserver.registry.validation.words import each, invalids, unsupported
 from wherry.api import names
 from wherry.api.core_v1 import Node
@@ -56,11 +57,12 @@ class NodeStrategy(Strategy):
 
     def validate(self, tree: Tree) -> list[FieldError]:
         spec = tree["spec"]
-        return taints(spec.get("taints", ())) + _pod_cidrs(spec.get("podCIDRs", ()))
+        errors = taints(spec.get("taints", ())) + _amounts(tree["status"])
+        return errors + _pod_cidrs(spec.get("podCIDRs", ()))
 
     def validate_update(self, tree: Tree, old: Mapping[str, Any]) -> list[FieldError]:
         new, before = tree["spec"], old["spec"]
-        errors: list[FieldError] = []
+        errors = _amounts(tree["status"])
         for field, path in (("podCIDRs", "spec.podCIDRs"), ("providerID", "spec.providerID")):
             if before.get(field) and new.get(field) != before[field]:
                 named = "podCIDR" if field == "podCIDRs" else field
@@ -74,7 +76,7 @@ class NodeStrategy(Strategy):
         return errors
 
     def validate_status_update(self, tree: Tree, old: Mapping[str, Any]) -> list[FieldError]:
-        errors: list[FieldError] = []
+        errors = _amounts(tree["status"])
         seen: list[Any] = []
         for index, address in enumerate(tree["status"].get("addresses", ())):
             if address in seen:
@@ -88,6 +90,15 @@ class NodeStrategy(Strategy):
 
     def row(self, tree: Mapping[str, Any], now: datetime) -> Sequence[Any]:
         return node_row(tree, now)
+
+
+def _amounts(status: Mapping[str, Any]) -> list[FieldError]:
+    return [
+        error
+        for field in ("capacity", "allocatable")
+        for name, amount in status.get(field, {}).items()
+        for error in amount_of(name, amount, f"status.{field}[{name}]")
+    ]
 
 
 def taints(found: Sequence[Mapping[str, Any]]) -> list[FieldError]:

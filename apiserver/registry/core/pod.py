@@ -74,6 +74,7 @@ class PodStrategy(Strategy):
 
     def prepare_for_status_update(self, tree: Tree, old: Mapping[str, Any]) -> None:
         tree["spec"] = dict(old["spec"])
+        _keep_noted(tree["status"], old["status"])
         owners = old["metadata"].get("ownerReferences")
         if owners:
             tree["metadata"]["ownerReferences"] = owners
@@ -130,6 +131,21 @@ class PodStrategy(Strategy):
 
     def row(self, tree: Mapping[str, Any], now: datetime) -> Sequence[Any]:
         return pod_row(tree, now)
+
+
+def _keep_noted(status: Tree, before: Mapping[str, Any]) -> None:
+    """What older kubelets do not know, and so leave out, stays: QoS class, observed generations."""
+    for field in ("qosClass", "observedGeneration"):
+        if not status.get(field) and before.get(field):
+            status[field] = before[field]
+    seen = {
+        one["type"]: one["observedGeneration"]
+        for one in before.get("conditions", ())
+        if one.get("observedGeneration")
+    }
+    for one in status.get("conditions", ()):
+        if not one.get("observedGeneration") and one["type"] in seen:
+            one["observedGeneration"] = seen[one["type"]]
 
 
 def _merge_label_keys(spec: Mapping[str, Any], labels: Mapping[str, str]) -> None:

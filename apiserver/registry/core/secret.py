@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from apiserver.codec.body import go_kind
 from apiserver.registry.core.configmap import SIZE_MAX, decoded_size, frozen_changes
 from apiserver.registry.printing import AGE, NAME, created
 from apiserver.registry.strategy import Column, Strategy, Tree
@@ -29,6 +30,16 @@ _REQUIRED_KEYS: Final[Mapping[str, tuple[str, ...]]] = {TLS: ("tls.crt", "tls.ke
 _JSON_KEY: Final[Mapping[str, str]] = {
     "kubernetes.io/dockercfg": ".dockercfg",
     "kubernetes.io/dockerconfigjson": ".dockerconfigjson",
+}
+
+
+# Python's words for what is amiss in JSON, and Go's.
+_EXPECTED: Final = {
+    "Expecting value": "looking for beginning of value",
+    "property name": "looking for beginning of object key string",
+    "':' delimiter": "after object key",
+    "',' delimiter": "after object key:value pair",
+    "Extra data": "after top-level value",
 }
 
 
@@ -103,12 +114,26 @@ def _typed(tree: Mapping[str, Any], data: Mapping[str, str]) -> list[FieldError]
 def _json_key(data: Mapping[str, str], key: str) -> list[FieldError]:
     if key not in data:
         return [required(f"data[{key}]")]
-    text = base64.b64decode(data[key])
-    try:
-        problem = "" if isinstance(json.loads(text), dict) else "not a JSON object"
-    except ValueError as error:
-        problem = str(error) if text else "unexpected end of JSON input"
+    problem = _json_problem(base64.b64decode(data[key]).decode(errors="replace"))
     return [invalid(f"data[{key}]", "<secret contents redacted>", problem)] if problem else []
+
+
+def _json_problem(text: str) -> str:
+    """Why a text is no JSON object, as Go's encoding/json says it; "" when it is one."""
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        if not text[error.pos :].strip():
+            return "unexpected end of JSON input"
+        where = next((said for met, said in _EXPECTED.items() if met in error.msg), "in literal")
+        return f"invalid character '{text[error.pos :].lstrip()[0]}' {where}"
+    except RecursionError:
+        return "exceeded max depth"
+    if isinstance(found, dict) or found is None:
+        return ""
+    return (
+        f"json: cannot unmarshal {go_kind(found)} into Go value of type map[string]interface {{}}"
+    )
 
 
 def _key_pair_problem(certificate: str, key: str) -> str:

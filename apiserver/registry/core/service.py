@@ -143,6 +143,9 @@ def _session_affinity(spec: Tree) -> None:
 
 def _same_wishes(spec: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
     """Whether an update leaves everything that is allocated as it was."""
-    fields = ("type", "clusterIP", "clusterIPs", "ipFamilies", "ports", "healthCheckNodePort")
+    fields = (
+        "type", "clusterIP", "clusterIPs", "ipFamilies", "ports", "healthCheckNodePort",
+        "externalTrafficPolicy", "allocateLoadBalancerNodePorts",
+    )  # fmt: skip
     same = all(spec.get(field) == before.get(field) for field in fields)
     return same or spec.get("type") == EXTERNAL_NAME

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 from apiserver.registry.core.service_allocator import AddressRange, AllocationError, PortRange
 from apiserver.registry.core.service_fields import (
+    LOAD_BALANCER,
+    NODE_PORT,
     is_headless,
     needs_cluster_ip,
     needs_health_port,
@@ -87,7 +89,7 @@ class ServiceAllocator:
         specs = [one["spec"] for one in others]
         if needs_cluster_ip(spec) and not is_headless(spec):
             self._addresses(tree, before, specs)
-        if needs_node_ports(spec) or needs_health_port(spec):
+        if spec.get("type") in (NODE_PORT, LOAD_BALANCER):
             self._node_ports(tree, before, specs)
 
     def _addresses(self, tree: Tree, before: Spec, others: Sequence[Spec]) -> None:
@@ -119,15 +121,25 @@ class ServiceAllocator:
         held = set(node_ports_of(before))
         taken = {port for one in others for port in node_ports_of(one)}
         chosen: dict[int, int] = {}  # port → node port: protocols share one
-        if needs_node_ports(spec):
-            for index, port in enumerate(spec.get("ports", ())):
+        for index, port in enumerate(spec.get("ports", ())):
+            # Without need only what is wished for is given.
+            if needs_node_ports(spec) or port.get("nodePort"):
                 self._node_port(tree, index, port, chosen, taken, held)
         if needs_health_port(spec):
-            path, wished = "spec.healthCheckNodePort", spec.get("healthCheckNodePort", 0)
+            self._health_port(spec, taken, held)
+
+    def _health_port(self, spec: Tree, taken: set[int], held: set[int]) -> None:
+        wished = spec.get("healthCheckNodePort", 0)
+        try:
             if not wished:
-                spec["healthCheckNodePort"] = self._next_port(taken | held)
+                spec["healthCheckNodePort"] = self.ports.allocate(taken | held)
             elif wished not in held:
-                self._claim(tree, path, wished, taken)
+                self.ports.claim(wished, taken)
+        except AllocationError as error:
+            which = (
+                f"requested HealthCheck NodePort {wished}" if wished else "a HealthCheck NodePort 0"
+            )
+            raise _internal(f"failed to allocate {which}: {error}") from error
 
     def _node_port(
         self,

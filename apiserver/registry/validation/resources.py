@@ -27,7 +27,7 @@ def validate_resources(resources: Mapping[str, Any], path: str) -> list[FieldErr
             at = f"{path}.{field}[{name}]"
             if name not in STANDARD:
                 errors += resource_name(name, at)
-            errors += _amount(name, amount, at)
+            errors += amount_of(name, amount, at)
             if field == "requests":
                 errors += _against_limit(name, amount, limits.get(name), path)
     if _lonely_huge_pages(limits, requests):
@@ -67,7 +67,8 @@ def _is_extended(name: str) -> bool:
     return not name.startswith("requests.") and not names.qualified_name(quota)
 
 
-def _amount(name: str, amount: str, path: str) -> list[FieldError]:
+def amount_of(name: str, amount: str, path: str) -> list[FieldError]:
+    """An amount of a named resource: not negative, and whole where it can only be counted."""
     if amount.startswith("-"):
         return [invalid(path, amount, NON_NEGATIVE)]
     if "/" in name and quantity.milli(amount) % 1000:

@@ -57,8 +57,9 @@ def validate_service(tree: Tree) -> list[FieldError]:
         errors += _port(port, f"spec.ports[{index}]", len(ports) > 1, seen)
     errors += labels(spec.get("selector", {}), "spec.selector")
     errors += _affinity(spec) + related_address_fields(spec)
-    for address in spec.get("externalIPs", ()):
-        errors += ip(address, "spec.externalIPs") or _not_special(address, "spec.externalIPs")
+    for index, address in enumerate(spec.get("externalIPs", ())):
+        path = f"spec.externalIPs[{index}]"
+        errors += ip(address, path) or _not_special(address, path)
     if kind not in TYPES:
         errors.append(not_supported("spec.type", kind, TYPES) if kind else required("spec.type"))
     errors += _port_collisions(ports, kind)

@@ -8,7 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from apiserver.registry.core.service_fields import EXTERNAL_NAME, LOAD_BALANCER
+from apiserver.registry.core.service_fields import (
+    EXTERNAL_NAME,
+    LOAD_BALANCER,
+    needs_health_port,
+)
 from apiserver.registry.validation.service import validate_service
 from apiserver.registry.validation.words import invalids, ip, parse_ip
 from wherry.api import names
@@ -27,11 +31,26 @@ def validate_service_update(tree: Tree, old: Tree) -> list[FieldError]:
             if not previous:
                 continue
             path = f"spec.{field}[0]"
+            shown = new.get("clusterIPs", [])  # of families, too: so upstream
             if not found:
                 errors.append(invalid(path, found, f"primary {named} can not be unset"))
             elif found[0] != previous[0]:
-                errors.append(invalid(path, found, "may not change once set"))
+                errors.append(invalid(path, shown, "may not change once set"))
+    errors += _load_balancer_class(new, before)
+    if needs_health_port(new) and needs_health_port(before):
+        path = "spec.healthCheckNodePort"
+        if new.get("healthCheckNodePort") != before.get("healthCheckNodePort"):
+            errors.append(forbidden_field(path, "field is immutable"))
     return errors + validate_service(tree)
+
+
+def _load_balancer_class(new: Tree, before: Tree) -> list[FieldError]:
+    field = "loadBalancerClass"
+    if new.get("type") != LOAD_BALANCER or before.get("type") != LOAD_BALANCER:
+        return []
+    if new.get(field) == before.get(field):
+        return []
+    return [invalid(f"spec.{field}", new.get(field), "may not change once set")]
 
 
 def validate_service_status(tree: Tree) -> list[FieldError]:

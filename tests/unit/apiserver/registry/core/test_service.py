@@ -214,7 +214,7 @@ class TestUpdates:
         ({"type": "NodePort", "clusterIP": "None", "ports": [PORT]}, "spec.clusterIPs[0]: Invalid value: \"None\": may not be set to 'None' for NodePort services"),
         ({"type": "ExternalName", "externalName": "a_b"}, 'spec.externalName: Invalid value: "a_b": a lowercase RFC 1123 subdomain'),
         ({"type": "ExternalName", "externalName": "a", "clusterIP": "10.96.0.3"}, "spec.clusterIPs: Forbidden: may not be set for ExternalName services"),
-        ({"ports": [PORT], "externalIPs": ["127.0.0.1"]}, 'spec.externalIPs: Invalid value: "127.0.0.1": may not be in the loopback range'),
+        ({"ports": [PORT], "externalIPs": ["127.0.0.1"]}, 'spec.externalIPs[0]: Invalid value: "127.0.0.1": may not be in the loopback range'),
         ({"ports": [PORT], "loadBalancerClass": "a"}, "spec.loadBalancerClass: Forbidden: may only be used when `type` is 'LoadBalancer'"),
         ({"ports": [PORT], "internalTrafficPolicy": "x"}, 'spec.internalTrafficPolicy: Unsupported value: "x": supported values: "Cluster", "Local"'),
         ({"ports": [PORT], "healthCheckNodePort": 1}, "spec.healthCheckNodePort: Invalid value: 1: may only be set when"),
