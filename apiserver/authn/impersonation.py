@@ -1,27 +1,23 @@
-"""Acting as somebody else: whom the `Impersonate-*` headers name, and what one must be allowed for it.
+"""Acting as somebody else: whom the `Impersonate-*` headers name, and who one is then.
 
-Nothing is decided here: each `Attributes` of `checks` has to be allowed to the one who really asks.
-Source: k8s.io/apiserver/pkg/endpoints/filters/impersonation (the verb `impersonate`).
+What that takes: `impersonation_modes`. Source: k8s.io/apiserver/pkg/endpoints/filters/impersonation.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 
 from apiserver.authn.authenticator import ANONYMOUS, AUTHENTICATED
 from apiserver.authn.front_proxy import Fields, first_of, prefixed, values_of
 from apiserver.authn.service_account import groups as groups_of_account
 from apiserver.authn.service_account import split_username
-from apiserver.authz.authorizer import Attributes
 from apiserver.request import User
 from wherry.api.errors import bad_request
 
 PREFIX = b"impersonate-"
 _EXTRA = "impersonate-extra-"
 _UNAUTHENTICATED = ANONYMOUS.groups[0]
-_GROUP = "authentication.k8s.io"
 
 
 def is_asked_for(fields: Fields) -> bool:
@@ -46,26 +42,6 @@ def wanted(fields: Fields) -> User | None:
         asked = json.dumps({"uid": uid, "groups": groups, "extra": extra})
         raise bad_request(f"requested {asked} without impersonating a user name")
     return None
-
-
-def checks(asking: User, as_user: User) -> Iterator[Attributes]:
-    """All that must be allowed to `asking`, in upstream's order."""
-
-    def may(group: str, resource: str, name: str, *, at: str = "", part: str = "") -> Attributes:
-        return Attributes(asking, "impersonate", at, group, "v1", resource, part, name)
-
-    account = split_username(as_user.name)
-    if account is None:
-        yield may("", "users", as_user.name)
-    else:
-        yield may("", "serviceaccounts", account[1], at=account[0])
-    if as_user.uid:
-        yield may(_GROUP, "uids", as_user.uid)
-    for group in as_user.groups:
-        yield may("", "groups", group)
-    for key, values in as_user.extra.items():
-        for value in values:
-            yield may(_GROUP, "userextras", value, part=key)
 
 
 def completed(as_user: User) -> User:

@@ -69,7 +69,7 @@ def admit(gate: Gate, auditor: Auditor | None, exchange: Exchange, info: Request
         if auditor is not None:
             record = auditor.begin(exchange.scope, exchange.headers, info, asking, now)
             exchange.record = exchange.scope["state"][RECORD] = record
-        acting_as = gate.impersonated(exchange, asking)
+        acting_as = gate.impersonated(exchange, asking, info)
         if record is not None and acting_as is not None:
             record.impersonate(acting_as)
         gate.authorize(info, acting_as or asking, None if record is None else record.annotations)

@@ -175,8 +175,9 @@ class Dispatcher:
                 info = parse_resource(method, path, segments, query)
             except ApiError:
                 # Who may not ask for it does not learn whether it is there.
-                user = gate.impersonated(exchange, asking) or asking
-                gate.check(asked_in_vain(method, segments, query, user))
+                asked = asked_in_vain(method, segments, query, asking)
+                user = gate.impersonated(exchange, asking, asked) or asking
+                gate.check(asked._replace(user=user))
                 raise
             segments = []
         else:
@@ -184,7 +185,7 @@ class Dispatcher:
         record = None
         if self.auditor is not None:
             record = exchange.record = self.auditor.begin(scope, headers, info, asking, now)
-        acting_as = gate.impersonated(exchange, asking)
+        acting_as = gate.impersonated(exchange, asking, info)
         user = asking if acting_as is None else acting_as
         if record is None:
             gate.authorize(info, user)

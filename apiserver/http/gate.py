@@ -15,6 +15,7 @@ from apiserver.authn.authenticator import (
     Question,
     unauthorized,
 )
+from apiserver.authn.impersonation_modes import Impersonation
 from apiserver.authz.authorizer import (
     AlwaysAllow,
     Attributes,
@@ -41,6 +42,7 @@ class Gate:
         self.authenticator = authenticator
         self.authorizer = authorizer
         self._always = isinstance(authorizer, AlwaysAllow)
+        self._impersonation = Impersonation(self.check)
 
     def user(self, exchange: Exchange, now: datetime) -> User:
         """Who asks; ApiError 401. KeysWanted when that can be told in a moment, if it may wait."""
@@ -60,8 +62,10 @@ class Gate:
             raise unauthorized()
         return user
 
-    def impersonated(self, exchange: Exchange, asking: User) -> User | None:
-        """As whom the asking user wants to be taken; None when as themselves.
+    def impersonated(
+        self, exchange: Exchange, asking: User, about: RequestInfo | Attributes
+    ) -> User | None:
+        """As whom the asking user wants to be taken for this request; None when as themselves.
 
         ApiError 403 when they may not be all of that user, 400 when the headers name none.
         """
@@ -71,14 +75,11 @@ class Gate:
         wanted = impersonation.wanted(fields)
         if wanted is None:
             return None
-        for attributes in impersonation.checks(asking, wanted):
-            decision = self.authorizer.authorize(attributes)
-            if not decision.allowed:
-                raise denied(attributes, decision.reason)
-        return impersonation.completed(wanted)
+        asked = attributes_of(about, asking) if isinstance(about, RequestInfo) else about
+        return self._impersonation.user(wanted, asked)
 
     def check(self, attributes: Attributes) -> None:
-        """ApiError 403 when the user may not; for what is asked but not served."""
+        """ApiError 403 when the user may not; for what is asked beside, or is not served."""
         decision = self.authorizer.authorize(attributes)
         if not decision.allowed:
             raise denied(attributes, decision.reason)

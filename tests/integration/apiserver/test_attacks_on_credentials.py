@@ -495,6 +495,8 @@ async def deputy(secured: Secured, admin: httpx.AsyncClient) -> AsyncIterator[ht
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "deputy"}],
     })  # fmt: skip
     async with secured.anybody(secured.clients.issue("deputy")) as client:
+        # Refusals speak of the way by which one got through before.
+        assert await name_of(client, **{"Impersonate-User": "bob"}) == "bob"
         yield client
 
 
@@ -561,7 +563,35 @@ async def test_impersonating_makes_nobody_stronger(
     async with secured.anybody() as client:
         answer = await client.get("/version", headers={"Impersonate-User": "admin"})
         assert answer.status_code == 403
-        assert 'User "system:anonymous" cannot impersonate' in answer.json()["message"]
+        assert 'User "system:anonymous" cannot impersonate-on:' in answer.json()["message"]
+
+
+async def test_impersonation_for_some_requests_only(
+    secured: Secured, admin: httpx.AsyncClient
+) -> None:
+    group = "authentication.k8s.io"
+    rules = [
+        {"apiGroups": [group], "resources": ["users"], "verbs": ["impersonate:user-info"],
+         "resourceNames": ["admin-of-all"]},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["impersonate-on:user-info:list"]},
+    ]  # fmt: skip
+    kind = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole"}
+    meta = {"name": "viewer-as"}
+    await make(admin, f"{RBAC}/clusterroles", {**kind, "metadata": meta, "rules": rules})
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole"}
+    for role, user in (("viewer-as", "viewer"), ("cluster-admin", "admin-of-all")):
+        subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}
+        await make(admin, f"{RBAC}/clusterrolebindings", {
+            **kind, "kind": "ClusterRoleBinding", "metadata": {"name": user},
+            "roleRef": {**reference, "name": role}, "subjects": [subject],
+        })  # fmt: skip
+    async with secured.anybody(secured.clients.issue("viewer")) as client:
+        acting = {"Impersonate-User": "admin-of-all"}
+        assert (await client.get("/api/v1/pods", headers=acting)).status_code == 200
+        for path in ("/api/v1/secrets", "/api/v1/namespaces/default/pods/x", "/metrics"):
+            assert (path, (await client.get(path, headers=acting)).status_code) == (path, 403)
+        masters = {**acting, "Impersonate-Group": "system:masters"}
+        assert (await client.get("/api/v1/pods", headers=masters)).status_code == 403
 
 
 async def test_administrators_may_be_anybody(admin: httpx.AsyncClient) -> None:
