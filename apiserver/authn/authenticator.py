@@ -82,7 +82,8 @@ def authenticated(user: User) -> User:
     """The user with the group that everybody authenticated is in."""
     if user.name == ANONYMOUS.name or not _EITHER.isdisjoint(user.groups):
         return user
-    return replace(user, groups=(*user.groups, AUTHENTICATED))
+    # Of each request with a token: `replace` would cost several times as much.
+    return User(user.name, user.uid, (*user.groups, AUTHENTICATED), user.extra)
 
 
 def bearer_token(authorization: bytes) -> str:
