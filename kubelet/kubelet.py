@@ -246,6 +246,7 @@ async def _services(
             cgroup_root=config.cgroup_root,
             oom_score_min=machine.oom_score_min(),
         ),
+        seccomp_root=config.root_dir / "seccomp",
         dead_kept=config.garbage.dead_max_per_container,
     )
     # What the system keeps for itself, pods can't take: their group ends before.

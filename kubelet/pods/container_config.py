@@ -8,7 +8,7 @@ join.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ class Inputs:
     node: NodeFacts
     node_name: str
     target_id: str = ""  # the container whose processes an ephemeral one sees
+    profiles: Mapping[str, str] = field(default_factory=dict)  # seccomp profiles of the node, JSON
 
 
 def identity(pod: Pod, container: str, attempt: int) -> Identity:
@@ -73,7 +74,7 @@ def sandbox(pod: Pod, attempt: int, image: str, node: NodeFacts, node_name: str)
         "RestartPolicy": {"Name": "no"},
         "LogConfig": LOG_CONFIG,
         "ShmSize": SHM_BYTES,
-        "SecurityOpt": _seccomp(None, context.seccomp_profile if context else None),
+        "SecurityOpt": [],  # RuntimeDefault, whatever the pod's own profile is, as upstream
     }
     if spec.host_pid:
         host["PidMode"] = "host"
@@ -105,7 +106,7 @@ def container(pod: Pod, start: Start, given: Inputs) -> dict[str, Any]:
         "RestartPolicy": {"Name": "no"},
         "LogConfig": LOG_CONFIG,
         "Mounts": _mounts(spec, given),
-        **_security(pod, spec),
+        **_security(pod, spec, given.profiles),
     }
     if pod.spec.host_pid:
         host["PidMode"] = "host"
@@ -182,10 +183,9 @@ def _mounts(spec: Container, given: Inputs) -> list[dict[str, Any]]:
     ]
 
 
-def _security(pod: Pod, spec: Container) -> dict[str, Any]:
+def _security(pod: Pod, spec: Container, profiles: Mapping[str, str]) -> dict[str, Any]:
     own, shared = spec.security_context, pod.spec.security_context
-    profile = own.seccomp_profile if own is not None else None
-    options = _seccomp(profile, shared.seccomp_profile if shared is not None else None)
+    options = _seccomp(pod, spec, profiles)
     found: dict[str, Any] = {}
     if shared is not None:
         groups = [*shared.supplemental_groups]
@@ -207,14 +207,26 @@ def _security(pod: Pod, spec: Container) -> dict[str, Any]:
     return {**found, "SecurityOpt": options}
 
 
-def _seccomp(own: SeccompProfile | None, shared: SeccompProfile | None) -> list[str]:
+def _seccomp(pod: Pod, spec: Container, profiles: Mapping[str, str]) -> list[str]:
     """Docker's default profile is Kubernetes' RuntimeDefault, and that must be asked for."""
-    profile = own or shared
-    if profile is not None and profile.type == "RuntimeDefault":
+    profile = seccomp_profile(pod, spec)
+    if profile is None or profile.type == "Unconfined" or _is_privileged(spec):
+        return ["seccomp=unconfined"]
+    if profile.type == "RuntimeDefault":
         return []
-    if profile is not None and profile.type == "Localhost":
-        raise ConfigError("seccomp profiles of type Localhost are not supported")
-    return ["seccomp=unconfined"]
+    return [f"seccomp={profiles[profile.localhost_profile or '']}"]
+
+
+def seccomp_profile(pod: Pod, spec: Container) -> SeccompProfile | None:
+    """The container's own profile, else the pod's."""
+    own, shared = spec.security_context, pod.spec.security_context
+    if own is not None and own.seccomp_profile is not None:
+        return own.seccomp_profile
+    return shared.seccomp_profile if shared is not None else None
+
+
+def _is_privileged(spec: Container) -> bool:
+    return spec.security_context is not None and bool(spec.security_context.privileged)
 
 
 def _user(pod: Pod, spec: Container, image_user: str) -> str:

@@ -38,6 +38,7 @@ class NodeSettings:
     host_resolver: Resolver
     host_hosts: Path
     facts: NodeFacts
+    seccomp_root: Path = Path("/var/lib/kubelet/seccomp")
     dead_kept: int = 1  # ended runs of a container beside its newest
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from kubelet.env import ConfigError, make_environment
 from kubelet.network.cni import Attachment, NetworkError
 from kubelet.objects import Reference, references
-from kubelet.pods import container_config, containers, files, hooks
+from kubelet.pods import container_config, containers, files, hooks, seccomp
 from kubelet.pods.images import ImageError, Wish
 from kubelet.pods.plan import Start
 from kubelet.pods.pull_secrets import credentials
@@ -224,6 +224,7 @@ class Starter:
             node=s.node.facts,
             node_name=s.node.name,
             target_id=self._target(pod, spec.name),
+            profiles=await asyncio.to_thread(seccomp.load, s.node.seccomp_root, pod, spec),
         )
         return container_config.container(pod, start, given)
 

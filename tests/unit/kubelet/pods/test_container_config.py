@@ -129,7 +129,7 @@ def test_security():
     )["HostConfig"]
     assert (host["Privileged"], host["ReadonlyRootfs"]) == (True, True)
     assert (host["CapAdd"], host["CapDrop"]) == (["NET_ADMIN"], ["ALL"])
-    assert host["SecurityOpt"] == ["no-new-privileges"]
+    assert host["SecurityOpt"] == ["seccomp=unconfined", "no-new-privileges"], "privileged"
     assert host["GroupAdd"] == ["8", "9"]
 
 
