@@ -238,7 +238,7 @@ async def test_access_reviews(shared_apiserver: Any) -> None:
 @pytest.mark.parametrize(
     ("flag", "words"),
     [
-        ("--authorization-mode=RBAC", "authorization mode 'RBAC' is not supported"),
+        ("--authorization-mode=Nope", "authorization mode 'Nope' is not supported"),
         ("--token-auth-file=/nowhere", "--token-auth-file: "),
         ("--enable-admission-plugins=Nope", "admission plugin 'Nope' is not known"),
         ("--tls-cert-file=/nowhere", "--tls-private-key-file"),
