@@ -38,6 +38,7 @@ from kubelet.runtime.docker import DockerRuntime
 from kubelet.runtime.protocol import EngineInfo, Runtime, RuntimeFailure
 from kubelet.server.app import Server
 from kubelet.server.auth import Gate
+from kubelet.server.configz import configz_routes
 from kubelet.server.serve import serve
 from kubelet.server.stats import stats_routes
 from kubelet.static.source import Manifests
@@ -203,7 +204,10 @@ async def _serve(
     registry = CollectorRegistry()
     server = Server(
         pods, services.runtime, registry, services.clock,
-        more=stats_routes(stats, config.node_name),
+        more=[
+            *stats_routes(stats, config.node_name),
+            *configz_routes(config, services.node.facts.cgroup_driver),
+        ],
     )  # fmt: skip
     app = server.app(Gate(services.client, config.node_name, services.clock))
     context = await certificates.serving_context(
