@@ -1,10 +1,13 @@
 """The storage seam on etcd v3, with a gRPC client of our own.
 
     storage.py     what the API server asks of etcd          errors.py   what a failed call means
-    endpoint.py    one URL: connecting, deadlines            tls.py
+    wire.py        its requests and answers (pure)           tls.py
+    endpoint.py    one URL: connecting, deadlines
     connection.py  asyncio's side of one connection
     calls.py       gRPC on streams          ┐
-    session.py     HTTP/2 without I/O       │ pure
+    session.py     HTTP/2 without I/O       │
+    sender.py      the peer's windows       │ pure
+    streams.py     a request and its answer │
     headers.py     header blocks            │
     frames.py      frames as bytes          ┘
 

@@ -15,7 +15,7 @@ from enum import IntEnum
 
 from apiserver.storage.etcd import frames as h2
 from apiserver.storage.etcd.headers import Head
-from apiserver.storage.etcd.session import LOST, Stream
+from apiserver.storage.etcd.streams import LOST, Stream
 
 PREFIX_BYTES = 5
 

@@ -9,10 +9,10 @@ import asyncio
 import socket
 from typing import cast
 
-from apiserver.storage.etcd import frames as h2
 from apiserver.storage.etcd.calls import Call, Streaming, Unary, framed
 from apiserver.storage.etcd.frames import ProtocolError
-from apiserver.storage.etcd.session import Session, Stream
+from apiserver.storage.etcd.session import Session
+from apiserver.storage.etcd.streams import Stream
 
 PING_SECONDS = 10.0  # of silence while something is asked; etcd refuses pings more often than 5 s
 PONG_SECONDS = 5.0
@@ -85,7 +85,7 @@ class Connection(asyncio.Protocol):
         try:
             self._session.receive(data)
         except ProtocolError as error:
-            self._session.out.append(h2.goaway(error.code, str(error)))
+            self._session.give_up(error)
             self.close(f"the peer does not speak HTTP/2 as it should: {error}")
             return
         if not self.opened.done() and self._session.ready:
@@ -107,7 +107,7 @@ class Connection(asyncio.Protocol):
 
     def _settle(self) -> None:
         """After the session moved: send what it has to say, and go when nothing is left to do."""
-        if self._session.out:
+        if self._session.talks:
             self._flush_soon()
         if self._session.drained:
             self.close("all is done")
@@ -119,12 +119,12 @@ class Connection(asyncio.Protocol):
 
     def _flush(self) -> None:
         self._flushing = False
-        if self._transport is not None and self._session.out:
+        if self._transport is not None and self._session.talks:
             self._transport.write(self._session.take())
 
     def _taken(self, stream: Stream, size: int) -> None:
         self._session.read(stream, size)
-        if self._session.out:
+        if self._session.talks:
             self._flush_soon()
 
     # --- time ---

@@ -1,12 +1,8 @@
 """The client's side of one HTTP/2 connection, without I/O: bytes in, bytes out, streams told. Pure.
 
-A stream here is one request, whole or left open, and its answer. Each is told of headers, data and its
-end; nothing is told twice, and nothing after the end. What goes out gathers in `out` until `take`.
-
-The windows we give are large: the connection's is never in the way, so that one slow reader cannot
-hold up the others, and a stream's bounds what its reader may be behind. The peer's are kept to; what
-does not fit waits in its stream, in order of arrival. How much that can be is bounded by the peer's
-windows and by the number of calls.
+What goes out gathers until `take`. The windows we give are large: the connection's is never in the
+way, so that one slow reader cannot hold up the others, and a stream's bounds what its reader may be
+behind. The peer's are kept to by `sender.py`.
 
 Source: RFC 9113.
 """
@@ -18,14 +14,14 @@ from collections.abc import Callable
 
 from apiserver.storage.etcd import frames as h2
 from apiserver.storage.etcd.frames import ProtocolError
-from apiserver.storage.etcd.headers import HEADER_BYTES_MAX, Head, HeadReader
+from apiserver.storage.etcd.headers import HEADER_BYTES_MAX, HeadReader
+from apiserver.storage.etcd.sender import Sender
+from apiserver.storage.etcd.streams import LOST, Stream
 
 STREAM_WINDOW_BYTES = 16 << 20  # what a peer may send that nobody has read
 CONNECTION_CREDIT_BYTES = 1 << 30  # given back in pieces of this
 STREAM_CREDIT_BYTES = STREAM_WINDOW_BYTES // 2
 WAITING_STREAMS_MAX = 10_000  # beyond what the peer takes at once
-LOST = -1  # beside HTTP/2's error codes: the connection went
-_NOTHING = memoryview(b"")
 
 _SETTINGS = {
     h2.HEADER_TABLE_SIZE: 0,  # headers.py says why
@@ -35,40 +31,14 @@ _SETTINGS = {
 }
 
 
-class Stream:
-    """A request and who is told of its answer.
-
-    prompt: whether data counts as read when it comes; if not, `Session.read` must be told
-    """
-
-    __slots__ = ("ends", "id", "owed", "unsent", "window")
-    prompt = True
-
-    def __init__(self) -> None:
-        self.id = 0  # none yet
-        self.ends = True  # our side ends with what is sent at first
-        self.window = 0  # bytes the peer would still take
-        self.owed = 0  # bytes read and not yet given back
-        self.unsent = _NOTHING  # bytes that wait for a window
-
-    def on_head(self, head: Head, ended: bool) -> None:
-        """Headers or trailers."""
-        raise NotImplementedError
-
-    def on_data(self, data: bytes, ended: bool) -> None:
-        raise NotImplementedError
-
-    def on_failure(self, code: int, text: str, begun: bool) -> None:
-        """It ends with an HTTP/2 error code or LOST; `begun`: the peer may have acted on it."""
-        raise NotImplementedError
-
-
 class Session:
     """One connection's state. After a ProtocolError or `lost` it is of no more use."""
 
     def __init__(self) -> None:
         more = h2.WINDOW_BYTES_LIMIT - h2.WINDOW_BYTES_DEFAULT
-        self.out = [h2.PREFACE, h2.settings(_SETTINGS), h2.window_update(0, more)]
+        self._sender = Sender()
+        self._out = self._sender.out
+        self._out += [h2.PREFACE, h2.settings(_SETTINGS), h2.window_update(0, more)]
         self.ready = False  # the peer has introduced itself
         self.draining = False  # takes no more streams; those it has go on
         self.goodbye = ""  # the peer's words when it goes
@@ -79,11 +49,7 @@ class Session:
         self._block: tuple[int, bool, bytes] | None = None  # headers that are not complete
         self._next_id = 1
         self._owed = 0
-        self._window = h2.WINDOW_BYTES_DEFAULT
-        self._stream_window = h2.WINDOW_BYTES_DEFAULT
-        self._frame_bytes = h2.FRAME_BYTES_MAX
         self._streams_max = h2.STREAM_ID_LIMIT  # a peer that says nothing takes any number
-        self._unsent: dict[int, Stream] = {}
         self._on: dict[int, Callable[[int, int, bytes], None]] = {
             h2.DATA: self._data,
             h2.HEADERS: self._headers,
@@ -105,10 +71,20 @@ class Session:
         """All streams that are not over, those that wait too."""
         return [*self.streams.values(), *(stream for stream, _, _ in self.waiting)]
 
+    @property
+    def talks(self) -> bool:
+        """Whether there is something to be sent."""
+        return bool(self._out)
+
+    def give_up(self, error: ProtocolError) -> None:
+        """Tell the peer what it did wrong."""
+        self._out.append(h2.goaway(error.code, str(error)))
+
     def take(self) -> bytes:
         """What is to be sent now."""
-        sent, self.out = self.out, []
-        return b"".join(sent)
+        sent = b"".join(self._out)
+        self._out.clear()
+        return sent
 
     # --- our side ---
 
@@ -127,7 +103,7 @@ class Session:
         """Nobody wants the answer any more. The stream is not told."""
         if stream.id:
             if stream.id in self.streams:
-                self.out.append(h2.rst_stream(stream.id, h2.CANCEL))
+                self._out.append(h2.rst_stream(stream.id, h2.CANCEL))
                 self._forget(stream)
         else:
             self.waiting = deque(one for one in self.waiting if one[0] is not stream)
@@ -140,11 +116,11 @@ class Session:
         """A reader has taken so much off a stream that is not prompt."""
         stream.owed += size
         if stream.owed >= STREAM_CREDIT_BYTES and stream.id in self.streams:
-            self.out.append(h2.window_update(stream.id, stream.owed))
+            self._out.append(h2.window_update(stream.id, stream.owed))
             stream.owed = 0
 
     def ping(self) -> None:
-        self.out.append(h2.frame(h2.PING, 0, 0, b"wherry\0\0"))
+        self._out.append(h2.frame(h2.PING, 0, 0, b"wherry\0\0"))
 
     def lost(self, text: str) -> None:
         """The connection is gone: every stream fails."""
@@ -162,41 +138,12 @@ class Session:
         self.streams[number] = stream
         if self._next_id > h2.STREAM_ID_LIMIT:
             self._drain("stream numbers have run out")
-        stream.window = self._stream_window
-        self.out.append(h2.header_frames(number, block, size=self._frame_bytes))
-        size = len(data)
-        room = min(self._frame_bytes, self._window, stream.window)
-        if size <= room and not self._unsent:  # as nearly always; it must overtake none
-            self._window -= size
-            stream.window -= size
-            flags = h2.END_STREAM if stream.ends else 0
-            self.out.append(h2.frame(h2.DATA, flags, number, data))
-            return
-        stream.unsent = memoryview(data)
-        self._unsent[number] = stream
-        self._send_unsent()
-
-    def _send_unsent(self) -> None:
-        """As much as the windows allow, in order of arrival."""
-        for number, stream in list(self._unsent.items()):
-            left = stream.unsent
-            while left:
-                room = min(self._frame_bytes, self._window, stream.window)
-                if room <= 0:
-                    break
-                part, left = left[:room], left[room:]
-                self._window -= len(part)
-                stream.window -= len(part)
-                flags = h2.END_STREAM if stream.ends and not left else 0
-                self.out.append(h2.frame(h2.DATA, flags, number, bytes(part)))
-            stream.unsent = left
-            if not left:
-                del self._unsent[number]
+        self._sender.request(stream, block, data)
 
     def _forget(self, stream: Stream) -> None:
         """A stream is over, which may make room for one that waits."""
         del self.streams[stream.id]
-        self._unsent.pop(stream.id, None)
+        self._sender.forget(stream)
         self._start_waiting()
 
     def _start_waiting(self) -> None:
@@ -235,7 +182,7 @@ class Session:
         size = len(payload)
         self._owed += size
         if self._owed >= CONNECTION_CREDIT_BYTES:
-            self.out.append(h2.window_update(0, self._owed))
+            self._out.append(h2.window_update(0, self._owed))
             self._owed = 0
         data = h2.content(h2.DATA, flags & h2.PADDED, payload)
         stream = self._find(number)
@@ -280,7 +227,7 @@ class Session:
     def _ended(self, stream: Stream) -> None:
         """The peer has said all; what we had still to say is not wanted."""
         if stream.unsent or not stream.ends:
-            self.out.append(h2.rst_stream(stream.id, h2.CANCEL))
+            self._out.append(h2.rst_stream(stream.id, h2.CANCEL))
         self._forget(stream)
 
     def _reset(self, flags: int, number: int, payload: bytes) -> None:
@@ -296,47 +243,27 @@ class Session:
             return
         for setting, value in h2.read_settings(payload):
             if setting == h2.INITIAL_WINDOW_SIZE:
-                self._resize(value)
+                self._sender.set_first_window(value, self.streams.values())
             elif setting == h2.MAX_CONCURRENT_STREAMS:
                 self._streams_max = value
             elif setting == h2.MAX_FRAME_SIZE:
-                if not h2.FRAME_BYTES_MAX <= value <= h2.FRAME_BYTES_LIMIT:
-                    raise ProtocolError(h2.PROTOCOL_ERROR, f"frames of {value} bytes")
-                self._frame_bytes = value
+                self._sender.set_frame_bytes(value)
         self.ready = True
-        self.out.append(h2.frame(h2.SETTINGS, h2.ACK, 0))
-        self._send_unsent()
+        self._out.append(h2.frame(h2.SETTINGS, h2.ACK, 0))
+        self._sender.send_unsent()
         self._start_waiting()
-
-    def _resize(self, window: int) -> None:
-        """The peer's first window of a stream changes, and with it those of all that are open."""
-        if window > h2.WINDOW_BYTES_LIMIT:
-            raise ProtocolError(h2.FLOW_CONTROL_ERROR, f"a window of {window} bytes")
-        more, self._stream_window = window - self._stream_window, window
-        for stream in self.streams.values():
-            stream.window += more  # below zero is right: it then waits for that much more
 
     def _window_update(self, flags: int, number: int, payload: bytes) -> None:
         more = h2.read_number(payload) & h2.WINDOW_BYTES_LIMIT
-        if not more:
-            raise ProtocolError(h2.PROTOCOL_ERROR, "a window grows by nothing")
-        if number:
-            stream = self._find(number)
-            if stream is None:
-                return
-            window = stream.window = stream.window + more
-        else:
-            window = self._window = self._window + more
-        if window > h2.WINDOW_BYTES_LIMIT:
-            raise ProtocolError(h2.FLOW_CONTROL_ERROR, "a window above all bounds")
-        if self._unsent:
-            self._send_unsent()
+        stream = self._find(number) if number else None
+        if stream is not None or not number:
+            self._sender.grow(stream, more)
 
     def _ping(self, flags: int, number: int, payload: bytes) -> None:
         if len(payload) != 8:
             raise ProtocolError(h2.FRAME_SIZE_ERROR, f"a ping of {len(payload)} bytes")
         if not flags & h2.ACK:
-            self.out.append(h2.frame(h2.PING, h2.ACK, 0, payload))
+            self._out.append(h2.frame(h2.PING, h2.ACK, 0, payload))
 
     def _goaway(self, flags: int, number: int, payload: bytes) -> None:
         last, code, words = h2.read_goaway(payload)

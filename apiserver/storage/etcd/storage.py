@@ -2,7 +2,7 @@
 
 Each write is one transaction conditional on the key's mod_revision, so a revision never holds two
 objects. Every call has a deadline. With several endpoints a call that gets no answer moves on to the
-next one; reads are asked again there, writes are not, as they may have happened.
+next one and is asked again there, unless it is a write that may have happened.
 
 Source of the wire: etcd's api/etcdserverpb/rpc.proto.
 """
@@ -19,6 +19,7 @@ from apiserver.storage.etcd.endpoint import Endpoint, Method
 from apiserver.storage.etcd.errors import failure_of
 from apiserver.storage.etcd.messages import rpc_pb2 as rpc
 from apiserver.storage.etcd.tls import EtcdTls
+from apiserver.storage.etcd.wire import entry_of, read_watch, transaction, watch_request
 from apiserver.storage.interface import (
     Change,
     Compacted,
@@ -36,8 +37,6 @@ from apiserver.storage.interface import (
 
 _MESSAGES_AT_ONCE = 64  # of a watch, before others may run
 CALL_SECONDS = 5.0  # deadline of every call but the watch, waiting for a connection included
-_MOD = rpc.Compare.MOD  # compared for equality, unless something else is said
-_PREFIX_START, _EVERYTHING = b"\x00", b"\x00"  # etcd's range of all keys
 _RANGE = Method("/etcdserverpb.KV/Range", CALL_SECONDS)
 _TXN = Method("/etcdserverpb.KV/Txn", CALL_SECONDS)
 _COMPACT = Method("/etcdserverpb.KV/Compact", CALL_SECONDS)
@@ -77,12 +76,12 @@ class EtcdStorage:
 
     async def get(self, key: bytes) -> Entry | None:
         found = await self._range("get", key, rpc.RangeRequest(key=key).SerializeToString())
-        return _entry(found.kvs[0]) if found.kvs else None
+        return entry_of(found.kvs[0]) if found.kvs else None
 
     async def range(self, start: bytes, end: bytes, *, limit: int = 0, revision: int = 0) -> Page:
         request = rpc.RangeRequest(key=start, range_end=end, limit=limit, revision=revision)
         found = await self._range("list", start, request.SerializeToString())
-        entries = [_entry(kv) for kv in found.kvs]
+        entries = [entry_of(kv) for kv in found.kvs]
         return Page(entries, found.header.revision, found.more, found.count - len(entries))
 
     async def revision(self) -> int:
@@ -100,12 +99,8 @@ class EtcdStorage:
 
     async def watch(self, *, after: int) -> AsyncIterator[list[Change]]:
         endpoint = self._endpoints[self._current]
-        create = rpc.WatchCreateRequest(
-            key=_PREFIX_START, range_end=_EVERYTHING, start_revision=after + 1, fragment=True
-        )
-        request = rpc.WatchRequest(create_request=create).SerializeToString()
         try:
-            stream = await endpoint.open(_WATCH, request, CALL_SECONDS)
+            stream = await endpoint.open(_WATCH, watch_request(after), CALL_SECONDS)
             try:
                 batch: list[Change] = []
                 while True:
@@ -114,7 +109,7 @@ class EtcdStorage:
                         if start:
                             await asyncio.sleep(0)  # after an absence there can be thousands
                         some = messages[start : start + _MESSAGES_AT_ONCE]
-                        whole = _read_watch(some, after, batch)
+                        whole = read_watch(some, after, batch)
                         if whole:
                             after = batch[whole - 1].revision
                             yield batch[:whole]
@@ -149,7 +144,7 @@ class EtcdStorage:
         self, name: str, key: bytes, value: bytes | None, expected: int, lease: int = 0
     ) -> int:
         """Give a key that is at revision `expected` (0: that is not there) a value, or none."""
-        request = _transaction(key, value, expected, lease)
+        request = transaction(key, value, expected, lease)
         try:
             answer = await self._ask(name, key, _TXN, request, writing=True)
         except StorageFull as full:
@@ -162,7 +157,7 @@ class EtcdStorage:
         found = outcome.responses[0].response_range.kvs
         if not found:
             raise KeyMissing
-        raise RevisionConflict(_entry(found[0]))
+        raise RevisionConflict(entry_of(found[0]))
 
     async def _carried_out(
         self, key: bytes, value: bytes | None, expected: int, full: StorageFull
@@ -174,7 +169,7 @@ class EtcdStorage:
         """
         request = rpc.RangeRequest(key=key).SerializeToString()
         answer = await self._range("get", key, request)
-        found = _entry(answer.kvs[0]) if answer.kvs else None
+        found = entry_of(answer.kvs[0]) if answer.kvs else None
         if found is None and value is None:
             return int(answer.header.revision)
         if found is not None and found.revision != expected:
@@ -184,16 +179,22 @@ class EtcdStorage:
         raise full
 
     async def _range(self, name: str, key: bytes, request: bytes) -> Any:
-        for _ in self._endpoints[1:]:
-            try:
-                answer = await self._ask(name, key, _RANGE, request)
-            except StorageUnavailable:
-                continue  # the next member answers
-            return rpc.RangeResponse.FromString(answer)
         return rpc.RangeResponse.FromString(await self._ask(name, key, _RANGE, request))
 
     async def _ask(
         self, name: str, key: bytes, method: Method, request: bytes, *, writing: bool = False
+    ) -> bytes:
+        for _ in self._endpoints[1:]:
+            try:
+                return await self._ask_one(name, key, method, request, writing)
+            except OutcomeUnknown:
+                raise
+            except StorageUnavailable:
+                continue  # the next member answers
+        return await self._ask_one(name, key, method, request, writing)
+
+    async def _ask_one(
+        self, name: str, key: bytes, method: Method, request: bytes, writing: bool
     ) -> bytes:
         endpoint = self._endpoints[self._current]
         started, failed = time.monotonic(), True
@@ -220,47 +221,5 @@ class EtcdStorage:
             self._current = (self._current + 1) % len(self._endpoints)
 
 
-def _read_watch(messages: list[bytes], after: int, batch: list[Change]) -> int:
-    """Add what a watch said to `batch`; how many of it make whole revisions.
-
-    Compacted, StorageUnavailable: etcd cancelled the watch.
-    """
-    whole = 0
-    for message in messages:
-        answer = rpc.WatchResponse.FromString(message)
-        if answer.canceled:
-            if answer.compact_revision:
-                raise Compacted(answer.compact_revision)
-            raise StorageUnavailable(f"etcd cancelled the watch: {answer.cancel_reason}")
-        for event in answer.events:
-            kv = event.kv
-            if kv.mod_revision > after:
-                batch.append(Change(kv.key, None if event.type else kv.value, kv.mod_revision))
-        if not answer.fragment:
-            whole = len(batch)
-    return whole
-
-
 def _unobserved(name: str, key: bytes, seconds: float, failed: bool) -> None:
     """Nobody counts."""
-
-
-def _entry(kv: Any) -> Entry:
-    return Entry(kv.key, kv.value, kv.mod_revision)
-
-
-def _transaction(key: bytes, value: bytes | None, expected: int, lease: int) -> bytes:
-    """A write that is carried out if the key is at revision `expected`, else the key is read."""
-    request = rpc.TxnRequest()  # filled in place, which is cheaper than by keywords
-    compare = request.compare.add()
-    compare.target, compare.key, compare.mod_revision = _MOD, key, expected
-    write = request.success.add()
-    if value is None:
-        write.request_delete_range.key = key
-    else:
-        put = write.request_put
-        put.key, put.value, put.lease = key, value, lease
-    if expected:  # a create does not look at what it ran into
-        request.failure.add().request_range.key = key
-    serialized: bytes = request.SerializeToString()
-    return serialized

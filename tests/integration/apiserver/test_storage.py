@@ -151,6 +151,12 @@ async def test_next_endpoint_answers(etcd: Any) -> None:
     await storage.close()
 
 
+async def test_a_write_that_was_not_sent_is_sent_to_the_next_endpoint(etcd: Any) -> None:
+    storage = EtcdStorage(["http://127.0.0.1:1", "http://127.0.0.1:2", etcd.url])
+    assert await storage.create(b"/x", b"1") > 1
+    await storage.close()
+
+
 async def test_a_full_store_refuses_writes_and_still_reads(tiny_etcd: Any) -> None:
     storage = EtcdStorage([tiny_etcd.url])
     await storage.create(b"/small", b"1")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from apiserver.storage.etcd import frames as h2
 from apiserver.storage.etcd.calls import CallFailed, Code, Streaming, Unary, framed
 from apiserver.storage.etcd.headers import Head
-from apiserver.storage.etcd.session import Stream
+from apiserver.storage.etcd.streams import Stream
 
 FIRST = Head(status=200, content_type="application/grpc")
 FINE = Head(grpc_status=0)

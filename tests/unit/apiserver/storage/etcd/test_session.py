@@ -11,7 +11,8 @@ from apiserver.storage.etcd import frames as h2
 from apiserver.storage.etcd import session as module
 from apiserver.storage.etcd.frames import FrameBuffer, ProtocolError
 from apiserver.storage.etcd.headers import Head
-from apiserver.storage.etcd.session import LOST, Session, Stream
+from apiserver.storage.etcd.session import Session
+from apiserver.storage.etcd.streams import LOST, Stream
 
 
 def block(*fields: tuple[str, str]) -> bytes:

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from apiserver.storage.etcd.messages import rpc_pb2 as rpc
-from apiserver.storage.etcd.storage import _read_watch, _transaction
+from apiserver.storage.etcd.wire import read_watch, transaction
 from apiserver.storage.interface import Change, Compacted, StorageUnavailable
 
 
 def test_a_create() -> None:
-    found = rpc.TxnRequest.FromString(_transaction(b"/a", b"value", 0, 7))
+    found = rpc.TxnRequest.FromString(transaction(b"/a", b"value", 0, 7))
     compare = rpc.Compare(
         result=rpc.Compare.EQUAL, target=rpc.Compare.MOD, key=b"/a", mod_revision=0
     )
@@ -26,7 +26,7 @@ def test_a_create() -> None:
 def test_an_update_and_a_delete_read_what_they_run_into() -> None:
     read = rpc.RequestOp(request_range=rpc.RangeRequest(key=b"/a"))
     for value, name in ((b"", "request_put"), (None, "request_delete_range")):
-        found = rpc.TxnRequest.FromString(_transaction(b"/a", value, 12, 0))
+        found = rpc.TxnRequest.FromString(transaction(b"/a", value, 12, 0))
         assert found.compare[0].mod_revision == 12
         assert [one.WhichOneof("request") for one in found.success] == [name]
         assert getattr(found.success[0], name).key == b"/a"
@@ -44,11 +44,11 @@ def said(*revisions: int, **more: Any) -> bytes:
 
 def test_a_watch_hands_on_whole_revisions_only() -> None:
     batch: list[Change] = []
-    assert _read_watch([said(created=True)], 3, batch) == 0
+    assert read_watch([said(created=True)], 3, batch) == 0
     # What is at or below the revision asked from has been seen.
-    assert _read_watch([said(2, 3, 4), said(5, fragment=True)], 3, batch) == 1
-    assert _read_watch([said(5, fragment=True)], 3, batch) == 0
-    assert _read_watch([said(5)], 3, batch) == 4
+    assert read_watch([said(2, 3, 4), said(5, fragment=True)], 3, batch) == 1
+    assert read_watch([said(5, fragment=True)], 3, batch) == 0
+    assert read_watch([said(5)], 3, batch) == 4
     assert [change.revision for change in batch] == [4, 5, 5, 5]
 
 
@@ -57,16 +57,16 @@ def test_a_deletion() -> None:
     event = answer.events.add()
     event.type, event.kv.key, event.kv.mod_revision = 1, b"/a", 9
     batch: list[Change] = []
-    _read_watch([answer.SerializeToString()], 0, batch)
+    read_watch([answer.SerializeToString()], 0, batch)
     assert batch == [(b"/a", None, 9)]
 
 
 def test_a_cancelled_watch() -> None:
     with pytest.raises(Compacted) as compacted:
-        _read_watch([said(canceled=True, compact_revision=40)], 3, [])
+        read_watch([said(canceled=True, compact_revision=40)], 3, [])
     assert compacted.value.oldest == 40
     with pytest.raises(StorageUnavailable, match="etcdserver: no leader"):
-        _read_watch([said(canceled=True, cancel_reason="etcdserver: no leader")], 3, [])
+        read_watch([said(canceled=True, cancel_reason="etcdserver: no leader")], 3, [])
 
 
 def test_grpc_is_not_loaded() -> None:
