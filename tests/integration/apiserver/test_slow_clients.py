@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -11,11 +12,18 @@ from typing import Any
 
 import pytest
 
+from apiserver.handlers.forms import ObjectShower
+from apiserver.handlers.watches import WatchStream
 from apiserver.http.exchange import Exchange
 from apiserver.http.respond import Responder
 from apiserver.http.server import HttpServer, listen
 from apiserver.http.tls import ensure_self_signed, server_context
 from apiserver.request import Response
+from apiserver.storage.cache import WatchCache
+from apiserver.storage.memory import MemoryStorage
+from apiserver.storage.watchers import Interest, Watcher
+from apiserver.storage.window import Cached, Event
+from wherry.api.scheme import BY_PLURAL
 
 STALL_SECONDS = 0.3
 
@@ -98,3 +106,76 @@ async def test_draining_finishes_the_answer(served: tuple[Endless, int]) -> None
                 break
     assert last == b"0\r\n\r\n"
     writer.close()
+
+
+PODS = BY_PLURAL["", "v1", "pods"]
+EVENTS, EVENT_BYTES = 2000, 8000  # far more than sockets and buffers of one connection hold
+
+
+@dataclass
+class Watched:
+    """An application of which each answer is a watch of pods."""
+
+    responder: Responder
+    cache: WatchCache = field(default_factory=lambda: WatchCache(MemoryStorage(), [PODS]))
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        exchange = Exchange(scope, receive, dict(scope["headers"]))
+        watcher = Watcher(Interest(), ObjectShower(PODS))
+        body = WatchStream(self.cache, PODS, watcher, 60.0)
+        await self.responder.write(exchange, send, Response(body=body), [], True)
+
+    def happen(self, number: int) -> None:
+        item = b'{"metadata":{"resourceVersion":"%d","name":"%b"}}' % (number, b"x" * EVENT_BYTES)
+        pod = Cached("ns", "a", item, number, {}, {})
+        self.cache.watchers(PODS).dispatch(Event("MODIFIED", pod, None, number, 0.0))
+
+
+@pytest.fixture
+async def watched(tmp_path: Path) -> AsyncIterator[tuple[Watched, int]]:
+    responder = Responder(STALL_SECONDS)
+    app = Watched(responder)
+    sock = listen("127.0.0.1", 0)
+    tls = server_context(*ensure_self_signed(tmp_path, ["127.0.0.1"]), [])
+    server = HttpServer(app, responder, tls)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(server.serve([sock]))
+        yield app, sock.getsockname()[1]
+        server.should_exit = True
+
+
+async def test_a_slow_watcher_is_cut_off_and_the_others_hear_everything_in_order(
+    watched: tuple[Watched, int],
+) -> None:
+    app, port = watched
+    reader, writer = await connect(port)
+    _, silent = await connect(port)
+    index = app.cache.watchers(PODS)
+    async with asyncio.timeout(60):
+        while len(index) < 2:
+            await asyncio.sleep(0.01)
+        reading = asyncio.ensure_future(revisions(reader, EVENTS))
+        for number in range(EVENTS):
+            app.happen(number)
+            if number % 50 == 0:
+                await asyncio.sleep(0.005)
+        assert await reading == list(range(EVENTS))
+        while len(index) > 1:
+            await asyncio.sleep(0.01)
+    writer.transport.abort()
+    silent.transport.abort()
+
+
+async def revisions(reader: asyncio.StreamReader, count: int) -> list[int]:
+    """The revisions that a watch's lines tell, chunk by chunk."""
+    while await reader.readline() != b"\r\n":
+        pass
+    found: list[int] = []
+    while len(found) < count:
+        size = int(await reader.readline(), 16)
+        chunk = await reader.readexactly(size)
+        assert await reader.readexactly(2) == b"\r\n"
+        lines = chunk.splitlines()
+        assert chunk.endswith(b"\n"), "a chunk ends with a line"
+        found += [int(json.loads(line)["object"]["metadata"]["resourceVersion"]) for line in lines]
+    return found
