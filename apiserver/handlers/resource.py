@@ -21,7 +21,7 @@ from apiserver.handlers.forms import ObjectShower, PartialShower, Shower, TableS
 from apiserver.handlers.lists import Listing, Lists
 from apiserver.handlers.negotiate import OBJECT, Form, form_of
 from apiserver.handlers.patching import check_patch, parse_patch
-from apiserver.handlers.scale import scale_errors, scale_of, scaled
+from apiserver.handlers.scale import SCALE_ROWS, SCALES, scale_errors, scale_of, scaled
 from apiserver.handlers.watches import open_watch
 from apiserver.registry import deletion
 from apiserver.registry.failures import FAILURES, api_error, unavailable
@@ -106,8 +106,7 @@ class ResourceHandlers:
         if cached is None:
             raise not_found(resource.qualified_name, info.name)
         if info.subresource == "scale":
-            tree = scale_of(decode_item(cached.item, resource.gvk))
-            return Response(body=orjson.dumps(tree))
+            return self._shown_scale(ctx, cached.item)
         return Response(body=self._shower(ctx).whole(cached.item))
 
     async def _until(self, ctx: RequestContext) -> None:
@@ -152,8 +151,16 @@ class ResourceHandlers:
             raise bad_request(f'unrecognized includeObject value: "{include}"')
         return self._table(resource, form, include)
 
+    def _shown_scale(self, ctx: RequestContext, item: bytes) -> Response:
+        body = orjson.dumps(scale_of(decode_item(item, ctx.resource.gvk)))
+        form = form_of(ctx.accept)
+        if form.kind != "object":
+            include = ctx.query.get("includeObject") or "Metadata"
+            body = self._other_shower(SCALES, form, include).whole(body)
+        return Response(body=body)
+
     def _table(self, resource: Resource, form: Form, include: str) -> Shower:
-        strategy = self._registry.strategies[resource]
+        strategy = SCALE_ROWS if resource is SCALES else self._registry.strategies[resource]
         return TableShower(resource, strategy, form, include, self._clock)  # type: ignore[arg-type]  # the caller checked `include`
 
     # --- writing ---
@@ -267,8 +274,7 @@ class ResourceHandlers:
             ctx, resource, info.namespace, info.name, make, subresource="scale",
             dry_run=ctx.dry_run, applies=applies,
         )  # fmt: skip
-        tree = scale_of(decode_item(outcome.item, resource.gvk))
-        return Response(body=orjson.dumps(tree))
+        return self._shown_scale(ctx, outcome.item)
 
     async def _delete(self, ctx: RequestContext, receive_body: ReceiveBody) -> Response:
         info, resource = ctx.info, ctx.resource

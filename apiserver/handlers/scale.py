@@ -5,13 +5,44 @@ Source: pkg/registry/apps/deployment/storage (ScaleREST) and autoscaling/v1.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
 
+from apiserver.registry.printing import AGE, NAME, created
+from apiserver.registry.strategy import Column, Strategy
 from wherry.api.errors import FieldError, invalid
+from wherry.api.resource import Resource
 from wherry.api.selectors import label_selector, match_labels
 
 Tree = dict[str, Any]
+
+SCALES: Final = Resource(
+    "autoscaling", "v1", "Scale", "scales", "wherry.api.autoscaling_v1", stored=False
+)
+
+
+class ScaleRows(Strategy):
+    """Only what `kubectl get --subresource=scale` prints; nothing is stored."""
+
+    resource = SCALES
+    columns = (
+        NAME,
+        Column("Desired", "integer", description="Replicas wanted."),
+        Column("Available", "integer", description="Replicas there are."),
+        AGE,
+    )
+
+    def row(self, tree: Mapping[str, Any], now: datetime) -> Sequence[Any]:
+        return (
+            tree["metadata"]["name"],
+            tree["spec"].get("replicas", 0),
+            tree["status"]["replicas"],
+            created(tree, now),
+        )
+
+
+SCALE_ROWS: Final = ScaleRows()
 
 
 def scale_of(tree: Mapping[str, Any]) -> Tree:

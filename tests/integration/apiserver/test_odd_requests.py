@@ -138,3 +138,22 @@ async def test_a_json_patch_that_is_no_list(place: Place) -> None:
 )
 async def test_lists_of_what_is_not_stored_itself(place: Place, path: str) -> None:
     assert (await place.client.get(path)).status_code == 200
+
+
+async def test_a_scale_is_a_table_too(place: Place) -> None:
+    pod = {
+        "metadata": {"labels": {"a": "b"}},
+        "spec": {"containers": [{"name": "c", "image": "i"}]},
+    }
+    await place.make("replicationcontrollers", "rc", spec={"template": pod, "replicas": 3})
+    path = f"{place.path}/replicationcontrollers/rc/scale"
+    accept = "application/json;as={};v=v1;g=meta.k8s.io"
+    table = (await place.client.get(path, headers={"Accept": accept.format("Table")})).json()
+    assert [one["name"] for one in table["columnDefinitions"]][:3] == [
+        "Name",
+        "Desired",
+        "Available",
+    ]
+    assert table["rows"][0]["cells"][:3] == ["rc", 3, 0]
+    headers = {"Accept": accept.format("PartialObjectMetadata")}
+    assert (await place.client.get(path, headers=headers)).json()["metadata"]["name"] == "rc"
