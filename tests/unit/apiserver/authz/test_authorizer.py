@@ -50,6 +50,8 @@ def test_always_allow_and_always_deny() -> None:
     assert authorizer(["AlwaysDeny"], no_policy(), no_nodes, lambda: True).authorize(
         asked
     ) == Decision(False, "Everything is forbidden.")
+    # Wherever it stands it decides, so that the gate knows that nobody may be anonymous.
+    assert isinstance(authorizer(["RBAC", "AlwaysAllow"], no_policy(), no_nodes, bool), AlwaysAllow)
     assert AlwaysDeny().rules(JANE, "ns") == Rules()
 
 
