@@ -111,9 +111,7 @@ def plan_delete(
     finalizers = _finalizers(
         metadata.get("finalizers") or (), options, strategy.default_propagation
     )
-    if finalizers != (metadata.get("finalizers") or []) and not old["metadata"].get(
-        "deletionTimestamp"
-    ):
+    if finalizers != (metadata.get("finalizers") or []):
         metadata["finalizers"] = finalizers
     waiting = bool(metadata.get("finalizers"))
     if waiting and not grace:

@@ -19,6 +19,7 @@ from apiserver.registry.validation.container import (
     validate_ephemeral_containers,
     validate_init_containers,
 )
+from apiserver.registry.validation.pod_os import validate_host_users, validate_os
 from apiserver.registry.validation.resources import validate_resources
 from apiserver.registry.validation.security import validate_pod_security
 from apiserver.registry.validation.volumes import validate_volumes
@@ -51,6 +52,7 @@ def validate_pod_spec(spec: Tree, path: str) -> list[FieldError]:
         errors += validate_resources(resources, f"{path}.resources")
     if spec.get("hostNetwork"):
         errors += _host_network_ports(spec, path)
+    errors += validate_host_users(spec, path)
     errors += _choice(spec, "restartPolicy", RESTART_POLICIES, path)
     errors += _choice(spec, "dnsPolicy", DNS_POLICIES, path)
     errors += labels(spec.get("nodeSelector", {}), f"{path}.nodeSelector")
@@ -178,7 +180,9 @@ def _system(spec: Tree, path: str) -> list[FieldError]:
     name = system["name"]
     if not name:
         return [required(f"{path}.os.name")]
-    return [] if name in _SYSTEMS else [unsupported(f"{path}.os", name, _SYSTEMS)]
+    if name not in _SYSTEMS:
+        return [unsupported(f"{path}.os", name, _SYSTEMS)]
+    return validate_os(spec, path)
 
 
 def _hostname_override(spec: Tree, path: str) -> list[FieldError]:
