@@ -71,17 +71,20 @@ Tree = dict[str, Any]
 
 
 def objects(defaults: Mapping[str, list[Tree]]) -> list[Tree]:
-    """What is to be applied. `defaults`: the rules of upstream's ClusterRoles, by name."""
+    """What is to be applied, first for whom nothing is granted by default.
+
+    defaults: the rules of upstream's ClusterRoles, by name
+    """
     rules: list[Tree] = []
     for name in dict.fromkeys(filter(None, CONTROLLER_ROLES.values())):
         rules += [one for one in defaults[f"system:controller:{name}"] if one not in rules]
     return [
-        _role("wherry:controllers", rules),
-        _binding("wherry:controllers", "wherry:controllers", CONTROLLER_MANAGER),
         _role("wherry:dns", _DNS_RULES),
         _binding("wherry:dns", "wherry:dns", DNS),
         _role("wherry:dns", _DNS_PUBLISHING, "kube-system"),
         _binding("wherry:dns", "wherry:dns", DNS, "kube-system"),
+        _role("wherry:controllers", rules),
+        _binding("wherry:controllers", "wherry:controllers", CONTROLLER_MANAGER),
         _binding("wherry:kubelet-client", "system:kubelet-api-admin", KUBELET_CLIENT),
     ]
 
