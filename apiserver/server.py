@@ -62,6 +62,7 @@ from apiserver.resource_metrics.scraper import Scraper
 from apiserver.serving import address_of, listening_socket, serving_tls
 from apiserver.storage.cache import WatchCache
 from apiserver.storage.compactor import compact_for_ever
+from apiserver.storage.encryption.metrics import EncryptionMetrics
 from apiserver.storage.encryption.reload import ConfigFile
 from apiserver.storage.encryption.storage import EncryptedStorage
 from apiserver.storage.etcd import EtcdStorage, EtcdTls
@@ -233,6 +234,7 @@ class Server:
         if self._encryption is not None:
             rules = checked("--encryption-provider-config", self._encryption.read)
             storage = self._sealed = EncryptedStorage(storage, rules, RESOURCES, etcd.prefix)
+            EncryptionMetrics(self._sealed, self._metrics)
         return storage if etcd.prefix == ROOT else PrefixedStorage(storage, etcd.prefix)
 
     def _store(self, storage: Storage) -> Store:

@@ -28,6 +28,11 @@ from wherry.api.scheme import Resource
 
 log = logging.getLogger(__name__)
 
+# What was done and how it went, as metrics name it.
+_SEALED, _OPENED, _UNOPENED = (
+    ("to_storage", "OK"), ("from_storage", "OK"), ("from_storage", "Internal"),
+)  # fmt: skip
+
 
 class EncryptedStorage:
     """See the module. `prefix` is --etcd-prefix: keys are `<prefix>/<resource>/...`."""
@@ -43,6 +48,15 @@ class EncryptedStorage:
         self._outdated: set[bytes] = set()
         self._unopened: set[bytes] = set()
         self._read_anew = False
+        self.counts = {_SEALED: 0, _OPENED: 0, _UNOPENED: 0}
+
+    @property
+    def outdated_count(self) -> int:
+        return len(self._outdated)
+
+    @property
+    def unopened_count(self) -> int:
+        return len(self._unopened)
 
     def outdated(self, key: bytes) -> bool:
         """Whether a value should be written anew though nothing changed. `key` as the registry's."""
@@ -68,7 +82,10 @@ class EncryptedStorage:
 
     def _seal(self, key: bytes, value: bytes) -> bytes:
         ciphers = self._ciphers_of(key)
-        return value if ciphers is None else ciphers.seal(value, key)
+        if ciphers is None:
+            return value
+        self.counts[_SEALED] += 1
+        return ciphers.seal(value, key)
 
     def _open(self, key: bytes, value: bytes) -> bytes:
         """The value; itself when nothing opens it."""
@@ -78,12 +95,14 @@ class EncryptedStorage:
         try:
             opened, outdated = ciphers.open(value, key)
         except Unopened as error:
+            self.counts[_UNOPENED] += 1
             self._outdated.discard(key)
             if key not in self._unopened:
                 self._unopened.add(key)
                 name = key.decode(errors="replace")
                 log.error("unable to transform key %r: %s", name, error)
             return value
+        self.counts[_OPENED] += 1
         self._unopened.discard(key)
         if outdated:
             self._outdated.add(key)

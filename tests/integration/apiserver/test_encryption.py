@@ -238,6 +238,8 @@ async def test_reencrypt_writes_all_that_is_outdated_and_nothing_else(
     async with server.client() as client:
         await make(client, "sealed-already")
         before = (await client.get(f"{SECRETS}/sealed-already")).json()
+        metrics = (await client.get("/metrics")).text
+        assert f"wherry_storage_outdated_objects {many}.0" in metrics
 
     def reencrypt() -> str:
         command = [

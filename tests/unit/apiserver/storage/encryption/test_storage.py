@@ -106,6 +106,8 @@ async def test_a_lost_key_is_named_once_and_takes_nothing_else_down(caplog):
         page = await store.range(b"/registry/", b"/registry0")
         assert page.entries[0].value.startswith(b"k8s:enc:")
         assert page.entries[1].value == b"w"
+    assert (store.unopened_count, store.outdated_count) == (1, 0)
+    assert store.counts["from_storage", "Internal"] == 2
     assert len(caplog.records) == 1
     assert SECRET.decode() in caplog.text
 
