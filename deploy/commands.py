@@ -56,8 +56,9 @@ def up(
     secure_port: Annotated[int, typer.Option(help="The API server's port.")] = 6443,
     docker_socket: Annotated[Path, typer.Option(help="Docker's socket.")] = host.DEFAULT_SOCKET,
     systemd: Annotated[
-        bool, typer.Option("--systemd", help="Write hardened systemd units, and start those.")
-    ] = False,
+        bool | None,
+        typer.Option("--systemd/--no-systemd", help="Hardened systemd units; default: if it runs."),
+    ] = None,
     timeout: Timeout = 60.0,
 ) -> None:
     """Start a cluster on this machine; returns once its node is Ready."""
@@ -71,6 +72,8 @@ def up(
             port=secure_port,
             docker_socket=docker_socket,
         )
+        if systemd is None:  # units are the machine's: one cluster, in the usual folders
+            systemd = units.BOOTED.exists() and place.config_dir == CONFIG_DIR
         host.up(place, _say, timeout, systemd=systemd)
     _say(f"cluster is up: node {place.name} at {place.address}")
     _say(f"  export KUBECONFIG={place.kubeconfig}")
@@ -93,6 +96,7 @@ def down(
 
 def status(
     config_dir: ConfigDir = CONFIG_DIR,
+    data_dir: DataDir = DATA_DIR,
     run_dir: RunDir = RUN_DIR,
     lab_dir: Annotated[Path | None, typer.Option("--dir", help="A lab's folder instead.")] = None,
 ) -> None:
@@ -101,8 +105,8 @@ def status(
     kubeconfig = (lab_dir or config_dir) / "admin.kubeconfig"
     with _problems():
         state = launch.read_state(state_file)
-        plan_file = run_dir / "plan.json"
-        if state is None and lab_dir is None and plan_file.exists() and units.written():
+        plan_file = data_dir / "systemd-plan.json"
+        if state is None and lab_dir is None and plan_file.exists():
             state = units.read_state(Plan.read(plan_file))
         if state is None:
             raise Problem("no cluster runs here", "wherry up")

@@ -51,6 +51,11 @@ class Host:
         return self.run_dir / "plan.json"
 
     @property
+    def systemd_plan(self) -> Path:
+        """Where the plan lies when systemd runs it: units outlive a reboot, /run does not."""
+        return self.data_dir / "systemd-plan.json"
+
+    @property
     def log_dir(self) -> Path:
         return self.data_dir / "logs"
 
@@ -119,9 +124,12 @@ def up(
     systemd: it keeps the daemons running, by units written for it, instead of a supervisor
     """
     need_root()
+    supervised, by_systemd = launch.read_state(host.state) is not None, host.systemd_plan.exists()
+    running = supervised or by_systemd
+    systemd = by_systemd or (systemd and not supervised)  # as it was begun, until `down`
     if systemd:
         units.need_systemd()
-    running = bool(units.written()) if systemd else launch.read_state(host.state) is not None
+    plan_file = host.systemd_plan if systemd else host.plan_file
     if not running:
         need_programs(PROGRAMS)
         own = not _start_foreign_engine(host.docker_socket)
@@ -139,13 +147,13 @@ def up(
             inventory.lifetimes.check,
         )  # fmt: skip
         if systemd:
-            write_public(host.plan_file, plan.to_json().encode())
+            write_public(plan_file, plan.to_json().encode())
             units.install(plan, inventory)
         else:
-            launch.start(plan, host.plan_file, host.log_dir / "supervisor.log")
+            launch.start(plan, plan_file, host.log_dir / "supervisor.log")
     wait_ready = units.wait_ready if systemd else launch.wait_ready
     with rights.granted(host.kubeconfig, timeout_seconds):
-        wait_ready(Plan.read(host.plan_file), say, timeout_seconds)
+        wait_ready(Plan.read(plan_file), say, timeout_seconds)
     storage.offer(host.kubeconfig, host.data_dir / "volumes")
     wait_nodes_ready(host.kubeconfig, [host.name], say, timeout_seconds)
 
@@ -154,11 +162,12 @@ def down(host: Host, *, purge: bool, say: Callable[[str], None]) -> None:
     """Stop daemons, containers and packet-filter rules; with `purge`, remove every trace."""
     need_root()
     own_engine = host.engine_data.exists()
-    if host.plan_file.exists():
-        own_engine = any(d.name == "dockerd" for d in Plan.read(host.plan_file).daemons)
+    by_systemd = host.systemd_plan.exists()
+    plan_file = host.systemd_plan if by_systemd else host.plan_file
+    if plan_file.exists():
+        own_engine = any(d.name == "dockerd" for d in Plan.read(plan_file).daemons)
     _clean_proxy()
-    by_systemd = units.BOOTED.exists() and host.plan_file.exists() and units.remove()
-    if by_systemd or launch.stop(host.state):
+    if _stop(host, by_systemd=by_systemd):
         say("stopped the daemons")
     if not own_engine and engine.engine_answers(host.docker_socket):
         client = engine.connect(host.docker_socket)
@@ -173,6 +182,15 @@ def down(host: Host, *, purge: bool, say: Callable[[str], None]) -> None:
         for directory in (host.run_dir, host.data_dir, host.config_dir, DISCOVERY_CACHE):
             remove_tree(directory.expanduser())
         say("removed every file, container, bridge and rule of the cluster")
+
+
+def _stop(host: Host, *, by_systemd: bool) -> bool:
+    """Stop the daemons, whoever keeps them running; False when nobody did."""
+    if not by_systemd:
+        return launch.stop(host.state)
+    stopped = units.remove()
+    host.systemd_plan.unlink()
+    return stopped
 
 
 def _clean_proxy() -> None:

@@ -11,6 +11,7 @@ Source of the settings: systemd.exec(5), systemd.service(5), systemd.path(5).
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,6 +21,7 @@ from deploy.spec import Daemon, Plan
 
 TARGET = "wherry.target"
 PREFIX = "wherry-"
+SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 START_LIMIT = ("StartLimitIntervalSec=0",)  # try for ever, as the supervisor does
 
 # Costs nothing and needs no mount namespace: for every daemon.
@@ -77,6 +79,12 @@ KUBELET = (
     "OOMScoreAdjust=-999",
     "Delegate=yes",
     "KillMode=process",  # what it has started for pods is not its own
+)
+ENGINE = (
+    *EVERYWHERE,
+    "OOMScoreAdjust=-500",
+    "Delegate=yes",
+    "KillMode=process",  # containers outlive their engine
 )
 KEEPER = (
     *EVERYWHERE,
@@ -138,7 +146,7 @@ def protections(daemon: Daemon) -> tuple[str, ...]:
         )
     if base == "proxy":
         return PROXY
-    return KUBELET if base == "kubelet" else EVERYWHERE
+    return KUBELET if base == "kubelet" else ENGINE if base == "dockerd" else EVERYWHERE
 
 
 def _homes(daemon: Daemon) -> tuple[str, ...]:
@@ -162,10 +170,9 @@ def service(daemon: Daemon) -> str:
     after = ["network-online.target", *(unit_name(one) for one in daemon.after)]
     environment = [f"Environment={quoted([f'{k}={v}'])}" for k, v in daemon.environment.items()]
     stop = [f"ExecStop={quoted(daemon.before_stop)}"] if daemon.before_stop else []
-    program = daemon.command[0]
-    command = (
-        daemon.command if program.startswith("/") else (f"/usr/bin/{program}", *daemon.command[1:])
-    )
+    # systemd wants a path; services find programs where daemons are looked for, too.
+    program = shutil.which(daemon.command[0], path=SEARCH_PATH) or daemon.command[0]
+    command = (program, *daemon.command[1:])
     return _text(
         _section(
             "Unit",
