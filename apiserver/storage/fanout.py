@@ -8,6 +8,7 @@ once for all of it, and what gathers until the next round goes to each as the sa
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Hashable, Iterator
 
 from apiserver.storage.watchers import (
@@ -21,9 +22,10 @@ from apiserver.storage.watchers import (
 )
 from apiserver.storage.window import Event
 
-# The pause after a round: several times what a write to one watcher costs, for each that was written to.
-ROUND_SECONDS_PER_WATCHER = 0.0005
-ROUND_SECONDS_MAX = 0.05
+# A pause is so many times as long as the round before it took (what the system calls take comes on top):
+# rounds get a share of the time, however many watchers there are and however slow the machine is.
+PAUSE_PER_ROUND = 8.0
+PAUSE_SECONDS_MAX = 0.05
 
 
 class Audience:
@@ -54,22 +56,21 @@ class Audience:
         elif len(self._lines) == 1:
             self._rounds.add(self)
 
-    def flush(self) -> int:
-        """Hand on what has gathered; to how many."""
+    def flush(self) -> None:
+        """Hand on what has gathered."""
         if not self._lines:
-            return 0
+            return
         block = Block(self._lines, self._size)
         self._lines, self._size = [], 0
         for watcher in self.watchers:
             watcher.give(block)
-        return len(self.watchers)
 
 
 class Rounds:
     """Flushes audiences at a pace that leaves time for other work.
 
     A write to one client costs a TLS record and a system call, however many lines it carries. So after
-    a round that wrote to many, the next one comes a while later and carries more; when little happens,
+    a round that took long, the next one comes a while later and carries more; when little happens,
     everybody is written to at once.
     """
 
@@ -83,18 +84,20 @@ class Rounds:
         self._waiting.append(audience)
         if self._timer is None:
             loop = asyncio.get_running_loop()
-            delay = self._not_before - loop.time()
+            delay = self._not_before - time.perf_counter()
             if delay > 0:
                 self._timer = loop.call_later(delay, self._round)
             else:
                 self._timer = loop.call_soon(self._round)
 
     def _round(self) -> None:
+        begun = time.perf_counter()
         self._timer = None
         waiting, self._waiting = self._waiting, []
-        told = sum(audience.flush() for audience in waiting)
-        pause = min(told * ROUND_SECONDS_PER_WATCHER, ROUND_SECONDS_MAX)
-        self._not_before = asyncio.get_running_loop().time() + pause
+        for audience in waiting:
+            audience.flush()
+        ended = time.perf_counter()
+        self._not_before = ended + min((ended - begun) * PAUSE_PER_ROUND, PAUSE_SECONDS_MAX)
 
 
 class WatcherIndex:

@@ -131,7 +131,7 @@ async def test_watchers_of_one_view_share_a_block() -> None:
 
 
 async def test_what_comes_after_a_round_waits_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fanout, "ROUND_SECONDS_PER_WATCHER", 0.05)
+    monkeypatch.setattr(fanout, "PAUSE_PER_ROUND", 1e9)
     index = WatcherIndex()
     watcher = Watcher(Interest(), Names())
     reader = Reader(watcher)
