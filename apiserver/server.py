@@ -29,6 +29,7 @@ from apiserver.authn import credentials
 from apiserver.authn.credentials import Credentials, checked
 from apiserver.authn.token_labels import label_writer
 from apiserver.authn.token_uses import TokenUses
+from apiserver.authz.attempts import Attempts
 from apiserver.authz.authorizer import Authorizer
 from apiserver.authz.modes import authorizer
 from apiserver.authz.node import NodeAuthorizer
@@ -132,7 +133,7 @@ class Server:
             store = self._store(storage)
             uses = TokenUses(self._metrics)
             authn = known.authentication(store.cache, self._clock, uses)
-            gate = Gate(authn.chain, store.allowed)
+            gate = Gate(authn.chain, store.allowed, Attempts(self._metrics))
             bootstrap = self._bootstrap(store.registry)
             discovery = Discovery(RESOURCES, self._public_address)
             responder = Responder()

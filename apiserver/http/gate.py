@@ -6,6 +6,7 @@ What a credential means is `authn`'s, what a user may do is `authz`'s; here the 
 from __future__ import annotations
 
 from datetime import datetime
+from time import perf_counter
 
 from apiserver.authn import impersonation, websocket_token
 from apiserver.authn.authenticator import (
@@ -16,6 +17,7 @@ from apiserver.authn.authenticator import (
     unauthorized,
 )
 from apiserver.authn.impersonation_modes import Impersonation
+from apiserver.authz.attempts import Attempts
 from apiserver.authz.authorizer import (
     AlwaysAllow,
     Attributes,
@@ -38,9 +40,12 @@ class Gate:
     that tell health and version answer to whoever asks.
     """
 
-    def __init__(self, authenticator: Authenticator, authorizer: Authorizer) -> None:
+    def __init__(
+        self, authenticator: Authenticator, authorizer: Authorizer, attempts: Attempts
+    ) -> None:
         self.authenticator = authenticator
         self.authorizer = authorizer
+        self._attempts = attempts
         self._always = isinstance(authorizer, AlwaysAllow)
         self._impersonation = Impersonation(self.check)
 
@@ -87,11 +92,14 @@ class Gate:
     def authorize(self, info: RequestInfo, user: User, notes: dict[str, str] | None = None) -> None:
         """ApiError 403 when the user may not. `notes` are the audit's: what was decided, and why."""
         if self._always:
+            self._attempts.add(0.0, allowed=True)
             if notes is not None:
                 notes.update({DECISION: "allow", REASON: ""})
             return
+        began = perf_counter()
         attributes = attributes_of(info, user)
         decision = self.authorizer.authorize(attributes)
+        self._attempts.add(perf_counter() - began, allowed=decision.allowed)
         if notes is not None:
             notes[DECISION] = "allow" if decision.allowed else "forbid"
             notes[REASON] = decision.reason

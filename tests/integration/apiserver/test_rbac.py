@@ -357,3 +357,13 @@ async def test_who_may_not_ask_does_not_learn_what_is_there(people: People) -> N
         assert (await admin.get(path)).status_code == 404
     assert (await jane.put("/api/v1/pods")).status_code == 403
     assert (await admin.put("/api/v1/pods")).status_code == 405
+
+
+async def test_what_was_decided_is_counted(people: People, admin: httpx.AsyncClient) -> None:
+    await people.client("jane").get("/api/v1/secrets")
+    lines = (await admin.get("/metrics")).text.splitlines()
+    counts = dict(
+        line.rsplit(" ", 1) for line in lines if line.startswith("authorization_attempts")
+    )
+    assert float(counts['authorization_attempts_total{result="allowed"}']) >= 1
+    assert float(counts['authorization_attempts_total{result="no-opinion"}']) >= 1
