@@ -23,7 +23,7 @@ from deploy.preflight import Problem, free_port_pair, need_free_port, need_progr
 from deploy.prepare import prepare, without_root
 from deploy.spec import Plan
 
-PROGRAMS = ("etcd", "nft", "iptables", "conntrack", "ip")
+PROGRAMS = ("etcd", "nft", "iptables", "conntrack", "ip", "setpriv", "unshare")
 DEFAULT_SOCKET = Path("/var/run/docker.sock")
 SYSTEMCTL_TIMEOUT_SECONDS = 60
 CLEANUP_TIMEOUT_SECONDS = 30

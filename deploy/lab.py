@@ -108,7 +108,9 @@ def up(
     lifetimes: of the certificates, when they are not to be the usual ones
     """
     need_root()
-    need_programs(("etcd", "dockerd", "nft", "iptables", "conntrack", "ip", "nsenter"))
+    need_programs(
+        ("etcd", "dockerd", "nft", "iptables", "conntrack", "ip", "nsenter", "setpriv", "unshare")
+    )
     if not 1 <= nodes <= MACHINES_MAX:
         raise Problem(f"--nodes {nodes}: from 1 to {MACHINES_MAX}", "wherry lab up --nodes 2")
     directory = directory.resolve()

@@ -16,6 +16,8 @@ PACKAGES = {
     "conntrack": "conntrack",
     "ip": "iproute2",
     "nsenter": "util-linux",
+    "setpriv": "util-linux",
+    "unshare": "util-linux",
 }
 CNI_DIRECTORIES = (Path("/opt/cni/bin"), Path("/usr/lib/cni"))
 CNI_PLUGINS = ("bridge", "host-local", "portmap", "loopback")
@@ -41,7 +43,7 @@ def need_programs(names: Iterable[str]) -> None:
     if not any(all((d / plugin).exists() for plugin in CNI_PLUGINS) for d in CNI_DIRECTORIES):
         packages.append("containernetworking-plugins")
     if packages:
-        listed = " ".join(packages)
+        listed = " ".join(dict.fromkeys(packages))
         raise Problem(f"missing: {listed}", f"apt-get install {listed}")
 
 

@@ -14,6 +14,7 @@ from deploy.files import share
 from deploy.inventory import Inventory
 from deploy.pki import ensure_service_account_key
 from deploy.places import ControlPlane, Machine
+from deploy.preflight import Problem
 from deploy.reveal import Closed, program_folders, reveal
 from deploy.users import ensure_users, own_tree
 
@@ -21,14 +22,14 @@ from deploy.users import ensure_users, own_tree
 def without_root(place: ControlPlane, say: Callable[[str], None]) -> ControlPlane:
     """The place with daemons that run as users of their own, who are made if need be.
 
-    As it was, where a folder they need is for root alone.
+    As it was, where a folder they need is for root alone or nobody can be added to this machine.
     """
     try:
         view = reveal([*program_folders(), place.config_dir, place.data_dir])
-    except Closed as closed:
-        say(f"  the control plane runs as root: {closed}")
+        ensure_users()
+    except (Closed, Problem) as problem:
+        say(f"  the control plane runs as root: {problem}")
         return place
-    ensure_users()
     return replace(place, unprivileged=True, reveal=view)
 
 

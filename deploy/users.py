@@ -16,6 +16,7 @@ from deploy.preflight import Problem
 
 UNPRIVILEGED = ("etcd", "apiserver", "scheduler", "controller-manager", "dns")
 SHORT = {"controller-manager": "controllers"}
+USERADD = "/usr/sbin/useradd"  # not on everybody's PATH
 USERADD_SECONDS_MAX = 20
 TRIES_MAX = 3  # somebody else may hold the lock on /etc/passwd
 
@@ -40,15 +41,25 @@ def ensure_users(daemons: Iterable[str] = UNPRIVILEGED) -> None:
         for _ in range(TRIES_MAX):
             if exists(user):
                 break
-            done = subprocess.run(
-                ("useradd", "--system", "--user-group", "--no-create-home", "--home-dir=/nonexistent",
-                 "--shell=/usr/sbin/nologin", user),
-                capture_output=True, text=True, timeout=USERADD_SECONDS_MAX, check=False,
-            )  # fmt: skip
-            words = done.stderr.strip()
+            words = _add(user)
         else:
             if not exists(user):
                 raise Problem(f"cannot make the system user {user}: {words}", f"useradd -r {user}")
+
+
+def _add(user: str) -> str:
+    """Try to make it; what went wrong."""
+    command = (
+        USERADD, "--system", "--user-group", "--no-create-home", "--home-dir=/nonexistent",
+        "--shell=/usr/sbin/nologin", user,
+    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=USERADD_SECONDS_MAX, check=False
+        )
+    except OSError as error:
+        return str(error)
+    return done.stderr.strip()
 
 
 def own_tree(directory: Path, user: str) -> None:
