@@ -24,6 +24,7 @@ from apiserver.discovery.openapi_service import OpenApi
 from apiserver.http import auditing, health
 from apiserver.http.dispatcher import Dispatcher
 from apiserver.http.exchange import Exchange
+from apiserver.http.fair import Turns, too_many
 from apiserver.http.gate import Gate
 from apiserver.http.request_info import method_not_allowed, no_such_path
 from apiserver.http.respond import error_response
@@ -77,6 +78,10 @@ class ResourceTrees(BaseRoute):
         await self._dispatcher(scope, receive, send)
 
 
+class TooMany(Exception):
+    """There is no place for a page's request now."""
+
+
 class Front:
     """The ASGI application: what FastAPI is not needed for goes straight to the dispatcher.
 
@@ -84,7 +89,8 @@ class Front:
     """
 
     def __init__(self, app: FastAPI, dispatcher: Dispatcher) -> None:
-        self._app = app if dispatcher.auditor is None else auditing.AuditedPages(app)
+        kept = dispatcher.auditor is not None or dispatcher.turns is not None
+        self._app = auditing.AuditedPages(app) if kept else app
         self._dispatcher = dispatcher
         self._trees = ResourceTrees(dispatcher)
 
@@ -102,11 +108,16 @@ def build(dispatcher: Dispatcher, gate: Gate, pages: Pages) -> FastAPI:
         # Not `request.url`: that is put together from the Host header, which the client chooses.
         info = RequestInfo(request.method.lower(), request.scope["path"])
         try:
-            auditing.admit(gate, dispatcher.auditor, exchange, info)
+            user = auditing.admit(gate, dispatcher.auditor, exchange, info)
         except KeysWanted as wanted:
             exchange.may_wait = False
             await wanted.wait()
-            auditing.admit(gate, dispatcher.auditor, exchange, info)
+            user = auditing.admit(gate, dispatcher.auditor, exchange, info)
+        if isinstance(dispatcher.turns, Turns):
+            place = await dispatcher.turns.page(info, user)
+            if place is None:
+                raise TooMany
+            request.scope["state"][auditing.PLACE] = place
 
     app = FastAPI(
         openapi_url=None,
@@ -130,6 +141,7 @@ def build(dispatcher: Dispatcher, gate: Gate, pages: Pages) -> FastAPI:
         "/{path:path}", index, methods=list(METHODS), dependencies=[Depends(admitted)]
     )
     app.add_exception_handler(ApiError, _on_api_error)
+    app.add_exception_handler(TooMany, _on_too_many)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(Exception, _on_bug)
     return app
@@ -248,6 +260,10 @@ def _plain(response: Response) -> fastapi.Response:
 async def _on_api_error(request: Request, error: Exception) -> fastapi.Response:
     assert isinstance(error, ApiError), "registered for ApiError"
     return _plain(error_response(error))
+
+
+async def _on_too_many(request: Request, error: Exception) -> fastapi.Response:
+    return _plain(too_many())
 
 
 async def _on_bug(request: Request, error: Exception) -> fastapi.Response:

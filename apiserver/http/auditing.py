@@ -11,13 +11,14 @@ from typing import Any
 
 from apiserver.audit.auditor import Auditor
 from apiserver.audit.events import Body, Record
+from apiserver.fairness.fairness import Place
 from apiserver.http.exchange import Exchange, Receive, Scope, Send
 from apiserver.http.gate import Gate
-from apiserver.request import RequestInfo, Response
+from apiserver.request import RequestInfo, Response, User
 from wherry.api.errors import ApiError
 
 COLLECTED_BYTES_MAX = 16 * 1024 * 1024  # of a streamed answer at level RequestResponse
-RECORD = "audit"  # its place in a page's scope["state"]
+RECORD, PLACE = "audit", "place"  # where a page's scope["state"] has them
 
 
 def refused(auditor: Auditor, exchange: Exchange, error: ApiError) -> None:
@@ -60,8 +61,8 @@ async def _collected(record: Record, chunks: AsyncIterator[bytes]) -> AsyncItera
         record.response = Body(b"".join(kept), "application/json")
 
 
-def admit(gate: Gate, auditor: Auditor | None, exchange: Exchange, info: RequestInfo) -> None:
-    """The way of a page's request: who asks, as whom, may they. ApiError 401, 403."""
+def admit(gate: Gate, auditor: Auditor | None, exchange: Exchange, info: RequestInfo) -> User:
+    """The way of a page's request: who asks, as whom, may they; the user. ApiError 401, 403."""
     now = datetime.now(UTC)
     try:
         asking = exchange.user = gate.user(exchange, now)
@@ -72,15 +73,20 @@ def admit(gate: Gate, auditor: Auditor | None, exchange: Exchange, info: Request
         acting_as = gate.impersonated(exchange, asking, info)
         if record is not None and acting_as is not None:
             record.impersonate(acting_as)
-        gate.authorize(info, acting_as or asking, None if record is None else record.annotations)
+        user = acting_as or asking
+        gate.authorize(info, user, None if record is None else record.annotations)
     except ApiError as error:
         if auditor is not None:
             refused(auditor, exchange, error)
         raise
+    return user
 
 
 class AuditedPages:
-    """An ASGI application whose requests' records are ended with the status it answered."""
+    """An ASGI application whose requests' records are ended with the status it answered.
+
+    Their places in the queues of fairness are left then, too.
+    """
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -101,7 +107,11 @@ class AuditedPages:
         try:
             await self._app(scope, receive, noting)
         finally:
-            record: Record | None = scope.get("state", {}).get(RECORD)
+            state = scope.get("state", {})
+            place: Place | None = state.get(PLACE)
+            if place is not None:
+                place.leave()
+            record: Record | None = state.get(RECORD)
             if record is not None:
                 if status:
                     record.complete(status)

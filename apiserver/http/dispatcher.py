@@ -85,6 +85,7 @@ class Dispatcher:
         self._responder = responder
         self._metrics = metrics
         self.auditor = rooms.auditor
+        self.turns = rooms.turns
         self._tells_all = log.isEnabledFor(logging.DEBUG)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -133,7 +134,7 @@ class Dispatcher:
         ctx: RequestContext | None = None
         try:
             ctx, segments = self._understand(exchange)
-            turns = self._rooms.turns
+            turns = self.turns
             if turns is None or ctx.info.subresource in LONG_RUNNING:
                 return ctx, await self._answer(ctx, exchange, segments)
             answer = partial(self._answer, ctx, exchange, segments)

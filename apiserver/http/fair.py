@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 from apiserver.fairness.fairness import Fairness, Place
 from apiserver.fairness.queueset import Refusal
 from apiserver.http.exchange import BODY_BYTES_MAX, ClientGone, Exchange
-from apiserver.request import RequestContext, Response
+from apiserver.request import RequestContext, RequestInfo, Response, User
 from wherry.api.scheme import Resource
 
 RETRY_AFTER_SECONDS = 1
@@ -67,6 +67,15 @@ class Turns:
         else:
             place.leave()
         return answer
+
+    async def page(self, info: RequestInfo, user: User) -> Place | None:
+        """A place for a request that is no resource's; none when there is none to be had."""
+        place = self._fairness.enter(info, user)
+        if isinstance(place, Refusal):
+            return None
+        if place.waiting and await self._fairness.turn(place) is not None:
+            return None
+        return place
 
     def _objects(self, ctx: RequestContext) -> int:
         """About how many objects a list will read; one namespace's are taken to be few."""

@@ -78,6 +78,7 @@ async def test_requests_are_told_as_the_policy_says(make_apiserver, policy: Path
         )
         await client.get("/api/v1/namespaces/default/configmaps/missing")
         await client.get("/apis/nowhere.example/v1/things/x")
+        await client.get("/api/v1/nonsense")
         version = await client.get("/version")
         await client.get("/api/v1/pods", headers={"Authorization": "Bearer wrong-token-x"})
     last = await until(lambda: of(log, requestURI="/api/v1/pods"))
@@ -107,6 +108,9 @@ async def test_requests_are_told_as_the_policy_says(make_apiserver, policy: Path
     assert missing["responseStatus"]["reason"] == "NotFound"
     assert missing["responseObject"]["kind"] == "Status"
     assert not of(log, requestURI="/apis/nowhere.example/v1/things/x"), "None for /apis*"
+    (nonsense,) = of(log, requestURI="/api/v1/nonsense")
+    assert nonsense["responseStatus"]["code"] == 404
+    assert nonsense["user"]["username"] == "admin"
     (page,) = of(log, requestURI="/version")
     assert page["auditID"] == version.headers["audit-id"]
     assert page["verb"] == "get"

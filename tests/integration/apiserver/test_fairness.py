@@ -134,6 +134,7 @@ async def test_a_level_that_rejects_says_when_to_come_again(
         rule = {
             "subjects": [{"kind": "User", "user": {"name": "flooder"}}],
             "resourceRules": [resources],
+            "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
         }
         schema = await admin.post(
             f"{FLOWS}/flowschemas",
@@ -165,6 +166,14 @@ async def test_a_level_that_rejects_says_when_to_come_again(
             if refused:
                 break
         assert any(one.status_code == 201 for one in answers)
+        for _ in range(20):  # pages wait in the same queues
+            posts = [flooder.post(path, json=body) for _ in range(10)]
+            pages = [flooder.get("/openapi/v3") for _ in range(10)]
+            answers = await asyncio.gather(*posts, *pages)
+            if any(one.status_code == 429 for one in answers[10:]):
+                break
+        assert {one.status_code for one in answers[10:]} >= {429}
+        assert (await flooder.get("/openapi/v3")).status_code == 200, "places are left again"
         assert refused[0].headers["retry-after"] == "1"
         assert refused[0].text == "Too many requests, please try again later.\n"
         metrics = (await admin.get("/metrics")).text
