@@ -79,6 +79,11 @@ async def test_requests_are_told_as_the_policy_says(make_apiserver, policy: Path
         await client.get("/api/v1/namespaces/default/configmaps/missing")
         await client.get("/apis/nowhere.example/v1/things/x")
         await client.get("/api/v1/nonsense")
+        accounts = "/api/v1/namespaces/default/serviceaccounts"
+        await client.post(accounts, json={"metadata": {"name": "robot"}})
+        asked = {"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", "spec": {}}
+        answer = await client.post(f"{accounts}/robot/token", json=asked)
+        token = answer.json()["status"]["token"]
         version = await client.get("/version")
         await client.get("/api/v1/pods", headers={"Authorization": "Bearer wrong-token-x"})
     last = await until(lambda: of(log, requestURI="/api/v1/pods"))
@@ -116,7 +121,10 @@ async def test_requests_are_told_as_the_policy_says(make_apiserver, policy: Path
     assert page["verb"] == "get"
     assert "objectRef" not in page
     assert not of(log, requestURI="/readyz")
+    (issued,) = [one for one in of(log, verb="create") if one["requestURI"].endswith("/token")]
+    assert issued["annotations"]["authentication.kubernetes.io/issued-credential-id"][:4] == "JTI="
     text = log.read_text()
+    assert token not in text
     assert "hunter-2-x" not in text
     assert "wrong-token-x" not in text
 
