@@ -92,9 +92,7 @@ CONTROLLERS: tuple[Entry, ...] = (
         "endpointslicemirroring",
         EndpointSliceMirroringController,
     ),
-    Entry(
-        "persistentvolume-binder-controller", "persistentvolume-binder", VolumeBinderController
-    ),
+    Entry("persistentvolume-binder-controller", "persistentvolume-binder", VolumeBinderController),
     Entry(
         "persistentvolumeclaim-protection-controller",
         "pvc-protection",
