@@ -10,7 +10,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -77,13 +81,32 @@ class StoreMetrics(Collector):
         loads = CounterMetricFamily(
             "apiserver_watch_cache_initializations", "Full loads of the cache.", labels=_KIND
         )
+        cut = CounterMetricFamily(
+            "apiserver_terminated_watchers", "Watchers cut off as too slow.", labels=_KIND
+        )
+        sizes = HistogramMetricFamily(
+            "apiserver_watch_events_sizes",
+            "Bytes of changes that watchers were told.",
+            labels=("group", "version", "resource"),
+        )
         for resource in self._resources:
             index, kind = self._cache.watchers(resource), [resource.group, resource.plural]
-            sent.add_metric([resource.group, resource.version, resource.plural], index.sent)
+            labels = [resource.group, resource.version, resource.plural]
+            sent.add_metric(labels, index.sent)
+            index.sizes.show(sizes, lambda _, labels=labels: labels)  # type: ignore[misc]  # bound now
+            if index.terminated:
+                cut.add_metric(kind, index.terminated)
             dispatched.add_metric(kind, index.dispatched)
             received.add_metric(kind, index.dispatched)
             loads.add_metric(kind, self._cache.loads)
-        yield from (sent, dispatched, received, loads)
+        yield from (sent, dispatched, received, loads, cut, sizes)
+        # One cache holds all kinds: waiting for it is waiting for all of them.
+        yield self._cache.waits.family(
+            "apiserver_watch_cache_read_wait_seconds",
+            "Time that readers waited for the cache to be as new as the store.",
+            _KIND,
+            lambda _: ("", ""),
+        )
 
 
 class StoreCalls(Collector):

@@ -52,6 +52,11 @@ class Tally(Generic[Key]):
     ) -> HistogramMetricFamily:
         """All of it under a metric's name; `values` are a key's label values."""
         family = HistogramMetricFamily(name, words, labels=labels)
+        self.show(family, values)
+        return family
+
+    def show(self, family: HistogramMetricFamily, values: Callable[[Key], Iterable[str]]) -> None:
+        """Add all of it to a metric that others add to, too."""
         names = [*map(str, self._bounds), "+Inf"]
         for key, counts in self._counts.items():
             buckets: list[tuple[str, float]] = []
@@ -60,4 +65,3 @@ class Tally(Generic[Key]):
                 so_far += found
                 buckets.append((bound, so_far))
             family.add_metric(list(values(key)), buckets=buckets, sum_value=counts[-1])
-        return family

@@ -32,6 +32,7 @@ from apiserver.storage.probe import RevisionProbe
 from apiserver.storage.unreadable import Unreadables, reason
 from apiserver.storage.watchers import Block, Watcher
 from apiserver.storage.window import Cached, FieldsOf, ResourceWindow
+from apiserver.tally import SECONDS, Tally
 from wherry.api.scheme import Resource
 from wherry.daemon.backoff import Backoff
 from wherry.daemon.clock import Clock, SystemClock
@@ -86,6 +87,7 @@ class WatchCache:
         self._order = count()
         self.unreadable = Unreadables()
         self.loads = 0  # how often everything was read anew
+        self.waits = Tally[str](SECONDS)  # of readers for the cache to reach a revision
         self._trees: dict[int, Mapping[str, Any]] = {}
         self._tree_order: deque[tuple[int, Cached]] = deque()
 
@@ -105,13 +107,17 @@ class WatchCache:
         """Wait until the cache has reached a revision. CacheBehind when it takes too long."""
         if revision <= self.revision:
             return
-        reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        reached: asyncio.Future[None] = loop.create_future()
+        started = loop.time()
         heapq.heappush(self._waiters, (revision, next(self._order), reached))
         try:
             async with asyncio.timeout(seconds):
                 await reached
         except TimeoutError:
             raise CacheBehind(revision, self.revision) from None
+        finally:
+            self.waits.add("", loop.time() - started)
 
     def tree(self, resource: Resource, cached: Cached) -> Mapping[str, Any]:
         """An object parsed, shared: never change it. The most recent ones are kept parsed."""

@@ -21,11 +21,13 @@ from apiserver.storage.watchers import (
     frame_of,
 )
 from apiserver.storage.window import Event
+from apiserver.tally import Tally
 
 # A pause is so many times as long as the round before it took (what the system calls take comes on top):
 # rounds get a share of the time, however many watchers there are and however slow the machine is.
 PAUSE_PER_ROUND = 8.0
 PAUSE_SECONDS_MAX = 0.05
+SIZES = tuple(1024.0 * 2**power for power in range(8))  # for /metrics
 
 
 class Audience:
@@ -34,12 +36,15 @@ class Audience:
     Lines gather until a round, or until they are a chunk: then `flush` hands them on.
     """
 
-    __slots__ = ("_encoder", "_interest", "_lines", "_rounds", "_size", "watchers")
+    __slots__ = ("_encoder", "_interest", "_lines", "_rounds", "_size", "_sizes", "watchers")
 
-    def __init__(self, interest: Interest, encoder: FrameEncoder, rounds: Rounds) -> None:
+    def __init__(
+        self, interest: Interest, encoder: FrameEncoder, rounds: Rounds, sizes: Tally[str]
+    ) -> None:
         self._interest = interest
         self._encoder = encoder
         self._rounds = rounds
+        self._sizes = sizes
         self._lines: list[bytes] = []
         self._size = 0
         self.watchers: set[Watcher] = set()
@@ -51,6 +56,7 @@ class Audience:
             return
         self._lines.append(line)
         self._size += len(line)
+        self._sizes.add("", len(line), len(self.watchers))
         if self._size > CHUNK_BYTES:
             self.flush()
         elif len(self._lines) == 1:
@@ -112,6 +118,8 @@ class WatcherIndex:
         self._count = 0
         self._sent_before = 0  # to watchers that have left
         self.dispatched = 0
+        self.terminated = 0  # watchers that were cut off
+        self.sizes = Tally[str](SIZES)  # of changes, each counted for everybody told
 
     @property
     def sent(self) -> int:
@@ -131,7 +139,9 @@ class WatcherIndex:
         audiences = self._by_topic.setdefault(topic, {})
         audience = audiences.get(view)
         if audience is None:
-            audience = audiences[view] = Audience(watcher.interest, watcher.encoder, self._rounds)
+            audience = audiences[view] = Audience(
+                watcher.interest, watcher.encoder, self._rounds, self.sizes
+            )
         audience.flush()  # what gathered is older than the newcomer
         audience.watchers.add(watcher)
         self._count += 1
@@ -145,6 +155,7 @@ class WatcherIndex:
         audience.watchers.remove(watcher)
         self._count -= 1
         self._sent_before += watcher.sent
+        self.terminated += watcher.cut_off
         if not audience.watchers:
             del audiences[view]
             if not audiences:

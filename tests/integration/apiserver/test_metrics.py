@@ -82,3 +82,23 @@ async def test_failed_handshakes(apiserver: Any) -> None:
     async with apiserver.client() as client:
         found = await samples(client)
     assert found["apiserver_tls_handshake_errors_total",] == 1
+
+
+async def test_what_watchers_were_told(apiserver: Any) -> None:
+    path = "/api/v1/namespaces/default/configmaps"
+    async with apiserver.client() as client:
+        body = {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "a"}}
+        since = (await client.post(path, json=body)).json()["metadata"]["resourceVersion"]
+        query = {"watch": "1", "timeoutSeconds": "2", "resourceVersion": since}
+        watching = [asyncio.create_task(client.get(path, params=query)) for _ in range(2)]
+        at = (("group", ""), ("resource", "configmaps"), ("version", "v1"))
+        while (await samples(client))["apiserver_registered_watchers",] < 2:
+            await asyncio.sleep(0.02)
+        await client.post(path, json={**body, "metadata": {"name": "b"}, "data": {"k": "x" * 3000}})
+        answers = await asyncio.gather(*watching)
+        found = await samples(client)
+    sizes = "apiserver_watch_events_sizes"
+    assert found[(f"{sizes}_count", *at)] == 2
+    assert found[(f"{sizes}_sum", *at)] == sum(len(answer.content) for answer in answers)
+    assert found[(f"{sizes}_bucket", at[0], ("le", "2048.0"), *at[1:])] == 0
+    assert found[(f"{sizes}_bucket", at[0], ("le", "4096.0"), *at[1:])] == 2

@@ -28,7 +28,8 @@ METRICS = Path(__file__).parents[3].parent / "shared" / "upstream" / "metrics-ap
 # Upstream has these too; its recorded server had not yet had a reason to show them.
 # Upstream has these too, but the server that was looked at had nothing to say under them yet.
 NOT_SEEN_UPSTREAM = {
-    "apiserver_registered_watchers", "etcd_request_errors_total",
+    "apiserver_registered_watchers", "apiserver_terminated_watchers_total",
+    "etcd_request_errors_total",
     "apiserver_flowcontrol_current_inqueue_requests", "apiserver_flowcontrol_current_inqueue_seats",
     "apiserver_flowcontrol_rejected_requests_total",
     "apiserver_flowcontrol_request_wait_duration_seconds",
