@@ -16,6 +16,7 @@ NODES: Final = "system:nodes"
 ANONYMOUS: Final = "system:anonymous"
 CONTROLLER_MANAGER: Final = "system:kube-controller-manager"
 REQUESTS: Final = "system:certificates.k8s.io:certificatesigningrequests"
+SERVING_APPROVER: Final = "system:certificates.k8s.io:kubelet-serving-approver"
 PUBLIC, SYSTEM = "kube-public", "kube-system"
 INFO_ROLE: Final = "kubeadm:bootstrap-signer-clusterinfo"
 SIGNER: Final = "system:controller:bootstrap-signer"
@@ -54,6 +55,8 @@ def objects() -> list[Tree]:
             "kubeadm:node-autoapprove-certificate-rotation", f"{REQUESTS}:selfnodeclient",
             ("Group", NODES),
         ),
+        # Upstream leaves this to people: our controller manager approves what is a node's own.
+        _binding("wherry:kubelet-serving-approver", SERVING_APPROVER, manager),
         _role(INFO_ROLE, PUBLIC, {**info, "verbs": ["get"]}),
         _binding(INFO_ROLE, INFO_ROLE, ("User", ANONYMOUS), PUBLIC),
         _role(
