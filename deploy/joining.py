@@ -59,6 +59,8 @@ def objects() -> list[Tree]:
         _binding("wherry:kubelet-serving-approver", SERVING_APPROVER, manager),
         _role(INFO_ROLE, PUBLIC, {**info, "verbs": ["get"]}),
         _binding(INFO_ROLE, INFO_ROLE, ("User", ANONYMOUS), PUBLIC),
+        # Machines that have joined follow it, too, while authorities are exchanged.
+        _binding("wherry:cluster-info-nodes", INFO_ROLE, ("Group", NODES), PUBLIC),
         _role(
             "wherry:cluster-info", PUBLIC,
             {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]},

@@ -10,6 +10,7 @@ from kubelet.certificates.bootstrap import client_kind, ensure_kubeconfig, ident
 from kubelet.certificates.child import Wanted
 from kubelet.certificates.rotation import Rotation
 from kubelet.certificates.serving import ServingCertificate, serving_kind
+from kubelet.certificates.trust import TrustFollower
 from kubelet.config import Config
 from wherry.client import kubeconfig
 from wherry.client.kubeconfig import ClientConfig
@@ -44,13 +45,14 @@ def _authorities(config: Config, found: ClientConfig) -> Path | None:
 def rotate_client(
     config: Config, found: ClientConfig, client: Client, clock: Clock, tasks: asyncio.TaskGroup
 ) -> None:
-    """Renew the client certificate in time, where the kubeconfig refers to ours."""
+    """Renew the client certificate in time, and follow the authorities, where the files are ours."""
+    if not config.rotate_client:
+        return
     kind = client_kind(config.cert_dir, config.node_name, _authorities(config, found))
-    if (
-        config.rotate_client
-        and found.cert_file
-        and Path(found.cert_file) == kind.file.path.absolute()
-    ):
+    ca = Path(found.ca_file)
+    if found.ca_file and ca.parent == config.cert_dir.absolute():
+        tasks.create_task(TrustFollower(client, ca, clock).run(), name="authorities")
+    if found.cert_file and Path(found.cert_file) == kind.file.path.absolute():
         tasks.create_task(Rotation(client, kind, clock).run(), name="client-certificate")
 
 

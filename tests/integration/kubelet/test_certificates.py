@@ -25,10 +25,11 @@ from kubelet.certificates.bootstrap import client_kind, ensure_kubeconfig, ident
 from kubelet.certificates.child import Wanted, describe
 from kubelet.certificates.rotation import Rotation
 from kubelet.certificates.serving import ServingCertificate, serving_kind
+from kubelet.certificates.trust import TrustFollower
 from tests.integration.conftest import ApiServer, running_apiserver, running_etcd
 from tests.integration.controller_manager.conftest import Manager, until
 from wherry.api.authentication_v1 import SelfSubjectReview
-from wherry.api.core_v1 import Node
+from wherry.api.core_v1 import ConfigMap, Node
 from wherry.api.errors import ApiError
 from wherry.client.kubeconfig import load
 from wherry.client.rest import Client
@@ -252,3 +253,36 @@ async def test_the_serving_certificate_comes_and_is_taken_up(
                 return await shown() not in (None, first)
 
             await until(another)
+
+
+async def test_a_node_follows_the_authorities_that_are_published(
+    site: Site, admin: Client, tmp_path: Path
+) -> None:
+    mine = tmp_path / "ca.crt"
+    mine.write_bytes((site.pki / "ca.crt").read_bytes())
+    both = mine.read_bytes() + ensure_authority(tmp_path / "next").path.read_bytes()
+    follower = TrustFollower(admin, mine, AheadClock())
+    await follower.look()  # nothing is published
+    before = mine.read_bytes()
+
+    async def publish(text: str) -> None:
+        meta = {"name": "cluster-info", "namespace": "kube-public"}
+        made = ConfigMap.from_wire({"metadata": meta, "data": {"kubeconfig": text}})
+        with contextlib.suppress(ApiError):
+            await admin.delete(ConfigMap, "cluster-info", "kube-public")
+        await admin.create(made)
+
+    def kubeconfig(ca: bytes) -> str:
+        cluster = {
+            "server": "https://x",
+            "certificate-authority-data": base64.b64encode(ca).decode(),
+        }
+        return str(yaml.safe_dump({"clusters": [{"name": "", "cluster": cluster}]}))
+
+    for bad in ("", "]", "clusters: []", kubeconfig(b""), kubeconfig(b"not PEM")):
+        await publish(bad)
+        await follower.look()
+        assert mine.read_bytes() == before, bad
+    await publish(kubeconfig(both))
+    await follower.look()
+    assert mine.read_bytes() == both
