@@ -92,6 +92,7 @@ class Bootstrap:
                 await self._renew()
                 if self._clock.monotonic() - repaired >= REPAIR_SECONDS:
                     await self._repair()
+                    await self._make_service_cidr()
                     await self._make_flow_control()
                     repaired = self._clock.monotonic()
             except ApiError as error:
@@ -151,10 +152,15 @@ class Bootstrap:
         )
 
     async def _make_service_cidr(self) -> None:
-        """The default networks are ready as soon as they are there."""
-        tree = system_objects.service_cidr(self._service_networks)
+        """The default networks are ready as soon as they are there; the flag may add a family later."""
+        networks = [*self._service_networks]
+        tree = system_objects.service_cidr(networks)
         await self._ensure(SERVICE_CIDRS, tree)
         status = system_objects.service_cidr_status(self._clock.now())
+
+        def widen(found: Tree) -> None:
+            if found["spec"]["cidrs"] == networks[:1]:
+                found["spec"]["cidrs"] = networks
 
         def fill(found: Tree) -> None:
             if not found["status"]:
@@ -162,6 +168,7 @@ class Bootstrap:
 
         name = tree["metadata"]["name"]
         ctx = self._context("update", SERVICE_CIDRS)
+        await self._registry.update(SERVICE_CIDRS, "", name, widen, ctx)
         await self._registry.update(SERVICE_CIDRS, "", name, fill, ctx, "status")
 
     async def _repair(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from apiserver.storage.etcd import EtcdStorage
+from tests.integration.conftest import running_apiserver
 
 SERVICES = "/api/v1/namespaces/default/services"
 ADDRESSES = "/apis/networking.k8s.io/v1/ipaddresses"
@@ -153,3 +154,19 @@ async def test_what_a_dead_server_left_is_freed_at_start(apiserver: Any) -> None
     apiserver.start()
     async with apiserver.client() as client:
         assert (await make(client, "s", type="NodePort", ports=[wish])).status_code == 201
+
+
+async def test_a_second_family_is_added_to_the_default_network(etcd: Any) -> None:
+    path = "/apis/networking.k8s.io/v1/servicecidrs/kubernetes"
+    with running_apiserver(etcd, NARROW) as first:
+        async with first.client() as client:
+            assert (await client.get(path)).json()["spec"]["cidrs"] == ["10.97.0.0/26"]
+        first.stop()
+    with running_apiserver(etcd, f"{NARROW},fd00::/112") as second:
+        async with second.client() as client:
+            assert (await client.get(path)).json()["spec"]["cidrs"] == [
+                "10.97.0.0/26",
+                "fd00::/112",
+            ]
+            both = await make(client, "s", ipFamilyPolicy="RequireDualStack")
+            assert [":" in one for one in both.json()["spec"]["clusterIPs"]] == [False, True]
