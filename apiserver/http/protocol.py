@@ -65,6 +65,7 @@ class Connection(HttpToolsProtocol):
     tls: ssl.SSLObject | None = None
     identity: Identity | None = None
     streaming: asyncio.Task[Any] | None = None
+    gone: bool = False
     ending: asyncio.Event | None = None  # of a taken-over connection: set when the server stops
     _tunnel: asyncio.StreamReader | None = None
     _early: bytes = b""
@@ -92,6 +93,25 @@ class Connection(HttpToolsProtocol):
         if self.streaming is not None:
             self.streaming.cancel()
         self._unset_keepalive_if_required()
+        self.gone = True
+        cycle: Any = self.cycle  # None before the first request, whatever uvicorn's annotation says
+        if self._tunnel is None and (cycle is None or cycle.response_complete):
+            self._let_go()
+
+    def stream_ended(self) -> None:
+        """The task of the streaming answer has nothing more to write."""
+        self.streaming = None
+        if self.gone:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Drop what a connection that is gone still holds, when no request's task needs it.
+
+        Connection, transport and request hold each other: without this their buffers (half a megabyte
+        for a watch that was busy) stay until the garbage collector's next full round, hours away.
+        """
+        self.transport = self.flow = self.cycle = self.scope = None  # type: ignore[assignment]  # as uvicorn's parser
+        self.tls = None
 
     def shutdown(self) -> None:
         """The server stops: end when what is being answered is; a tunnel has some time of its own."""
@@ -102,7 +122,8 @@ class Connection(HttpToolsProtocol):
 
     def abort(self) -> None:
         """Cut the client off without sending what is buffered."""
-        self.transport.abort()
+        if not self.gone:
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         if self._tunnel is not None:

@@ -178,7 +178,7 @@ class Responder:
             task.uncancel()
             await send({"type": "http.response.body", "body": b""})
         finally:
-            connection.streaming = None
+            connection.stream_ended()
             self._streams.discard(task)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import ssl
-from collections.abc import AsyncIterator
+import weakref
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 from apiserver.handlers.forms import ObjectShower
 from apiserver.handlers.watches import WatchStream
 from apiserver.http.exchange import Exchange
+from apiserver.http.protocol import Connection
 from apiserver.http.respond import Responder
 from apiserver.http.server import HttpServer, listen
 from apiserver.http.tls import ensure_self_signed, server_context
@@ -118,9 +121,11 @@ class Watched:
 
     responder: Responder
     cache: WatchCache = field(default_factory=lambda: WatchCache(MemoryStorage(), [PODS]))
+    met: Callable[[Connection], None] = lambda connection: None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         exchange = Exchange(scope, receive, dict(scope["headers"]))
+        self.met(exchange.connection)
         watcher = Watcher(Interest(), ObjectShower(PODS))
         body = WatchStream(self.cache, PODS, watcher, 60.0)
         await self.responder.write(exchange, send, Response(body=body), [], True)
@@ -164,6 +169,31 @@ async def test_a_slow_watcher_is_cut_off_and_the_others_hear_everything_in_order
             await asyncio.sleep(0.01)
     writer.transport.abort()
     silent.transport.abort()
+
+
+async def test_connections_that_are_gone_leave_nothing_behind(
+    watched: tuple[Watched, int],
+) -> None:
+    app, port = watched
+    gc.collect()
+    gc.disable()
+    try:
+        known: list[weakref.ref[Any]] = []
+        app.met = lambda connection: known.append(weakref.ref(connection))
+        async with asyncio.timeout(20):
+            for _ in range(3):
+                _, writer = await connect(port)
+                while not len(app.cache.watchers(PODS)):
+                    await asyncio.sleep(0.01)
+                app.happen(1)
+                writer.transport.abort()
+                while len(app.cache.watchers(PODS)):
+                    await asyncio.sleep(0.01)
+            while any(one() is not None for one in known):
+                await asyncio.sleep(0.01)
+        assert len(known) == 3
+    finally:
+        gc.enable()
 
 
 async def revisions(reader: asyncio.StreamReader, count: int) -> list[int]:
