@@ -189,7 +189,7 @@ async def test_status(http: httpx.AsyncClient) -> None:
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, generation: 1" + "0" * 30 + "}\n",
             {},
             400,
-            "error decoding YAML: ",
+            "failed to convert new typed object",
         ),
         ({**config_map("x"), "metadata": 3}, {}, 400, "failed to create typed patch object"),
         (
