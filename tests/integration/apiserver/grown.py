@@ -58,7 +58,7 @@ async def run(url: str, ca: Path, token: str, document: Path, seed: int, seconds
         sys.executable, "-m", "schemathesis.cli", "run", str(document), f"--url={url}",
         f"--header=Authorization: Bearer {token}", f"--tls-verify={ca}", f"--seed={seed}",
         f"--max-time={max(1, round(seconds))}", f"--checks={CHECKS}", "--phases=fuzzing,coverage",
-        f"--request-timeout={REQUEST_SECONDS_MAX}", "--workers=2", "--no-shrink", "--warnings=off",
+        f"--request-timeout={REQUEST_SECONDS_MAX}", "--workers=1", "--no-shrink", "--warnings=off",
     ]  # fmt: skip
     environment = {
         **os.environ, "SCHEMATHESIS_HOOKS": HOOKS, "PYTHONPATH": str(ROOT), "NO_COLOR": "1",

@@ -14,6 +14,7 @@ import ssl
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -158,7 +159,8 @@ async def check_whole(client: httpx.AsyncClient) -> None:
             failures.append(f"{resource.plural} are listed as {items}, watched as {watched}")
         for item in items:
             metadata = item["metadata"]
-            path = resource.path(metadata.get("namespace", ""), metadata["name"])
+            name = quote(metadata["name"], safe="")  # a role's may hold nearly anything
+            path = resource.path(metadata.get("namespace", ""), name)
             found = await put_back(client, resource, path, item)
             if found is not None:
                 failures.append(found)
