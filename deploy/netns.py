@@ -132,8 +132,13 @@ def remove(wires: Wires) -> None:
         if namespace in present:
             run("ip", "netns", "del", namespace)
     # A namespace lives until its last process is gone, so the link may outlive its deletion.
-    if Path(f"/proc/sys/net/ipv4/conf/{wires.host_link}").exists():
-        run("ip", "link", "del", wires.host_link)
+    link = Path(f"/proc/sys/net/ipv4/conf/{wires.host_link}")
+    if link.exists():
+        try:
+            run("ip", "link", "del", wires.host_link)
+        except Problem:
+            if link.exists():  # else it went with its namespace meanwhile
+                raise
 
 
 def _batch(namespace: str, *commands: str) -> None:
