@@ -112,12 +112,19 @@ class Drain:
             if not self._stopping:
                 self._full.wait(self._batching.wait_seconds)
             self._full.clear()
-            while self._events:
-                self._write(self._take())
+            # What comes while this is written waits for the next turn: else every few events
+            # would be a batch, and a turn of two threads, of their own.
+            waiting = len(self._events)
+            while waiting > 0:
+                batch = self._take(waiting)
+                waiting -= len(batch)
+                self._write(batch)
+            if self._events:
+                self._some.set()
 
-    def _take(self) -> list[Event]:
+    def _take(self, waiting: int) -> list[Event]:
         events = self._events
-        batch = [events.popleft() for _ in range(min(len(events), self._batching.batch_max))]
+        batch = [events.popleft() for _ in range(min(waiting, self._batching.batch_max))]
         # The loop's thread adds to this number, too; a race loses at most one event's size.
         self._bytes -= sum(one.size() for one in batch if isinstance(one, Whole))
         if not events:
