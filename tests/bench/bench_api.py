@@ -2,6 +2,9 @@
 
 A real etcd (with fsync) and a real API server, each a process of its own; the load comes from this one
 over TLS. "load" is this process's own processor time: on few cores it takes from what it measures.
+
+At the end a second server has everything on: Node and RBAC, NodeRestriction beside the default admission,
+fairness, audit of every request at Metadata, Secrets encrypted; asked by a user whom RBAC lets do it.
 Run: python tests/bench/bench_api.py [--quick] [--pods N]
 """
 
@@ -9,10 +12,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import importlib.util
 import json
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 from types import ModuleType
@@ -27,6 +32,8 @@ LAG_RATE = 100  # pods made a second while the watchers' lag is measured
 LISTED = 5000
 HELD = 10_000  # pods in memory for the last figure
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+USER, USER_TOKEN = "bench", "bench-token"
+RBAC = "rbac.authorization.k8s.io/v1"
 PODS_PATH = "/api/v1/namespaces/default/pods"
 
 
@@ -234,17 +241,83 @@ async def bench_delete(target: object, meter: Meter, count: int) -> None:
     )
 
 
+def secure(folder: Path) -> list[str]:
+    """The flags of a server with everything on."""
+    rule = {"level": "Metadata", "omitStages": ["RequestReceived"]}
+    policy = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [rule]}
+    key = base64.b64encode(os.urandom(32)).decode()
+    sealing = {
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "EncryptionConfiguration",
+        "resources": [
+            {
+                "resources": ["secrets"],
+                "providers": [{"secretbox": {"keys": [{"name": "k", "secret": key}]}}],
+            }
+        ],
+    }
+    (folder / "audit.json").write_text(json.dumps(policy))
+    (folder / "encryption.json").write_text(json.dumps(sealing))
+    (folder / "tokens.csv").write_text(
+        f'{servers.TOKEN},admin,1,"system:masters"\n{USER_TOKEN},{USER},2\n'
+    )
+    return [
+        "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
+        f"--token-auth-file={folder}/tokens.csv", f"--audit-policy-file={folder}/audit.json",
+        f"--audit-log-path={folder}/audit.log",
+        f"--encryption-provider-config={folder}/encryption.json",
+    ]  # fmt: skip
+
+
+async def prepare(target: object) -> None:
+    """What pods need, and the right of the user to make them."""
+    account = {"kind": "ServiceAccount", "apiVersion": "v1", "metadata": {"name": "default"}}
+    binding = {
+        "kind": "ClusterRoleBinding",
+        "apiVersion": RBAC,
+        "metadata": {"name": "bench"},
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": "bench",
+        },
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": USER}],
+    }
+    role = {
+        "kind": "ClusterRole",
+        "apiVersion": RBAC,
+        "metadata": {"name": "bench"},
+        "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["*"]}],
+    }
+    for path, tree in (
+        ("/api/v1/namespaces/default/serviceaccounts", account),
+        (f"/apis/{RBAC}/clusterroles", role),
+        (f"/apis/{RBAC}/clusterrolebindings", binding),
+    ):
+        request = target.request("POST", path, json.dumps(tree).encode())
+        await target.run(1, [request], expect=201)
+
+
+async def measure_secured(server: object, options: argparse.Namespace) -> None:
+    assert server.process is not None
+    meter = Meter(server.process.pid)
+    await prepare(load.Target("127.0.0.1", server.port, servers.TOKEN))
+    target = load.Target("127.0.0.1", server.port, USER_TOKEN)
+    print("with everything on:")
+    count = min(options.pods, LISTED)
+    await bench_create(target, meter, [f"pod-{index}" for index in range(count)])
+    seconds = 2.0 if options.quick else 5.0
+    await bench_get(target, meter, "pod-7", seconds)
+    await bench_list(target, meter, count, seconds)
+
+
 async def measure(server: object, options: argparse.Namespace, start_seconds: float) -> None:
     assert server.process is not None
     meter = Meter(server.process.pid)
     target = load.Target("127.0.0.1", server.port, servers.TOKEN)
     say("start to /readyz", f"{start_seconds:.2f} s", "2.5 s", "1.5 s (aim 1.0)")
     say("RSS, empty", f"{meter.rss_mib():.0f} MiB", "279 MiB", "100 MiB (aim 80)")
-    account = b'{"kind":"ServiceAccount","apiVersion":"v1","metadata":{"name":"default"}}'
-    await target.run(
-        1, [target.request("POST", "/api/v1/namespaces/default/serviceaccounts", account)],
-        expect=201,
-    )  # fmt: skip
+    await prepare(target)
     count = options.pods
     seconds = 2.0 if options.quick else 5.0
     names = [f"pod-{index}" for index in range(count)]
@@ -290,6 +363,13 @@ def main() -> None:
         with servers.running_apiserver(etcd) as server:
             start_seconds = time.perf_counter() - started
             uvloop.run(measure(server, options, start_seconds))
+    with tempfile.TemporaryDirectory(prefix="wherry-bench-") as folder:
+        flags = secure(Path(folder))
+        with (
+            servers.running_etcd(fsync=not options.no_fsync) as etcd,
+            servers.running_apiserver(etcd, *flags) as server,
+        ):
+            uvloop.run(measure_secured(server, options))
 
 
 if __name__ == "__main__":
