@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from kubelet.objects import NodeObjects
+from kubelet.runtime.memory import MemoryRuntime
+from kubelet.volumes.images import ImageVolumes
 from kubelet.volumes.manager import VolumeManager
 from kubelet.volumes.tokens import TokenManager
 from wherry.api.core_v1 import ConfigMap, Namespace, Pod, ServiceAccount
@@ -75,7 +77,10 @@ TOKEN_VOLUME = {
 async def test_a_change_of_the_object_reaches_the_volume(world, tmp_path):
     pod = await world.pod(volumes=[CONFIG_VOLUME], automountServiceAccountToken=False)
     clock = SystemClock()
-    volumes = VolumeManager(tmp_path, world.objects, TokenManager(world.client, clock), clock)
+    volumes = VolumeManager(
+        tmp_path, world.objects, TokenManager(world.client, clock), clock,
+        ImageVolumes(MemoryRuntime(clock)),
+    )  # fmt: skip
     world.objects.register(pod)
     await world.config(a="1")
     await world.change()
