@@ -13,6 +13,8 @@ import sys
 import time
 from collections import Counter
 
+from tests.integration.ending import gone
+
 TOKEN = "flood"
 
 
@@ -44,7 +46,7 @@ async def flood(port: int, ca: str, message: bytes, until: float, seen: Counter[
             writer.write(message)
             seen[await read_answer(reader)] += 1
     finally:
-        writer.close()
+        await gone(writer)
 
 
 async def main(port: str, ca: str, seconds: str, connections: str, *what: str) -> None:

@@ -23,6 +23,7 @@ from apiserver.http.server import HttpServer, listen
 from apiserver.http.tls import ensure_self_signed, server_context
 from apiserver.request import Response
 from tests.integration.conftest import ApiServer
+from tests.integration.ending import gone
 
 DEADLINE_SECONDS = 15.0
 HEAD_SECONDS = 0.5
@@ -90,7 +91,7 @@ async def test_who_does_not_finish_is_cut_off(
     assert await is_closed(reader)
     assert SLOW in caplog.text
     assert "127.0.0.1" in caplog.text
-    writer.close()
+    await gone(writer)
 
 
 async def test_a_head_that_trickles_is_cut_off(served: Served) -> None:
@@ -105,7 +106,7 @@ async def test_a_head_that_trickles_is_cut_off(served: Served) -> None:
                 first = b"x"
                 await asyncio.wait((asyncio.ensure_future(reader.read(1000)),), timeout=0.05)
         assert time.monotonic() < started + DEADLINE_SECONDS
-        writer.close()
+        await gone(writer)
 
 
 async def test_an_endless_head_is_cut_off(served: Served, caplog: pytest.LogCaptureFixture) -> None:
@@ -118,7 +119,7 @@ async def test_an_endless_head_is_cut_off(served: Served, caplog: pytest.LogCapt
             await writer.drain()
     assert await is_closed(reader)
     assert TOO_LONG in caplog.text
-    writer.close()
+    await gone(writer)
 
 
 async def test_of_too_many_idle_ones_the_longest_idle_goes(
@@ -135,7 +136,7 @@ async def test_of_too_many_idle_ones_the_longest_idle_goes(
     assert served.limits.idle_count <= IDLE_MAX
     assert TOO_MANY in caplog.text
     for _, one in (*idle, (reader, writer)):
-        one.close()
+        await gone(one)
 
 
 async def test_connections_at_work_are_not_counted(served: Served) -> None:
@@ -144,7 +145,7 @@ async def test_connections_at_work_are_not_counted(served: Served) -> None:
         writer.write(GET)
         assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
         assert served.limits.idle_count == 1
-    writer.close()
+    await gone(writer)
     async with asyncio.timeout(DEADLINE_SECONDS):
         while served.limits.idle_count:
             await asyncio.sleep(0.01)

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from tests.integration.conftest import TOKEN, ApiServer
+from tests.integration.ending import gone
 
 FLOODERS = 200
 FLOOD_SECONDS = 4.0
@@ -213,7 +214,7 @@ async def test_a_body_that_does_not_come_keeps_no_seat(
             assert made.status_code == 201
     finally:
         for writer in writers:
-            writer.close()
+            await gone(writer)
 
 
 async def test_a_schema_without_its_level_is_told_so(

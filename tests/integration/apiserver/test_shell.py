@@ -11,6 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.integration.ending import gone
+
 PODS = "/api/v1/namespaces/default/pods"
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 
@@ -161,7 +163,7 @@ async def test_odd_requests_do_not_harm(shared_apiserver: Any) -> None:
         writer.write(text.encode("latin-1"))
         async with asyncio.timeout(10):
             assert (await reader.read(12)) == want, text
-        writer.close()
+        await gone(writer)
     with socket.create_connection(("127.0.0.1", shared_apiserver.port)) as plain:
         plain.sendall(b"GET / HTTP/1.1\r\n\r\n")  # not TLS
         plain.settimeout(10)
@@ -178,6 +180,6 @@ async def test_pipelined_requests_are_answered_in_order(shared_apiserver: Any) -
         first = await reader.readuntil(b"\r\n")
         await reader.readuntil(b'"code":404}')
         second = await reader.readuntil(b"\r\n")
-    writer.close()
+    await gone(writer)
     assert first.startswith(b"HTTP/1.1 404")
     assert second.startswith(b"HTTP/1.1 200")

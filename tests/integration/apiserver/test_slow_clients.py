@@ -26,6 +26,7 @@ from apiserver.storage.cache import WatchCache
 from apiserver.storage.memory import MemoryStorage
 from apiserver.storage.watchers import Interest, Watcher
 from apiserver.storage.window import Cached, Event
+from tests.integration.ending import gone
 from wherry.api.scheme import BY_PLURAL
 
 STALL_SECONDS = 0.3
@@ -82,7 +83,7 @@ async def test_who_does_not_read_is_cut_off(served: tuple[Endless, int]) -> None
         with pytest.raises((OSError, asyncio.IncompleteReadError)):
             await reader.readexactly(1 << 30)
     assert app.responder.open_streams == 0
-    writer.close()
+    await gone(writer)
 
 
 async def test_who_goes_ends_the_stream(served: tuple[Endless, int]) -> None:
@@ -90,7 +91,7 @@ async def test_who_goes_ends_the_stream(served: tuple[Endless, int]) -> None:
     reader, writer = await connect(port)
     async with asyncio.timeout(10):
         assert (await reader.readline()) == b"HTTP/1.1 200 OK\r\n"
-        writer.transport.abort()
+        await gone(writer)
         await app.ended.wait()
         while app.responder.open_streams:
             await asyncio.sleep(0)
@@ -108,7 +109,7 @@ async def test_draining_finishes_the_answer(served: tuple[Endless, int]) -> None
             if last == b"0\r\n\r\n":
                 break
     assert last == b"0\r\n\r\n"
-    writer.close()
+    await gone(writer)
 
 
 PODS = BY_PLURAL["", "v1", "pods"]
@@ -167,7 +168,7 @@ async def test_a_slow_watcher_is_cut_off_and_the_others_hear_everything_in_order
         assert await reading == list(range(EVENTS))
         while len(index) > 1:
             await asyncio.sleep(0.01)
-    writer.transport.abort()
+    await gone(writer)
     silent.transport.abort()
 
 
@@ -186,7 +187,7 @@ async def test_connections_that_are_gone_leave_nothing_behind(
                 while not len(app.cache.watchers(PODS)):
                     await asyncio.sleep(0.01)
                 app.happen(1)
-                writer.transport.abort()
+                await gone(writer)
                 while len(app.cache.watchers(PODS)):
                     await asyncio.sleep(0.01)
             while any(one() is not None for one in known):
