@@ -160,6 +160,8 @@ async def _run_with(
     )  # fmt: skip
 
     def node_changed(before: Node | None, after: Node | None) -> None:
+        if after is not None:
+            reporter.seen(after)
         if after is not None and after.spec.pod_cidr:
             services.cni.set_pod_cidr(after.spec.pod_cidr)
             if not reporter.is_ready:

@@ -59,6 +59,12 @@ class NodeReporter:
         """Something about the node's readiness may have changed."""
         self._poked.set()
 
+    def seen(self, stored: Node) -> None:
+        """The server's object, as it changes: what others made of our conditions is put right at once."""
+        if self.registered.is_set() and status.is_overruled(self._known, stored.status):
+            self._known = stored.status
+            self._poked.set()
+
     async def run(self) -> None:
         await self._register()
         self._say("Starting", "Starting kubelet.")

@@ -205,6 +205,12 @@ def _without_heartbeat(status: NodeStatus) -> NodeStatus:
     return status.with_(conditions=conditions)
 
 
+def is_overruled(said: NodeStatus, stored: NodeStatus) -> bool:
+    """Whether the server has another state of a condition of ours: a silent node's are set to Unknown."""
+    theirs = {condition.type: condition.status for condition in stored.conditions}
+    return any(theirs.get(c.type) != c.status for c in said.conditions)
+
+
 def is_due(last: datetime | None, now: datetime, report_seconds: float) -> bool:
     return last is None or now - last >= timedelta(seconds=report_seconds)
 

@@ -102,6 +102,15 @@ def test_a_changed_address_replaces_the_old():
     assert len(status.patch(old, old)["status"]["addresses"]) == 2
 
 
+def test_a_condition_that_others_changed_is_noticed():
+    said = report()
+    assert not status.is_overruled(said, said)
+    silent = [c.with_(status="Unknown") if c.type == "Ready" else c for c in said.conditions]
+    assert status.is_overruled(said, said.with_(conditions=silent))
+    more = [*said.conditions, silent[0].with_(type="SomebodyElses")]
+    assert not status.is_overruled(said, said.with_(conditions=more))
+
+
 def test_the_largest_images_are_told():
     images = [ImageRecord(str(n), (f"i:{n}",), (), n) for n in range(60)] + [ImageRecord("x")]
     found = report(Health("", images=images)).images
