@@ -25,7 +25,7 @@ from tests.integration.conftest import TOKEN
 from wherry.api.scheme import RESOURCES, Resource
 
 SEED = int(os.environ.get("WHERRY_FUZZ_SEED") or random.SystemRandom().getrandbits(32))
-SECONDS = float(os.environ.get("WHERRY_FUZZ_SECONDS") or 40) / 2  # of each of the two long tests
+SECONDS = float(os.environ.get("WHERRY_FUZZ_SECONDS") or 60) / 2  # of each of the two long tests
 WORKERS = 4
 READ_SECONDS = 3.0  # of one answer that goes on
 FAILURES_SHOWN = 10

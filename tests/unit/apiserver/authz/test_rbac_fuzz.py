@@ -23,7 +23,7 @@ from tests.unit.apiserver.authz.model import Model
 from tests.unit.apiserver.authz.policies import Cluster
 
 SEED: Final = int(os.environ.get("WHERRY_FUZZ_SEED") or random.SystemRandom().getrandbits(32))
-SECONDS: Final = float(os.environ.get("WHERRY_FUZZ_SECONDS") or 20)
+SECONDS: Final = float(os.environ.get("WHERRY_FUZZ_SECONDS") or 60)
 ROUND: Final = settings(
     max_examples=20,
     deadline=None,
