@@ -32,7 +32,6 @@ from deploy.pki import (
     load_key,
     new_authority,
     new_certificate,
-    signed_by,
 )
 from deploy.rotation import (
     Announce,
@@ -46,6 +45,7 @@ from deploy.rotation import (
     Step,
     plan,
 )
+from wherry.daemon.certificate import issued_by
 
 ROUNDS_MAX = 5  # make an authority or promote one, then issue; the rest is slack
 LOCK, STATE = ".lock", "rotation.json"
@@ -139,7 +139,7 @@ def certificates(inventory: Inventory) -> dict[str, HeldCertificate]:
         held[spec.name] = HeldCertificate(
             certificate.not_valid_after_utc,
             fits=is_for(certificate, spec.subject) and key.public_key() == certificate.public_key(),
-            current=signer is not None and signed_by(certificate, signer.certificate),
+            current=signer is not None and issued_by(certificate, signer.certificate),
         )
     return held
 

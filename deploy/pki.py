@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from deploy.files import write_private, write_public
+from wherry.daemon.certificate import issued_by
 
 CA_LIFE = timedelta(days=3650)
 CERTIFICATE_LIFE = timedelta(days=365)
@@ -179,15 +180,6 @@ def new_certificate(
     return builder.sign(authority.key, hashes.SHA256()), key
 
 
-def signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Whether this very authority issued it."""
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except Exception:  # noqa: BLE001 # whatever is wrong with the signature: it is not this one's
-        return False
-    return True
-
-
 def is_for(certificate: x509.Certificate, subject: Subject) -> bool:
     """Whether user, groups, names and usage are these."""
     wanted = set(alternative_names(subject.names))
@@ -247,7 +239,7 @@ def ensure_certificate(
     if pair.certificate.exists() and pair.key.exists():
         held = load_bundle(pair.certificate)[0]
         in_time = held.not_valid_after_utc > now + CERTIFICATE_LIFE / 12
-        if in_time and signed_by(held, authority.certificate) and is_for(held, subject):
+        if in_time and issued_by(held, authority.certificate) and is_for(held, subject):
             return pair
     certificate, key = new_certificate(authority, subject, now, CERTIFICATE_LIFE)
     write_private(pair.key, key_pem(key))

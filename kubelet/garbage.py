@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import sys
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from pathlib import Path
 
 from kubelet.pods.cache import ContainerCache
 from kubelet.runtime.protocol import ContainerRecord, ImageRecord, Runtime, RuntimeFailure, State
+from kubelet.stats.disk import file_system
 from wherry.daemon.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -239,5 +239,5 @@ class GarbageCollector:
 
 async def disk_of(path: Path) -> Disk:
     """The file system that a folder is on."""
-    found = await asyncio.to_thread(os.statvfs, path)
-    return Disk(found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize)
+    found = await asyncio.to_thread(file_system, path)
+    return Disk(found.capacity_bytes, found.available_bytes)

@@ -130,19 +130,12 @@ async def _run_with(
     services = await _services(
         config, client, runtime, engine, facts, address, clock, bells, node_informer
     )
-    health = NodeHealth(runtime, services.cache, services.cni, clock, bells.pressure)
     identity = Identity(
         config.node_name, config.hostname, address, config.port, facts, engine, KUBELET_VERSION,
         config.pods_max, config.reserved, config.node_labels, config.register_taints,
         config.eviction,
     )  # fmt: skip
-    reporter = bells.reporter = NodeReporter(
-        client, clock, identity, health.look,
-        update_seconds=config.status_update_seconds,
-        report_seconds=config.status_report_seconds,
-        say=services.node_event,
-        register=config.register_node,
-    )  # fmt: skip
+    reporter = bells.reporter = _reporter(config, services, identity, bells)
     manager = bells.pods = PodManager(
         services, pod_informer, lambda: node_informer.get("", config.node_name),
         Manifests(config.manifests, config.node_name), bells.pressure,
@@ -183,6 +176,19 @@ async def _run_with(
             freeze_after_start()
     finally:
         lease.stop()
+
+
+def _reporter(config: Config, services: Services, identity: Identity, bells: Bells) -> NodeReporter:
+    health = NodeHealth(
+        services.runtime, services.cache, services.cni, services.clock, bells.pressure
+    )
+    return NodeReporter(
+        services.client, services.clock, identity, health.look,
+        update_seconds=config.status_update_seconds,
+        report_seconds=config.status_report_seconds,
+        say=services.node_event,
+        register=config.register_node,
+    )  # fmt: skip
 
 
 def _garbage(

@@ -11,6 +11,7 @@ from scheduler.objects import Node, Pod
 from scheduler.resources import PODS, Amount, Requests, amount_of, amounts, requests_of
 from wherry.api.core_v1.affinity import NodeSelector, PreferredSchedulingTerm, Toleration
 from wherry.api.core_v1.node import Taint
+from wherry.api.volumes import ephemeral_claim
 
 ANY_ADDRESS = "0.0.0.0"
 ZONE_LABEL = "topology.kubernetes.io/zone"
@@ -75,7 +76,7 @@ def _claims(pod: Pod) -> tuple[str, ...]:
         if volume.persistent_volume_claim is not None:
             found.append(f"{meta.namespace}/{volume.persistent_volume_claim.claim_name}")
         elif volume.ephemeral is not None:
-            found.append(f"{meta.namespace}/{meta.name}-{volume.name}")
+            found.append(f"{meta.namespace}/{ephemeral_claim(meta.name, volume.name)}")
     return tuple(found)
 
 

@@ -16,7 +16,7 @@ from scheduler.volumes import Unusable, Volumes
 from wherry.api.core_v1 import PersistentVolume, PersistentVolumeClaim
 from wherry.api.model import TypedModel
 from wherry.api.storage_v1 import StorageClass
-from wherry.api.volumes import BOUND_BY_CONTROLLER, SELECTED_NODE, is_bound
+from wherry.api.volumes import SELECTED_NODE, is_bound, reservation
 from wherry.client.informer import Informer
 from wherry.client.rest import Client
 from wherry.client.store import key_of
@@ -87,22 +87,10 @@ class VolumeBinder:
         return all(claim is not None and is_bound(claim) for claim in claims)
 
     async def _give(self, volume: PersistentVolume, claim: PersistentVolumeClaim) -> None:
-        meta = claim.metadata
         reference = volume.spec.claim_ref
-        if reference is not None and reference.uid == meta.uid:
+        if reference is not None and reference.uid == claim.metadata.uid:
             return
-        change = {
-            "metadata": {
-                "resourceVersion": volume.metadata.resource_version,
-                "annotations": {BOUND_BY_CONTROLLER: "yes"},
-            },
-            "spec": {
-                "claimRef": {
-                    "kind": "PersistentVolumeClaim", "apiVersion": "v1", "uid": meta.uid,
-                    "namespace": meta.namespace, "name": meta.name,
-                }
-            },
-        }  # fmt: skip
+        change = reservation(volume, claim)
         await self._client.patch(PersistentVolume, volume.metadata.name, "", change)
 
     async def _ask(self, claim: PersistentVolumeClaim, node_name: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import orjson
 
-from apiserver.handlers.negotiate import META_GROUP, Form
+from apiserver.handlers.negotiate import META_GROUP, Form, form_of
 from apiserver.registry.strategy import Strategy
 from apiserver.storage.encoder import EventType, frame, object_frame, object_head, object_of
 from apiserver.storage.window import Cached
@@ -216,6 +216,21 @@ class TableShower:
             "apiVersion": self._api_version,
             "metadata": tree["metadata"],
         }
+
+
+def shower_of(accept: str, strategy: Strategy, clock: Clock) -> Shower:
+    """The form that an Accept header asks for, of a kind that is not stored. ApiError 406."""
+    form = form_of(accept)
+    if form.kind == "object":
+        return ObjectShower(strategy.resource)
+    if form.kind == "partial":
+        return PartialShower(form)
+    return TableShower(strategy.resource, strategy, form, "Metadata", clock)
+
+
+async def listed(shower: Shower, found: Sequence[Cached]) -> bytes:
+    """A whole list of objects that have no revision."""
+    return b"".join([chunk async for chunk in shower.listing(found, ListMeta(0))])
 
 
 def _bookmark_object(resource: Resource, revision: int, initial_end: bool) -> bytes:

@@ -13,8 +13,7 @@ import orjson
 
 from apiserver.admission.attributes import NODES, PODS
 from apiserver.admission.interface import Lister
-from apiserver.handlers.forms import ListMeta, ObjectShower, PartialShower, Shower, TableShower
-from apiserver.handlers.negotiate import form_of
+from apiserver.handlers.forms import listed, shower_of
 from apiserver.http.exchange import Exchange
 from apiserver.registry.options import list_options
 from apiserver.registry.printing import NAME
@@ -159,7 +158,7 @@ class MetricsEndpoints:
     async def _answer(
         self, ctx: RequestContext, strategy: NodeMetricsStrategy, shown: list[Tree]
     ) -> Response:
-        shower = self._shower(ctx, strategy)
+        shower = shower_of(ctx.accept, strategy, self._clock)
         if ctx.info.name:
             if not shown:
                 raise not_found(strategy.resource.qualified_name, ctx.info.name)
@@ -171,13 +170,4 @@ class MetricsEndpoints:
             )
             for tree in shown
         ]  # fmt: skip
-        chunks = shower.listing(found, ListMeta(0))
-        return Response(body=b"".join([chunk async for chunk in chunks]))
-
-    def _shower(self, ctx: RequestContext, strategy: NodeMetricsStrategy) -> Shower:
-        form = form_of(ctx.accept)
-        if form.kind == "object":
-            return ObjectShower(strategy.resource)
-        if form.kind == "partial":
-            return PartialShower(form)
-        return TableShower(strategy.resource, strategy, form, "Metadata", self._clock)
+        return Response(body=await listed(shower, found))

@@ -17,8 +17,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from apiserver.handlers.forms import ListMeta, ObjectShower, PartialShower, Shower, TableShower
-from apiserver.handlers.negotiate import form_of
+from apiserver.handlers.forms import listed, shower_of
 from apiserver.http.exchange import Exchange
 from apiserver.registry.printing import NAME
 from apiserver.registry.strategy import Column, Strategy
@@ -77,11 +76,9 @@ class ComponentEndpoints:
         """One of them, or all. ApiError 404."""
         ctx.warnings.append(DEPRECATED)
         resource, name = self._strategy.resource, ctx.info.name
-        shower = self._shower(ctx)
+        shower = shower_of(ctx.accept, self._strategy, self._clock)
         if not name:
-            found = await self._all()
-            chunks = shower.listing(found, ListMeta(0))
-            return Response(body=b"".join([chunk async for chunk in chunks]))
+            return Response(body=await listed(shower, await self._all()))
         if name != ETCD and name not in self._daemons:
             raise not_found(resource.qualified_name, name)
         return Response(body=shower.whole((await self._one(name)).item))
@@ -105,14 +102,6 @@ class ComponentEndpoints:
         except TimeoutError:
             return Health(False, f"no answer within {PROBE_SECONDS_MAX:g}s")
         return Health(True, "ok")
-
-    def _shower(self, ctx: RequestContext) -> Shower:
-        form, resource = form_of(ctx.accept), self._strategy.resource
-        if form.kind == "object":
-            return ObjectShower(resource)
-        if form.kind == "partial":
-            return PartialShower(form)
-        return TableShower(resource, self._strategy, form, "Metadata", self._clock)
 
 
 def status_of(name: str, health: Health) -> dict[str, Any]:

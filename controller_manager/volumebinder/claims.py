@@ -28,6 +28,7 @@ from wherry.api.volumes import (
     WAIT_FOR_FIRST_CONSUMER,
     class_of_claim,
     is_claimed_by,
+    reservation,
 )
 
 
@@ -156,18 +157,10 @@ def bind(volume: PersistentVolume, claim: PersistentVolumeClaim) -> list[Action]
 
 
 def _refer(volume: PersistentVolume, claim: PersistentVolumeClaim) -> list[Action]:
-    reference, meta = volume.spec.claim_ref, claim.metadata
-    if reference is not None and reference.uid == meta.uid:
+    reference = volume.spec.claim_ref
+    if reference is not None and reference.uid == claim.metadata.uid:
         return []
-    # Somebody else may have taken it since we looked: then this write is refused.
-    change: dict[str, Any] = {"resourceVersion": volume.metadata.resource_version}
-    if reference is None:
-        change["annotations"] = {BOUND_BY_CONTROLLER: "yes"}
-    wanted = {
-        "kind": "PersistentVolumeClaim", "apiVersion": "v1", "namespace": meta.namespace,
-        "name": meta.name, "uid": meta.uid, "resourceVersion": meta.resource_version,
-    }  # fmt: skip
-    return [_patch(volume, {"metadata": change, "spec": {"claimRef": wanted}})]
+    return [_patch(volume, reservation(volume, claim))]
 
 
 def _name(volume: PersistentVolume, claim: PersistentVolumeClaim) -> list[Action]:

@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
+from wherry.daemon.certificate import issued_by
+
 if TYPE_CHECKING:
     from cryptography import x509
 
@@ -146,16 +148,8 @@ def read(pem: bytes, authorities: bytes) -> dict[str, Any]:
         "not_before": certificate.not_valid_before_utc.timestamp(),
         "not_after": certificate.not_valid_after_utc.timestamp(),
         "key_fits": key_fits,
-        "current": not bundle or _issued_by(certificate, bundle[0]),
+        "current": not bundle or issued_by(certificate, bundle[0]),
     }
-
-
-def _issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except Exception:  # noqa: BLE001 # whatever is wrong with the signature: it is not this one's
-        return False
-    return True
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ pkg/kubelet/types/pod_update.go (IsCriticalPod).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from kubelet.eviction.thresholds import (
     IMAGE_DISK,
@@ -19,7 +19,9 @@ from kubelet.eviction.thresholds import (
     Threshold,
 )
 from kubelet.pods.amounts import total
-from kubelet.static.mirrors import is_static
+from kubelet.pods.resize import resizable
+from kubelet.static.mirrors import is_mirror
+from kubelet.static.source import is_static
 from kubelet.stats.collector import PodStats
 from wherry.api import quantity
 from wherry.api.core_v1 import Container, Pod
@@ -28,7 +30,7 @@ SYSTEM_PRIORITY_MIN = 2_000_000_000
 
 
 def is_critical(pod: Pod) -> bool:
-    return is_static(pod) or (pod.spec.priority or 0) >= SYSTEM_PRIORITY_MIN
+    return is_static(pod) or is_mirror(pod) or (pod.spec.priority or 0) >= SYSTEM_PRIORITY_MIN
 
 
 def order(threshold: Threshold, pods: Iterable[PodStats]) -> list[PodStats]:
@@ -116,7 +118,7 @@ def _volume_excess(one: PodStats) -> str:
 
 
 def _container_excess(one: PodStats) -> str:
-    limits = {c.name: c.resources.limits.get("ephemeral-storage") for c in _lasting(one.pod)}
+    limits = {c.name: c.resources.limits.get("ephemeral-storage") for c in resizable(one.pod)}
     for container in one.containers:
         limit = limits.get(container.name)
         if limit and (container.writable + container.logs).bytes > quantity.value(limit):
@@ -135,8 +137,3 @@ def _pod_excess(one: PodStats) -> str:
         return ""
     shown = quantity.format_value(total, binary=True)
     return f"Pod ephemeral local storage usage exceeds the total limit of containers {shown}. "
-
-
-def _lasting(pod: Pod) -> Sequence[Container]:
-    sidecars = [c for c in pod.spec.init_containers if c.restart_policy == "Always"]
-    return [*sidecars, *pod.spec.containers]

@@ -33,7 +33,8 @@ class Machine:
     architecture: str
 
 
-def _read(path: str) -> str:
+def read(path: str) -> str:
+    """A small file of the kernel's or the system's, stripped; empty when it can't be read."""
     try:
         return Path(path).read_text().strip()
     except OSError:
@@ -69,20 +70,20 @@ def architecture(name: str = "") -> str:
 def look(root_dir: Path) -> Machine:
     return Machine(
         cpus=os.cpu_count() or 1,
-        memory_bytes=meminfo(_read("/proc/meminfo")).get("MemTotal", 0),
+        memory_bytes=meminfo(read("/proc/meminfo")).get("MemTotal", 0),
         disk_bytes=shutil.disk_usage(root_dir).total,
-        machine_id=_read("/etc/machine-id"),
-        system_uuid=_read("/sys/class/dmi/id/product_uuid") or _read("/etc/machine-id"),
-        boot_id=_read("/proc/sys/kernel/random/boot_id"),
+        machine_id=read("/etc/machine-id"),
+        system_uuid=read("/sys/class/dmi/id/product_uuid") or read("/etc/machine-id"),
+        boot_id=read("/proc/sys/kernel/random/boot_id"),
         kernel_version=platform.release(),
-        os_image=os_image(_read("/etc/os-release")),
+        os_image=os_image(read("/etc/os-release")),
         architecture=architecture(),
     )
 
 
 def look_at_memory() -> tuple[int, int]:
     """Bytes available (all that is no working set) and bytes in all."""
-    found = meminfo(_read("/proc/meminfo"))
+    found = meminfo(read("/proc/meminfo"))
     total = found.get("MemTotal", 0)
     working_set = total - found.get("MemFree", 0) - found.get("Inactive(file)", 0)
     return total - max(0, working_set), total
@@ -91,8 +92,8 @@ def look_at_memory() -> tuple[int, int]:
 def look_at_processes() -> tuple[int, int]:
     """How many more there may be, and how many in all."""
     # The fourth figure is "running/all" of the scheduler's entities.
-    tasks = int(_read("/proc/loadavg").split()[3].split("/")[1])
-    most = int(_read("/proc/sys/kernel/pid_max") or 32768)
+    tasks = int(read("/proc/loadavg").split()[3].split("/")[1])
+    most = int(read("/proc/sys/kernel/pid_max") or 32768)
     return most - tasks, most
 
 
@@ -110,9 +111,9 @@ def default_address() -> str:
 def oom_score_min() -> int:
     """The lowest oom_score_adj we may give: without CAP_SYS_RESOURCE it can't go under our own."""
     capabilities = 0
-    for line in _read("/proc/self/status").splitlines():
+    for line in read("/proc/self/status").splitlines():
         if line.startswith("CapEff:"):
             capabilities = int(line.split()[1], 16)
     if capabilities >> 24 & 1:
         return -1000
-    return int(_read("/proc/self/oom_score_adj") or 0)
+    return int(read("/proc/self/oom_score_adj") or 0)

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from kubelet.pods.publisher import STRATEGIC, Publisher, patch
-from kubelet.static.source import HASH, SOURCE
+from kubelet.static.source import HASH
 from wherry.api.core_v1 import Node, Pod
 from wherry.api.errors import ApiError
 from wherry.api.meta_v1 import OwnerReference
@@ -32,11 +32,6 @@ _PODS = resource_of(Pod)
 
 def is_mirror(pod: Pod) -> bool:
     return MIRROR in pod.metadata.annotations
-
-
-def is_static(pod: Pod) -> bool:
-    """A pod of this machine's own manifests, or what the API server is told of one."""
-    return is_mirror(pod) or pod.metadata.annotations.get(SOURCE) == "file"
 
 
 def mirror_of(pod: Pod, node: Node) -> Pod:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from kubelet.node.machine import meminfo
+from kubelet.node.machine import look_at_processes, meminfo, read
 from kubelet.pods import cgroups
 from kubelet.pods.cgroups import NodeFacts
 from kubelet.runtime.protocol import ContainerRecord, State
@@ -165,11 +165,11 @@ class StatsCollector:
             self._last[key] = old if old is not None and too_soon else reading
             return rate(old, reading)
 
-        memory = meminfo(_text("/proc/meminfo"))
-        usage = of_node(_text("/proc/stat"), memory, os.sysconf("SC_CLK_TCK"))
+        memory = meminfo(read("/proc/meminfo"))
+        usage = of_node(read("/proc/stat"), memory, os.sysconf("SC_CLK_TCK"))
         pods = [self._pod(pod, pace) for pod in self._pods.pods()]
         below = self._reader.read(cgroups.all_pods(self._facts)) or Usage()
-        tasks = _text("/proc/loadavg").split()[3].split("/")[1]
+        free, most = look_at_processes()
         self._disk = {key: kept for key, kept in self._disk.items() if _is_new(kept, moment)}
         return NodeStats(
             at=self._clock.now(),
@@ -181,9 +181,9 @@ class StatsCollector:
             pods_nanocores=pace(KUBEPODS, below),
             node_disk=disk.file_system(self._root_dir),
             image_disk=disk.file_system(self._images_dir),
-            interfaces=interfaces(_text("/proc/self/net/dev")),
-            processes=int(tasks),
-            processes_max=int(_text("/proc/sys/kernel/pid_max") or 32768),
+            interfaces=interfaces(read("/proc/self/net/dev")),
+            processes=most - free,
+            processes_max=most,
         )
 
     def _pod(self, pod: Pod, pace: Pace) -> PodStats | None:
@@ -219,7 +219,7 @@ class StatsCollector:
             containers=containers,
             interfaces=()
             if sandbox.host_network
-            else interfaces(_text(f"/proc/{sandbox.pid}/net/dev")),
+            else interfaces(read(f"/proc/{sandbox.pid}/net/dev")),
             volumes=volumes,
             ephemeral=ephemeral,
         )
@@ -262,10 +262,3 @@ def _lacks_rates(found: NodeStats) -> bool:
 
 def _is_new(kept: tuple[float, Taken], moment: float) -> bool:
     return moment - kept[0] < DISK_SECONDS
-
-
-def _text(path: str) -> str:
-    try:
-        return Path(path).read_text()
-    except OSError:
-        return ""

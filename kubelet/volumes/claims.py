@@ -13,7 +13,7 @@ from kubelet.volumes import hostpath
 from kubelet.volumes.interface import VolumeError
 from wherry.api.core_v1 import Node, PersistentVolume, PersistentVolumeClaim, Pod, Volume
 from wherry.api.volume_match import is_reachable
-from wherry.api.volumes import LOCAL_PATH, PROVISIONED_BY
+from wherry.api.volumes import LOCAL_PATH, PROVISIONED_BY, ephemeral_claim
 
 # Whoever a pod runs as may write into the folder that was made for its claim.
 FOLDER_MODE = 0o777
@@ -23,7 +23,7 @@ def claim_name(pod: Pod, volume: Volume) -> str:
     """The claim that a volume of the pod is; empty when it is none."""
     if volume.persistent_volume_claim is not None:
         return volume.persistent_volume_claim.claim_name
-    return f"{pod.metadata.name}-{volume.name}" if volume.ephemeral is not None else ""
+    return ephemeral_claim(pod.metadata.name, volume.name) if volume.ephemeral is not None else ""
 
 
 def check_claim(pod: Pod, volume: Volume, claim: PersistentVolumeClaim | None) -> str:

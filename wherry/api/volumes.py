@@ -5,7 +5,7 @@ Source: k8s.io/component-helpers/storage/volume.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from wherry.api.core_v1 import PersistentVolume, PersistentVolumeClaim
 
@@ -41,6 +41,27 @@ def is_claimed_by(volume: PersistentVolume, claim: PersistentVolumeClaim) -> boo
         and (reference.namespace, reference.name) == (meta.namespace, meta.name)
         and reference.uid in ("", meta.uid)
     )
+
+
+def reservation(volume: PersistentVolume, claim: PersistentVolumeClaim) -> dict[str, Any]:
+    """The merge patch that makes the volume the claim's; refused when somebody was faster.
+
+    One that was kept for a claim of this name by whoever made it is not marked as bound by us.
+    """
+    meta = claim.metadata
+    change: dict[str, Any] = {"resourceVersion": volume.metadata.resource_version}
+    if volume.spec.claim_ref is None:
+        change["annotations"] = {BOUND_BY_CONTROLLER: "yes"}
+    reference = {
+        "kind": "PersistentVolumeClaim", "apiVersion": "v1", "namespace": meta.namespace,
+        "name": meta.name, "uid": meta.uid, "resourceVersion": meta.resource_version,
+    }  # fmt: skip
+    return {"metadata": change, "spec": {"claimRef": reference}}
+
+
+def ephemeral_claim(pod_name: str, volume_name: str) -> str:
+    """The name of the claim that an ephemeral volume of a pod is."""
+    return f"{pod_name}-{volume_name}"
 
 
 def is_bound(claim: PersistentVolumeClaim) -> bool:

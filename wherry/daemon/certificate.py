@@ -18,10 +18,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cryptography.x509 import GeneralName
+    from cryptography.x509 import Certificate, GeneralName
 
 MAKE_SECONDS_MAX = 30.0
 LIFETIME = timedelta(days=365)
+
+
+def issued_by(certificate: Certificate, issuer: Certificate) -> bool:
+    """Whether this very authority issued it."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except Exception:  # noqa: BLE001 # whatever is wrong with the signature: it is not this one's
+        return False
+    return True
 
 
 def self_signed_pem(names: list[str]) -> bytes:

@@ -13,10 +13,11 @@ import pytest
 from deploy import keeper
 from deploy.cluster_pki import inventory
 from deploy.inventory import Inventory, Lifetimes
-from deploy.pki import load_bundle, signed_by
+from deploy.pki import load_bundle
 from deploy.places import ControlPlane, Machine
 from deploy.rotation import Announce, Issue, Phase, Promote, Retire
 from wherry.client.kubeconfig import load
+from wherry.daemon.certificate import issued_by
 
 NOW = datetime.now(UTC)
 
@@ -39,7 +40,7 @@ def test_everything_is_made_once_and_keys_are_their_owners_alone(made: Inventory
         assert spec.key.stat().st_mode & 0o777 == 0o600
         assert spec.certificate.stat().st_mode & 0o777 == 0o644
         signer = load_bundle(made.authority(spec.authority).bundle)[0]
-        assert signed_by(load_bundle(spec.certificate)[0], signer)
+        assert issued_by(load_bundle(spec.certificate)[0], signer)
     for authority in made.authorities:
         assert authority.key.stat().st_mode & 0o777 == 0o600
 
