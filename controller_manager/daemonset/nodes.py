@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from controller_manager import naming
 from controller_manager.history import GENERATION, HASH
-from controller_manager.nodelifecycle.eviction import tolerates
 from controller_manager.nodelifecycle.taints import (
     NO_EXECUTE,
     NO_SCHEDULE,
@@ -32,6 +31,7 @@ from wherry.api.core_v1.affinity import (
 )
 from wherry.api.meta_v1 import ObjectMeta
 from wherry.api.node_selector import NODE_NAME, matches_term
+from wherry.api.taints import tolerates
 
 TEMPLATE_GENERATION = "pod-template-generation"
 PRESSURES = ("disk-pressure", "memory-pressure", "pid-pressure")
@@ -52,11 +52,7 @@ def fit(daemon_set: DaemonSet, node: Node) -> Fit:
     if not _selects(spec, node):
         return Fit(runs=False, stays=False)
     tolerations = with_tolerations(spec)
-    untolerated = {
-        taint.effect
-        for taint in node.spec.taints
-        if not any(tolerates(one, taint) for one in tolerations)
-    }
+    untolerated = {taint.effect for taint in node.spec.taints if not tolerates(tolerations, taint)}
     runs = not untolerated & {NO_EXECUTE, NO_SCHEDULE}
     return Fit(runs=runs, stays=NO_EXECUTE not in untolerated)
 

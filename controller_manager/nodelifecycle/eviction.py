@@ -12,22 +12,11 @@ from controller_manager import pods
 from controller_manager.nodelifecycle.taints import NO_EXECUTE
 from controller_manager.plan import Delete, Emit, Patch, Plan
 from wherry.api.core_v1 import Pod
-from wherry.api.core_v1.affinity import Toleration
 from wherry.api.core_v1.node import Taint
 from wherry.api.model import format_time
+from wherry.api.taints import matches
 
 EPOCH = datetime.min.replace(tzinfo=UTC)
-
-
-def tolerates(toleration: Toleration, taint: Taint) -> bool:
-    """As the scheduler reads it: an empty key with Exists tolerates everything."""
-    if toleration.effect and toleration.effect != taint.effect:
-        return False
-    if toleration.key and toleration.key != taint.key:
-        return False
-    if toleration.operator in ("", "Equal"):
-        return bool(toleration.key) and toleration.value == taint.value
-    return toleration.operator == "Exists"
 
 
 def leaves_at(pod: Pod, taints: Sequence[Taint], now: datetime) -> datetime | None:
@@ -41,7 +30,7 @@ def leaves_at(pod: Pod, taints: Sequence[Taint], now: datetime) -> datetime | No
     for taint in taints:
         if taint.effect != NO_EXECUTE:
             continue
-        matching = [t for t in pod.spec.tolerations if tolerates(t, taint)]
+        matching = [t for t in pod.spec.tolerations if matches(t, taint)]
         if not matching:
             return now
         since = max(taint.time_added or now, _arrived(pod))

@@ -36,6 +36,8 @@ from kubelet.pods.cgroups import qos_class
 from kubelet.stats import disk
 from kubelet.stats.collector import StatsCollector
 from wherry.api.core_v1 import Pod
+from wherry.api.core_v1.node import Taint
+from wherry.api.taints import tolerates
 from wherry.daemon.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -45,6 +47,7 @@ PERIOD_SECONDS = 10.0
 CLEANED_SECONDS_MAX = 30.0
 # A hard threshold leaves a container this long to end.
 HARD_GRACE_SECONDS = 1
+_SHORT_OF_MEMORY = Taint(key="node.kubernetes.io/memory-pressure", effect="NoSchedule")
 
 Levels = Mapping[str, Level]
 Say = Callable[[str, str, str], None]  # (event type, reason, message), about the node
@@ -173,15 +176,8 @@ def refusal(pod: Pod, conditions: frozenset[str]) -> str:
     if not conditions or rank.is_critical(pod):
         return ""
     only_best_effort = conditions == {MEMORY_PRESSURE}
-    if only_best_effort and (qos_class(pod) != "BestEffort" or _tolerates_memory_pressure(pod)):
+    if only_best_effort and (
+        qos_class(pod) != "BestEffort" or tolerates(pod.spec.tolerations, _SHORT_OF_MEMORY)
+    ):
         return ""
     return f"The node had condition: [{' '.join(sorted(conditions))}]. "
-
-
-def _tolerates_memory_pressure(pod: Pod) -> bool:
-    return any(
-        t.key in ("", "node.kubernetes.io/memory-pressure")
-        and t.effect in ("", "NoSchedule")
-        and (t.operator == "Exists" or (t.key and not t.value))
-        for t in pod.spec.tolerations
-    )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from scheduler.framework import Code, Filter, Happening, Status
-from scheduler.plugins.taint_toleration import tolerates
 from scheduler.state import NodeInfo, PodInfo
 from wherry.api.core_v1.node import Taint
+from wherry.api.taints import tolerates
 
 REFUSAL = Status(Code.UNRESOLVABLE, "NodeUnschedulable", ("node(s) were unschedulable",))
 CORDON = Taint(key="node.kubernetes.io/unschedulable", effect="NoSchedule")

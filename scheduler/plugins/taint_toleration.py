@@ -5,33 +5,11 @@ Source: k8s.io/component-helpers/scheduling/corev1 and the plug-in of the same n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from scheduler.framework import Code, Filter, Happening, Score, Status, normalize_by_most
 from scheduler.state import NodeInfo, PodInfo
-from wherry.api.core_v1.affinity import Toleration
-from wherry.api.core_v1.node import Taint
+from wherry.api.taints import tolerates
 
 REFUSAL = Status(Code.UNRESOLVABLE, "TaintToleration", ("node(s) had untolerated taint(s)",))
-
-
-def tolerates(tolerations: Iterable[Toleration], taint: Taint) -> bool:
-    """Whether any of the tolerations bears the taint."""
-    return any(_bears(toleration, taint) for toleration in tolerations)
-
-
-def _bears(toleration: Toleration, taint: Taint) -> bool:
-    if toleration.effect and toleration.effect != taint.effect:
-        return False
-    if toleration.key and toleration.key != taint.key:
-        return False
-    match toleration.operator:
-        case "" | "Equal":
-            return bool(toleration.key) and toleration.value == taint.value
-        case "Exists":
-            return True
-        case _:  # Lt and Gt belong to a feature that is off by default
-            return False
 
 
 class TaintToleration:
