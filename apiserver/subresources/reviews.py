@@ -145,7 +145,8 @@ def local_errors(review: Mapping[str, Any]) -> list[FieldError]:
 
 def asked_user(spec: Mapping[str, Any]) -> User:
     """The user a review asks about."""
-    extra = {key: tuple(values) for key, values in (spec.get("extra") or {}).items()}
+    # A list in a map that is empty or null is null in the canonical form.
+    extra = {key: tuple(values or ()) for key, values in (spec.get("extra") or {}).items()}
     groups = tuple(spec.get("groups") or ())
     return User(spec.get("user", ""), spec.get("uid", ""), groups, extra)
 

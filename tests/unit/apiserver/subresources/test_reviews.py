@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from apiserver.authz.authorizer import Attributes
+from apiserver.codec.canonical import canonical
 from apiserver.request import User
 from apiserver.subresources.reviews import (
     access_errors,
@@ -15,7 +16,9 @@ from apiserver.subresources.reviews import (
     local_errors,
     user_info,
 )
+from wherry.api.authorization_v1 import LocalSubjectAccessReview, SubjectAccessReview
 from wherry.api.field_selectors import FieldTerm
+from wherry.api.model import TypedModel
 
 RESOURCE = {"namespace": "ns", "verb": "get", "group": "apps", "resource": "deployments"}
 PATH = {"path": "/metrics", "verb": "get"}
@@ -79,6 +82,14 @@ def test_a_local_question_is_about_its_namespace(
 def test_the_user_a_review_asks_about() -> None:
     spec = {"user": "u", "uid": "1", "groups": ["g"], "extra": {"k": ["v"]}}
     assert asked_user(spec) == User("u", "1", ("g",), {"k": ("v",)})
+
+
+@pytest.mark.parametrize("kind", [SubjectAccessReview, LocalSubjectAccessReview])
+def test_an_extra_without_values(kind: type[TypedModel]) -> None:
+    """As the decoder leaves it: an empty list in a map and null are the same."""
+    extra = {"empty": [], "null": None, "one": ["v"], "odd": [None]}
+    spec = canonical(kind, {"spec": {"user": "u", "extra": extra}})["spec"]
+    assert asked_user(spec).extra == {"empty": (), "null": (), "one": ("v",), "odd": ("",)}
 
 
 @pytest.mark.parametrize(
