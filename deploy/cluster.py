@@ -210,7 +210,10 @@ def _kubelet(node: Machine, place: ControlPlane) -> Daemon:
         *pair_flags(node.stem("kubelet-server"), "tls-cert-file", "tls-private-key-file"),
         f"--client-ca-file={place.ca}",
         f"--healthz-bind-address={node.address}",
-        *(() if not node.namespace else (f"--cni-conf-dir={node.directory / 'cni'}",)),
+        *(() if not node.namespace else (
+            f"--cni-conf-dir={node.directory / 'cni'}",
+            f"--pod-manifest-path={node.directory / 'manifests'}",
+        )),
         # The images in an engine of the machine's own are not ours to clear away.
         *(() if node.own_engine else ("--image-gc-high-threshold=100",)),
         *FAST_PROFILE["kubelet"],
