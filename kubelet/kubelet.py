@@ -18,6 +18,7 @@ from kubelet.config import Config
 from kubelet.eviction.manager import EvictionManager, Reclaim
 from kubelet.eviction.manager import look as levels
 from kubelet.garbage import GarbageCollector, disk_of
+from kubelet.gauges import Gauges
 from kubelet.network.cni import Cni
 from kubelet.node import machine
 from kubelet.node.health import NodeHealth
@@ -210,6 +211,7 @@ async def _serve(
 ) -> None:  # fmt: skip
     """The kubelet's own server, and its health port."""
     registry = CollectorRegistry()
+    Gauges(services.cache, pods.count_workers, lambda: services.recorder.waiting).register(registry)
     server = Server(
         pods, services.runtime, registry, services.clock,
         more=[

@@ -72,6 +72,10 @@ class PodManager:
     def containers(self, pod_uid: str) -> list[ContainerRecord]:
         return self._s.cache.records(pod_uid)
 
+    def count_workers(self) -> int:
+        """Pods that are being looked after, orphans too."""
+        return len(self._workers)
+
     def finished_uids(self) -> set[str]:
         """Pods that run nothing more."""
         return {uid for uid, worker in self._workers.items() if worker.is_over}

@@ -56,6 +56,11 @@ class EventRecorder:
         self._queue: asyncio.Queue[_Item] = asyncio.Queue(PENDING_MAX)
         self.dropped = 0
 
+    @property
+    def waiting(self) -> int:
+        """How many are noted and not sent."""
+        return self._queue.qsize()
+
     def event(
         self,
         obj: TypedModel | ObjectReference,
