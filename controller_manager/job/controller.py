@@ -9,6 +9,7 @@ from controller_manager.job.assess import TRACKING, assess, is_finished, is_trac
 from controller_manager.job.plan import Observed, PodsPlan, plan_pods, release
 from controller_manager.job.status import Acted, plan_status
 from controller_manager.ownership import controller_of, selects
+from controller_manager.ownwrites import OwnWrites
 from controller_manager.podcontrol import PodControl, PodWatch, Refusal, owner_key
 from wherry.api.batch_v1 import Job
 from wherry.api.core_v1 import Pod
@@ -30,6 +31,7 @@ class JobController:
         self._jobs = context.informers.jobs
         self._pods = context.informers.pods
         self._control = PodControl(context.client, recorder, context.clock)
+        self._written = OwnWrites()
         self._queue: WorkQueue[str] = WorkQueue("job")
         self._jobs.add_handler(self._on_job)
         watch = PodWatch("Job", self._queue, self._control.expectations, self._adopters)
@@ -38,6 +40,7 @@ class JobController:
     async def run(self) -> None:
         workers = self._context.options.concurrent_job_syncs
         self._control.expectations.clear()  # what an earlier term of ours hoped for is past
+        self._written.clear()
         strays = {
             owner_key(pod, "Job") or _nobodys(pod) for pod in self._pods.list() if is_tracked(pod)
         }
@@ -52,6 +55,7 @@ class JobController:
             return
         if after is None or (before is not None and before.metadata.uid != after.metadata.uid):
             self._control.expectations.forget(key_of(changed))
+            self._written.forget(key_of(changed))
         self._queue.add(key_of(changed))
 
     def _adopters(self, pod: Pod) -> list[str]:
@@ -73,7 +77,9 @@ class JobController:
         if job is None:
             self._control.expectations.forget(key)
             return None
-        if is_finished(job):
+        # A status from before our last write lacks pods that we counted and released since: they
+        # would be made once more.
+        if is_finished(job) or not await self._written.caught_up(self._client, job):
             return None
         fulfilled = self._control.fulfilled(key)
         observed = Observed(job, tuple(await self._claimed(job)), fulfilled)
@@ -83,7 +89,8 @@ class JobController:
         acted, error = await self._act(key, job, plan)
         result = plan_status(observed, seen, plan, acted, self._context.clock.now())
         if result.status != job.status:
-            await self._client.update_status(job.with_(status=result.status))
+            written = await self._client.update_status(job.with_(status=result.status))
+            self._written.note(written)
             await self._executor.execute(result.events)
         error = await self._control.patch([release(pod) for pod in result.release]) or error
         if error is not None:

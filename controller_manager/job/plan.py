@@ -10,7 +10,6 @@ Source of the rules: upstream's pkg/controller/job.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -67,7 +66,7 @@ def plan_pods(observed: Observed, seen: Assessment, now: datetime) -> PodsPlan:
     if not observed.fulfilled or job.metadata.deletion_timestamp is not None:
         return PodsPlan()
     wanted = 0 if is_suspended(job) else _wanted(job, seen)
-    surplus = _surplus(job, seen.active, max(0, len(seen.active) - wanted), now)
+    surplus = _surplus(job, seen, max(0, len(seen.active) - wanted), now)
     if surplus:
         doomed = tuple(surplus[:PODS_PER_PASS_MAX])
         return PodsPlan(delete=doomed, uncounted=True, managed=True)
@@ -95,15 +94,17 @@ def _wanted(job: Job, seen: Assessment) -> int:
     return max(0, min(left, parallelism_of(job)))
 
 
-def _surplus(job: Job, active: Sequence[Pod], at_least: int, now: datetime) -> list[Pod]:
-    """Pods to delete: without a valid index, second of an index, then the least advanced ones."""
-    worst_first = sorted(active, key=lambda pod: rank.deletion_key(pod, 0, now))
+def _surplus(job: Job, seen: Assessment, at_least: int, now: datetime) -> list[Pod]:
+    """Pods to delete: without a valid index, of one that is settled, second of an index, then the
+    least advanced ones."""
+    worst_first = sorted(seen.active, key=lambda pod: rank.deletion_key(pod, 0, now))
     doomed: list[Pod] = []
     if is_indexed(job):
+        settled = seen.succeeded_indexes | (seen.failed_indexes or frozenset())
         kept: dict[int, Pod] = {}
         for pod in reversed(worst_first):
             index = indexes.index_of(pod, completions_of(job))
-            if index is None or kept.setdefault(index, pod) is not pod:
+            if index is None or index in settled or kept.setdefault(index, pod) is not pod:
                 doomed.append(pod)
     known = {pod.metadata.uid for pod in doomed}
     rest = (pod for pod in worst_first if pod.metadata.uid not in known)

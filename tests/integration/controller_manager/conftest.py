@@ -25,7 +25,7 @@ from wherry.client.kubeconfig import load
 from wherry.client.rest import Client
 
 T = TypeVar("T")
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 LEASES = "kube-node-lease"
 
 

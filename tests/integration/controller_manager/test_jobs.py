@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from datetime import UTC, datetime
 
 import pytest
@@ -31,11 +30,14 @@ async def end(cluster: Cluster, pod: Pod, code: int = 0) -> None:
         "phase": "Failed" if code else "Succeeded",
         "containerStatuses": [{"name": "c", "image": "i", "imageID": "", "state": state}],
     }
-    with contextlib.suppress(ApiError):  # it went meanwhile
+    try:
         await cluster.client.patch(
             Pod, pod.metadata.name, cluster.namespace, {"status": status},
             type="strategic", subresource="status",
         )  # fmt: skip
+    except ApiError as error:
+        if error.code != 404:  # else it went meanwhile
+            raise
 
 
 async def end_active(cluster: Cluster, code: int = 0) -> None:

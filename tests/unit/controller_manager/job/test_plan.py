@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from controller_manager.job.assess import COMPLETE, FAILED, assess, is_finished, is_tracked
 from controller_manager.job.plan import Observed, plan_pods
+from controller_manager.pods import is_terminating
 from tests.unit.controller_manager.job.world import NOW, World, index_of, job
 
 
@@ -200,6 +201,22 @@ def test_the_second_pod_of_an_index_goes():
     world.pods["twin"] = twin.with_(metadata=metadata, spec=twin.spec.with_(node_name=""))
     world.settle()
     assert world.names() == [name]
+
+
+def test_of_too_many_pods_those_of_settled_indexes_go_first():
+    world = World(indexed(completions=3, parallelism=3, backoffLimit=None, backoffLimitPerIndex=0))
+    world.settle()
+    lost, running = world.of_index(1), world.of_index(2)
+    twin = world.pods[lost]
+    world.end(lost, "Failed", 1)
+    world.settle()
+    assert world.job.status.failed_indexes == "1"
+    metadata = twin.metadata.with_(name="twin", uid="u-twin")
+    world.pods["twin"] = twin.with_(metadata=metadata)
+    world.start("twin")  # further than the pods that still have something to do
+    world.settle()
+    assert "twin" not in world.pods or is_terminating(world.pods["twin"])
+    assert world.names() == sorted([world.of_index(0), running])
 
 
 def test_a_cache_that_lags_leads_to_the_same_names():
