@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 
@@ -22,8 +24,17 @@ async def receive(socket: WebSocket) -> bytes | None:
 
 async def send(socket: WebSocket, data: bytes) -> None:
     """Send a message; waits while the client is slow. ClientGone when it is not there."""
+    await _send(socket.send_bytes(data))
+
+
+async def send_text(socket: WebSocket, text: str) -> None:
+    """`send`, as a text message."""
+    await _send(socket.send_text(text))
+
+
+async def _send(sending: Awaitable[None]) -> None:
     try:
-        await socket.send_bytes(data)
+        await sending
     except (RuntimeError, WebSocketDisconnect, OSError) as error:
         raise ClientGone from error
 

@@ -1,4 +1,4 @@
-"""Port-forwarding over a WebSocket as `v4.channel.k8s.io`; and what both ways of it share.
+"""Port-forwarding over a WebSocket's channels; and what both ways of it share.
 
 Port number i of the query has channel 2i for data and 2i+1 for errors; each channel starts with the
 port, little-endian. There is no half-close. Spoken by client libraries and by the API server's proxy;
@@ -16,14 +16,13 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from starlette.websockets import WebSocket
-
+from kubelet.server.channels import FOURTH, Channels
 from kubelet.server.flow import Dial, Flow, Send, Stalled
-from kubelet.server.messages import ClientGone, close, receive, send
+from kubelet.server.messages import ClientGone
 
 log = logging.getLogger(__name__)
 
-PROTOCOL = "v4.channel.k8s.io"
+PROTOCOLS = FOURTH
 PORTS_MAX = 100  # of one request: a channel's number is a byte
 
 
@@ -72,44 +71,42 @@ def parse_ports(values: Sequence[str]) -> list[int]:
     return found
 
 
-async def serve(socket: WebSocket, ports: Sequence[int], target: Target) -> None:
+async def serve(client: Channels, ports: Sequence[int], target: Target) -> None:
     """Forward until all connections have ended or the client goes."""
     flows = [Flow() for _ in ports]
     try:
         async with asyncio.TaskGroup() as tasks:
             carriers = []
             for number, port in enumerate(ports):
-                data, error = _sender(socket, 2 * number), _sender(socket, 2 * number + 1)
+                data, error = _sender(client, 2 * number), _sender(client, 2 * number + 1)
                 await data(struct.pack("<H", port))
                 await error(struct.pack("<H", port))
                 work = target.carry(flows[number], port, data, error, half_close=False)
                 carriers.append(tasks.create_task(work))
-            listening = tasks.create_task(_listen(socket, flows))
+            listening = tasks.create_task(_listen(client, flows))
             carrying = tasks.create_task(_all(carriers))
             await asyncio.wait((listening, carrying), return_when=asyncio.FIRST_COMPLETED)
             for task in (listening, carrying, *carriers):
                 task.cancel()
     except* (ClientGone, Stalled):
         log.debug("port-forward to pod %s was broken off", target.name)
-    await close(socket)
 
 
 async def _all(tasks: Sequence[asyncio.Task[None]]) -> None:
     await asyncio.wait(tasks)
 
 
-def _sender(socket: WebSocket, channel: int) -> Send:
+def _sender(client: Channels, channel: int) -> Send:
     async def write(data: bytes) -> None:
         if data:
-            await send(socket, bytes([channel]) + data)
+            await client.send(channel, data)
 
     return write
 
 
-async def _listen(socket: WebSocket, flows: Sequence[Flow]) -> None:
-    while (message := await receive(socket)) is not None:
-        if len(message) < 2:
-            continue
+async def _listen(client: Channels, flows: Sequence[Flow]) -> None:
+    while (message := await client.receive()) is not None:
         number, is_error = divmod(message[0], 2)
-        if number < len(flows) and not is_error:  # clients have nothing to say on error channels
-            await flows[number].put(message[1:])
+        # Clients have nothing to say on error channels.
+        if message[1] and 0 <= number < len(flows) and not is_error:
+            await flows[number].put(message[1])

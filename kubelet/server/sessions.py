@@ -23,10 +23,13 @@ from kubelet.runtime.protocol import (
     Runtime,
     RuntimeFailure,
     State,
+    Stream,
 )
 from kubelet.server import port_forward, streams, tunnel
+from kubelet.server.channels import Channels, agreed
 from kubelet.server.containers import Refusal, check_declared, console_of, for_exec
 from kubelet.server.flow import Dial
+from kubelet.server.messages import close
 from kubelet.server.sources import PodSource
 from wherry.api.core_v1 import Pod
 
@@ -103,8 +106,7 @@ class Sessions:
         except (Refusal, RuntimeFailure) as error:
             await _deny(client, error)
             return
-        await client.accept(protocol)
-        await streams.serve(client, process, streams.Command(wish.command))
+        await _carry(client, protocol, process, streams.Command(wish.command, wish.outputs))
 
     async def attach(self, client: WebSocket) -> None:
         try:
@@ -115,26 +117,26 @@ class Sessions:
         except (Refusal, RuntimeFailure) as error:
             await _deny(client, error)
             return
-        await client.accept(protocol)
         attached = streams.Attached(wish.outputs, ends_input=console.stdin_once)
-        await streams.serve(client, process, attached)
+        await _carry(client, protocol, process, attached)
 
     async def port_forward(self, client: WebSocket) -> None:
         try:
             pod, record = self._sandbox(client)
-            protocol = _agreed(client, (tunnel.PROTOCOL, port_forward.PROTOCOL))
-            ports = _ports(client) if protocol == port_forward.PROTOCOL else []
+            protocol = _agreed(client, (tunnel.PROTOCOL, *port_forward.PROTOCOLS))
+            ports = _ports(client) if protocol != tunnel.PROTOCOL else []
         except Refusal as refusal:
             await _deny(client, refusal)
             return
         target = port_forward.Target(
             pod.metadata.name, pod.metadata.uid, self._dial(record.id, _addresses(client, pod))
         )
-        await client.accept(protocol)
+        await client.accept(protocol or None)
         if protocol == tunnel.PROTOCOL:
             await tunnel.serve(client, target)
         else:
-            await port_forward.serve(client, ports, target)
+            await port_forward.serve(Channels(client, protocol), ports, target)
+            await close(client)
 
     def _dial(self, sandbox_id: str, addresses: Sequence[str]) -> Dial:
         async def dial(port: int) -> socket.socket:
@@ -186,12 +188,19 @@ class Sessions:
 
 
 def _agreed(client: WebSocket, known: Sequence[str]) -> str:
-    """The best protocol both sides speak."""
-    offered = client.scope.get("subprotocols", [])
-    for name in known:
-        if name in offered:
-            return name
-    raise Refusal(400, f"protocols known here are {', '.join(known)}")
+    """The protocol to speak, empty when the client names none; Refusal 400 when we know none of its."""
+    protocol = agreed(client.scope.get("subprotocols", []), known)
+    if protocol is None:
+        raise Refusal(400, f"protocols known here are {', '.join(known)}")
+    return protocol
+
+
+async def _carry(
+    client: WebSocket, protocol: str, process: Stream, session: streams.Command | streams.Attached
+) -> None:
+    await client.accept(protocol or None)
+    await streams.serve(Channels(client, protocol), process, session)
+    await close(client)
 
 
 def _ports(client: WebSocket) -> list[int]:

@@ -1,8 +1,9 @@
 """exec and attach over a WebSocket: the remote-command channels.
 
-A binary message is one channel byte and data:
+What each channel (`channels.py`) carries:
 
-    0 stdin   1 stdout   2 stderr   3 the final Status (JSON)   4 resize {"Width","Height"}
+    0 stdin   1 stdout   2 stderr   3 the final Status (JSON; oldest dialects: the error's text)
+    4 resize {"Width","Height"}
     255 (v5 only) "this channel ends"; its one byte of data names the channel
 
 Source: upstream's apimachinery remotecommand, streaming/pkg/httpstream/wsstream.
@@ -16,12 +17,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.websockets import WebSocket, WebSocketDisconnect
-
 from kubelet.runtime.protocol import RuntimeFailure, Stream
+from kubelet.server.channels import FIFTH, FOURTH, OLDEST, Channels
 
 STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
-PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
+PROTOCOLS = (*FIFTH, *FOURTH, *OLDEST)
 
 
 def exit_status(command: Sequence[str], code: int) -> dict[str, Any]:
@@ -55,7 +55,7 @@ class Command:
     """A session with a process of its own (exec): its exit code is the session's end."""
 
     words: Sequence[str]
-    outputs = frozenset((STDOUT, STDERR))
+    outputs: frozenset[int]
     ends_input = True
 
     async def final_status(self, process: Stream) -> dict[str, Any]:
@@ -77,10 +77,10 @@ class Attached:
         return exit_status((), 0)  # as upstream: how the process ended is in the pod's status
 
 
-async def serve(socket: WebSocket, process: Stream, session: Command | Attached) -> None:
-    """Carry bytes both ways until the process ends or the client goes; then let go of both."""
-    incoming = asyncio.create_task(_client_to_process(socket, process, session.ends_input))
-    outgoing = asyncio.create_task(_process_to_client(socket, process, session))
+async def serve(client: Channels, process: Stream, session: Command | Attached) -> None:
+    """Carry bytes both ways until the process ends or the client goes; then let go of the process."""
+    incoming = asyncio.create_task(_client_to_process(client, process, session.ends_input))
+    outgoing = asyncio.create_task(_process_to_client(client, process, session))
     try:
         await asyncio.wait({incoming, outgoing}, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -91,33 +91,28 @@ async def serve(socket: WebSocket, process: Stream, session: Command | Attached)
 
 
 async def _process_to_client(
-    socket: WebSocket, process: Stream, session: Command | Attached
+    client: Channels, process: Stream, session: Command | Attached
 ) -> None:
     try:
+        # An empty message says that the session stands, as upstream's does.
+        await client.send(min(session.outputs, default=ERROR), b"")
         while (piece := await process.read()) is not None:
             channel, data = piece
             if channel in session.outputs:
-                await socket.send_bytes(bytes([channel]) + data)
+                await client.send(channel, data)
         status = await session.final_status(process)
     except RuntimeFailure as error:
         status = failure_status(str(error))
-    await socket.send_bytes(bytes([ERROR]) + json.dumps(status).encode())
-    await socket.close(1000)
+    if client.has_status:
+        await client.send(ERROR, json.dumps(status).encode())
+    elif status["status"] != "Success":
+        await client.send(ERROR, status["message"].encode())
 
 
-async def _client_to_process(socket: WebSocket, process: Stream, ends_input: bool) -> None:
+async def _client_to_process(client: Channels, process: Stream, ends_input: bool) -> None:
     """Ends only when the client goes: a process whose input has ended still talks."""
-    while True:
-        try:
-            message = await socket.receive()
-        except (RuntimeError, WebSocketDisconnect):
-            return
-        if message["type"] == "websocket.disconnect":
-            return
-        data = message.get("bytes") or (message.get("text") or "").encode()
-        if not data:
-            continue
-        channel, body = data[0], data[1:]
+    while (message := await client.receive()) is not None:
+        channel, body = message
         if channel == STDIN and body:
             await process.write(body)
         elif channel == RESIZE:

@@ -1,6 +1,7 @@
 """The kubelet's server over real TLS, HTTP and WebSockets; the engine and the reviews are played."""
 
 import asyncio
+import base64
 import json
 import ssl
 from contextlib import asynccontextmanager
@@ -276,32 +277,76 @@ async def test_a_follower_that_leaves_is_let_go(world):
     await asyncio.wait_for(world.engine.hung_up.wait(), 5)
 
 
-@pytest.mark.parametrize("protocol", ["v5.channel.k8s.io", "v4.channel.k8s.io"])
+class Dialect:
+    """A client's side of the channels, in binary or in base64."""
+
+    def __init__(self, socket, protocol):
+        self.socket, self.is_base64 = socket, "base64." in protocol
+
+    async def say(self, channel, data):
+        text = f"{channel}{base64.b64encode(data).decode()}" if self.is_base64 else None
+        await self.socket.send(text or bytes([channel]) + data)
+
+    async def hear(self):
+        message = await self.socket.recv()
+        assert isinstance(message, str) is self.is_base64
+        if self.is_base64:
+            return int(message[0]), base64.b64decode(message[1:])
+        return message[0], message[1:]
+
+
+STATUSES = ("v5.channel.k8s.io", "v4.channel.k8s.io", "v4.base64.channel.k8s.io")
+OLDEST = ("channel.k8s.io", "base64.channel.k8s.io", "")
+
+
+@pytest.mark.parametrize("protocol", [*STATUSES, *OLDEST])
 async def test_exec(world, protocol):
-    async with world.exec(["cat", "3"], subprotocols=[protocol]) as socket:
-        assert socket.subprotocol == protocol
-        await socket.send(b"\0hello")
-        assert await socket.recv() == b"\1HELLO"
-        await socket.send(b"\0err")
-        assert await socket.recv() == b"\2ERR"
-        await socket.send(b'\4{"Width":80,"Height":24}')
-        assert await socket.recv() == b"\00180x24"
-        await socket.send(b"\xff\0")
-        final = await socket.recv()
-        status = json.loads(final[1:])
-        assert final[0] == 3
-        assert status["reason"] == "NonZeroExitCode"
-        assert status["details"]["causes"] == [{"reason": "ExitCode", "message": "3"}]
+    offered = [protocol] if protocol else None
+    async with world.exec(["cat", "3"], subprotocols=offered) as socket:
+        assert (socket.subprotocol or "") == protocol
+        client = Dialect(socket, protocol)
+        assert await client.hear() == (1, b""), "the session stands"
+        await client.say(0, b"hello")
+        assert await client.hear() == (1, b"HELLO")
+        await client.say(0, b"err")
+        assert await client.hear() == (2, b"ERR")
+        await client.say(4, b'{"Width":80,"Height":24}')
+        assert await client.hear() == (1, b"80x24")
+        await world.engine.process.close_stdin()
+        channel, final = await client.hear()
+        assert channel == 3
+        if protocol in STATUSES:
+            status = json.loads(final)
+            assert status["reason"] == "NonZeroExitCode"
+            assert status["details"]["causes"] == [{"reason": "ExitCode", "message": "3"}]
+        else:
+            assert final.startswith(b"command terminated with non-zero exit code: ")
         with pytest.raises(websockets.ConnectionClosedOK):
             await socket.recv()
     assert world.engine.process.closed.is_set()
 
 
+async def test_the_end_of_input(world):
+    async with world.exec(["cat", "3"]) as socket:
+        assert await socket.recv() == b"\1"
+        await socket.send(b"\xff\0")
+        assert json.loads((await socket.recv())[1:])["status"] == "Failure"
+
+
 async def test_exec_ends_with_success(world):
     async with world.exec(["true"]) as socket:
+        assert await socket.recv() == b"\1"
         await socket.send(b"\xff\0")
         final = await socket.recv()
     assert json.loads(final[1:]) == {"metadata": {}, "status": "Success"}
+
+
+async def test_success_has_no_words_in_the_oldest_dialect(world):
+    async with world.exec(["true"], subprotocols=["channel.k8s.io"]) as socket:
+        assert await socket.recv() == b"\1"
+        await world.engine.process.close_stdin()
+        with pytest.raises(websockets.ConnectionClosedOK):
+            await socket.recv()
 
 
 async def test_the_process_is_let_go_when_the_client_leaves(world):
@@ -318,7 +363,8 @@ async def test_the_process_is_let_go_when_the_client_leaves(world):
         pytest.param([], {}, 400, b"you must specify a command to execute", id="no command"),
         pytest.param(
             ["cat"], {"subprotocols": ["v1.other"]}, 400,
-            b"protocols known here are v5.channel.k8s.io, v4.channel.k8s.io", id="no protocol",
+            b"protocols known here are v5.channel.k8s.io, v4.channel.k8s.io, v4.base64.channel.k8s.io, "
+            b"channel.k8s.io, base64.channel.k8s.io", id="no protocol",
         ),
     ],
 )  # fmt: skip
