@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import ssl
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from controller_manager import options
 from controller_manager.context import Component, Context
 from controller_manager.informers import Informers
-from controller_manager.registry import Entry, chosen
+from controller_manager.registry import Entry, asked_in_vain, chosen
 from wherry.client.controller import QueueMetrics
 from wherry.client.delegated import guard_of
 from wherry.client.election import Durations
@@ -25,6 +26,8 @@ from wherry.daemon.clock import SystemClock
 from wherry.daemon.health import serve_health
 from wherry.daemon.process import StartError, freeze_after_start, run
 from wherry.daemon.tls import followed_server_context
+
+log = logging.getLogger(__name__)
 
 COMPONENT = "kube-controller-manager"
 
@@ -39,6 +42,8 @@ def main() -> None:
 async def serve(flags: argparse.Namespace) -> None:
     """Run until cancelled. StartError when the flags cannot work."""
     entries, durations = _checked(flags)
+    for sentence in asked_in_vain(flags.controllers):
+        log.info("%s", sentence)
     try:
         config = for_daemon(flags.kubeconfig, flags.master)
         client = Client(config, user_agent=COMPONENT)

@@ -91,6 +91,7 @@ def _worker_flags(flags: Flags) -> None:
         ("statefulset", 5),
         ("ttl-after-finished", 5),
         ("horizontal-pod-autoscaler", 5),
+        ("ephemeralvolume", 5),
     ):
         flags.integer(f"--concurrent-{name}-syncs", workers, "objects worked at the same time")
     flags.integer("--mirroring-concurrent-service-endpoint-syncs", 5, "the same for mirroring")

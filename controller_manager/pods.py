@@ -78,7 +78,11 @@ def slim(pod: Pod) -> Pod:
             Container(name=c.name, ports=c.ports, restart_policy=c.restart_policy)
             for c in pod.spec.init_containers
         ],
-        volumes=[v for v in pod.spec.volumes if v.persistent_volume_claim is not None],
+        volumes=[
+            v
+            for v in pod.spec.volumes
+            if v.persistent_volume_claim is not None or v.ephemeral is not None
+        ],
         node_name=pod.spec.node_name,
         affinity=_destination(pod),
         host_network=pod.spec.host_network,

@@ -20,6 +20,7 @@ from controller_manager.disruption.controller import DisruptionController
 from controller_manager.endpoints.controller import EndpointsController
 from controller_manager.endpointslice.controller import EndpointSliceController
 from controller_manager.endpointslicemirroring.controller import EndpointSliceMirroringController
+from controller_manager.ephemeralvolume.controller import EphemeralVolumeController
 from controller_manager.garbagecollector.controller import GarbageCollector
 from controller_manager.job.controller import JobController
 from controller_manager.namespace.controller import NamespaceController
@@ -39,6 +40,7 @@ from controller_manager.servicecidr.controller import ServiceCidrController
 from controller_manager.statefulset.controller import StatefulSetController
 from controller_manager.ttlafterfinished.controller import TtlAfterFinishedController
 from controller_manager.volumebinder.controller import VolumeBinderController
+from controller_manager.volumeexpander.controller import VolumeExpanderController
 from controller_manager.volumeprotection.controller import (
     ClaimProtectionController,
     ClassProtectionController,
@@ -94,6 +96,12 @@ CONTROLLERS: tuple[Entry, ...] = (
     ),
     Entry("persistentvolume-binder-controller", "persistentvolume-binder", VolumeBinderController),
     Entry(
+        "persistentvolume-expander-controller",
+        "persistentvolume-expander",
+        VolumeExpanderController,
+    ),
+    Entry("ephemeral-volume-controller", "ephemeral-volume", EphemeralVolumeController),
+    Entry(
         "persistentvolumeclaim-protection-controller",
         "pvc-protection",
         ClaimProtectionController,
@@ -119,14 +127,58 @@ CONTROLLERS: tuple[Entry, ...] = (
     Entry("pod-garbage-collector-controller", "podgc", PodGcController),
 )
 
+# Upstream's other controllers, by name, with the old name and why there is none here. Naming one is
+# no mistake: manifests do.
+ELSEWHERE: dict[str, tuple[str, str]] = {
+    "resourcequota-controller": ("resourcequota", "the API server keeps the usage of quotas"),
+    "validatingadmissionpolicy-status-controller": (
+        "validatingadmissionpolicy-status",
+        "expressions of policies are not checked for their types",
+    ),
+    "persistentvolume-attach-detach-controller": ("attachdetach", "volumes are never attached"),
+    "ttl-controller": ("ttl", "kubelets here watch what they mount"),
+    "legacy-serviceaccount-token-cleaner-controller": (
+        "legacy-service-account-token-cleaner",
+        "no Secrets with tokens are made unasked",
+    ),
+    "storageversion-garbage-collector-controller": (
+        "storage-version-gc",
+        "API servers publish no storage versions",
+    ),
+    "storage-version-migrator-controller": ("", "one version of each kind is stored"),
+    "resourceclaim-controller": ("resource-claim-controller", "devices are not allocated"),
+    "device-taint-eviction-controller": ("", "devices are not allocated"),
+    "resourcepoolstatusrequest-controller": ("", "devices are not allocated"),
+    "podgroup-protection-controller": ("", "an alpha feature, off by default"),
+    "podcertificaterequest-cleaner-controller": ("", "an alpha feature, off by default"),
+    "kube-apiserver-serving-clustertrustbundle-publisher-controller": (
+        "",
+        "an alpha feature, off by default",
+    ),
+    "selinux-warning-controller": ("", "off by default"),
+    "service-lb-controller": ("service", "there is no cloud provider"),
+    "node-route-controller": ("route", "there is no cloud provider"),
+    "cloud-node-lifecycle-controller": ("cloud-node-lifecycle", "there is no cloud provider"),
+}
+
 
 def chosen(wishes: Sequence[str]) -> list[Entry]:
     """The entries that `--controllers` asks for; ValueError names one that does not exist."""
     known = {name for entry in CONTROLLERS for name in (entry.name, entry.alias)}
+    known |= {name for full, (alias, _) in ELSEWHERE.items() for name in (full, alias) if name}
     for wish in wishes:
         if wish != "*" and wish.removeprefix("-") not in known:
             raise ValueError(f"{wish.removeprefix('-')!r} is not in the list of known controllers")
     return [entry for entry in CONTROLLERS if _wanted(entry, wishes)]
+
+
+def asked_in_vain(wishes: Sequence[str]) -> list[str]:
+    """Sentences about controllers that were asked for by name and have no task here."""
+    return [
+        f"{full} has nothing to do: {why}"
+        for full, (alias, why) in ELSEWHERE.items()
+        if full in wishes or (alias and alias in wishes)
+    ]
 
 
 def _wanted(entry: Entry, wishes: Sequence[str]) -> bool:

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import httpx
 
-from deploy import joining
+from deploy import facts, joining
 from deploy.nodes import connect
 from deploy.preflight import Problem
 
@@ -54,6 +54,8 @@ CONTROLLER_ROLES: Final[dict[str, str]] = {
     "endpointslice-controller": "endpointslice-controller",
     "endpointslice-mirroring-controller": "endpointslicemirroring-controller",
     "persistentvolume-binder-controller": "persistent-volume-binder",
+    "persistentvolume-expander-controller": "expand-controller",
+    "ephemeral-volume-controller": "ephemeral-volume-controller",
     "persistentvolumeclaim-protection-controller": "pvc-protection-controller",
     "persistentvolume-protection-controller": "pv-protection-controller",
     "volumeattributesclass-protection-controller": "volumeattributesclass-protection-controller",
@@ -138,8 +140,11 @@ def path_of(tree: Tree) -> str:
     return f"{PATH}{where}/{tree['kind'].lower()}s/{metadata['name']}"
 
 
-def grant(kubeconfig: Path, timeout_seconds: float) -> None:
-    """Apply the rights once the API server is ready. Problem when it is not in time, or refuses."""
+def grant(kubeconfig: Path, timeout_seconds: float, cluster: facts.Facts | None = None) -> None:
+    """Apply the rights once the API server is ready, and publish what joining machines must know.
+
+    Problem when it is not ready in time, or refuses.
+    """
     deadline = time.monotonic() + timeout_seconds
     with connect(kubeconfig) as client:
         while not _ready(client):
@@ -151,6 +156,8 @@ def grant(kubeconfig: Path, timeout_seconds: float) -> None:
             defaults = {one["metadata"]["name"]: one["rules"] or [] for one in listed}
             for tree in (*objects(defaults), *joining.objects()):
                 _apply(client, tree)
+            if cluster is not None:
+                facts.publish(client, cluster)
         except (httpx.HTTPError, KeyError) as error:
             raise Problem(f"the daemons' rights can't be granted: {error}", "wherry up") from error
 
@@ -172,13 +179,15 @@ def _apply(client: httpx.Client, tree: Tree) -> None:
 
 
 @contextmanager
-def granted(kubeconfig: Path, timeout_seconds: float) -> Iterator[None]:
+def granted(
+    kubeconfig: Path, timeout_seconds: float, cluster: facts.Facts | None = None
+) -> Iterator[None]:
     """Grant the rights while the body waits for the daemons, which need them."""
     problems: list[Problem] = []
 
     def run() -> None:
         try:
-            grant(kubeconfig, timeout_seconds)
+            grant(kubeconfig, timeout_seconds, cluster)
         except Problem as problem:
             problems.append(problem)
 

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 
 from controller_manager import pods
 from controller_manager.plan import NOTHING, Patch, Plan
-from wherry.api.core_v1 import PersistentVolume, PersistentVolumeClaim, Pod
+from wherry.api.core_v1 import PersistentVolume, PersistentVolumeClaim, Pod, Volume
 from wherry.api.model import TypedModel
 from wherry.api.storage_v1 import VolumeAttributesClass
+from wherry.api.volumes import ephemeral_claim
 from wherry.client.store import meta_of
 
 CLAIM_FINALIZER = "kubernetes.io/pvc-protection"
@@ -26,11 +27,14 @@ def claims_of(pod: Pod) -> list[str]:
     if not pod.spec.node_name or pods.is_terminal(pod):
         return []
     namespace = pod.metadata.namespace
-    return [
-        f"{namespace}/{volume.persistent_volume_claim.claim_name}"
-        for volume in pod.spec.volumes
-        if volume.persistent_volume_claim is not None
-    ]
+    names = (_claim_of(pod, volume) for volume in pod.spec.volumes)
+    return [f"{namespace}/{name}" for name in names if name]
+
+
+def _claim_of(pod: Pod, volume: Volume) -> str:
+    if volume.persistent_volume_claim is not None:
+        return volume.persistent_volume_claim.claim_name
+    return ephemeral_claim(pod.metadata.name, volume.name) if volume.ephemeral is not None else ""
 
 
 def plan_claim(claim: PersistentVolumeClaim | None, users: Sequence[Pod]) -> Plan:

@@ -9,7 +9,7 @@ from controller_manager.discovery import parse
 from controller_manager.namespace.plan import FINALIZER
 from controller_manager.ownership import adoption, claim, releasing
 from controller_manager.plan import Create, Update
-from controller_manager.registry import CONTROLLERS, chosen
+from controller_manager.registry import CONTROLLERS, ELSEWHERE, asked_in_vain, chosen
 from controller_manager.rootca.controller import plan_root_ca
 from controller_manager.serviceaccount.controller import plan_account
 from wherry.api.apps_v1 import ReplicaSet
@@ -34,6 +34,17 @@ def test_chosen(wishes, expected):
 def test_unknown_controller():
     with pytest.raises(ValueError, match="'nope' is not in the list"):
         chosen(["*", "-nope"])
+
+
+def test_upstreams_other_names_are_known_and_explained():
+    assert chosen(["*", "resourcequota", "-ttl-controller"]) == chosen(["*"])
+    assert chosen(["attachdetach"]) == []
+    (told,) = asked_in_vain(["*", "resourcequota", "-ttl-controller"])
+    assert told == (
+        "resourcequota-controller has nothing to do: the API server keeps the usage of quotas"
+    )
+    ours = {name for entry in CONTROLLERS for name in (entry.name, entry.alias)}
+    assert not ours & ELSEWHERE.keys()
 
 
 def test_flags_are_upstreams():

@@ -1,0 +1,1 @@
+"""The ephemeral-volume controller: claims for the volumes that live as long as their pod."""

@@ -1,0 +1,1 @@
+"""The volume expander: volumes grow when their claims ask for more."""
