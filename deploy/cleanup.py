@@ -26,16 +26,21 @@ def mounts_below(directory: Path, mounts: str) -> list[str]:
     return sorted(inside, key=len, reverse=True)
 
 
-def remove_tree(directory: Path) -> None:
-    """Unmount what is mounted below a folder and delete it; nothing when it is not there."""
+def unmount_below(directory: Path) -> None:
+    """Unmount what is mounted at or below a folder, in this mount namespace."""
     directory = directory.resolve()
     for point in mounts_below(directory, Path("/proc/self/mounts").read_text()):
         subprocess.run(
             ("umount", "--lazy", point), check=False, timeout=UMOUNT_TIMEOUT_SECONDS,
             capture_output=True,
         )  # fmt: skip
-    if directory.exists():
-        shutil.rmtree(directory)
+
+
+def remove_tree(directory: Path) -> None:
+    """Unmount what is mounted below a folder and delete it; nothing when it is not there."""
+    unmount_below(directory)
+    if directory.resolve().exists():
+        shutil.rmtree(directory.resolve())
 
 
 def chain_rules(saved: str, prefix: str, link: str = "") -> list[str]:

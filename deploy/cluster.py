@@ -55,9 +55,13 @@ def script(name: str) -> str:
 
 def control_plane(place: ControlPlane) -> tuple[Daemon, ...]:
     """The daemons of the control plane; their certificates are `cluster_pki.inventory`'s."""
-    daemons = (
-        _etcd(place),
-        _apiserver(place),
+    daemons = (_etcd(place), _apiserver(place), *managers(place), _dns(place))
+    return tuple(replace(one, user=place.user(one.name), reveal=place.reveal) for one in daemons)
+
+
+def managers(place: ControlPlane) -> tuple[Daemon, ...]:
+    """The scheduler and the controller manager, of which any number may stand by."""
+    return (
         _client_daemon(place, "scheduler", 10259),
         _client_daemon(
             place, "controller-manager", 10257,
@@ -70,9 +74,18 @@ def control_plane(place: ControlPlane) -> tuple[Daemon, ...]:
             "--controllers=*,bootstrapsigner,tokencleaner",
             "--publish-cluster-info",
         ),
-        _dns(place),
     )  # fmt: skip
-    return tuple(replace(one, user=place.user(one.name), reveal=place.reveal) for one in daemons)
+
+
+def standby(node: Machine, place: ControlPlane) -> tuple[Daemon, ...]:
+    """A scheduler and a controller manager of the lab's that run on a node."""
+    there = replace(place, address=node.address, log_dir=node.log_dir, namespace=node.namespace)
+    return tuple(
+        replace(
+            one, name=daemon_name(node, one.name), user=place.user(one.name), reveal=place.reveal
+        )
+        for one in managers(there)
+    )
 
 
 def etcd_data(place: ControlPlane) -> Path:

@@ -1,46 +1,28 @@
 """The verbs that bring clusters up and down: `wherry up`, `down`, `status`, `lab`.
 
-Only words and options here; what is done is in `host.py` and `lab.py`.
+Only words and options here; what is done is in `host.py`. The lab's verbs are in `lab_commands.py`.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from deploy import host, lab, launch, units
+from deploy import host, launch, units
+from deploy.lab_commands import Timeout, lab_app, problems, say
 from deploy.nodes import is_ready, list_nodes
 from deploy.preflight import Problem
 from deploy.spec import Plan
 
-Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait for readiness.")]
 ConfigDir = Annotated[Path, typer.Option(help="PKI and kubeconfigs.")]
 DataDir = Annotated[Path, typer.Option(help="etcd's data, logs, the node's state.")]
 RunDir = Annotated[Path, typer.Option(help="Sockets and the supervisor's state.")]
-LabDir = Annotated[Path, typer.Option("--dir", help="The lab's folder.")]
+
+__all__ = ["down", "lab_app", "status", "up"]
 
 CONFIG_DIR, DATA_DIR, RUN_DIR = Path("/etc/wherry"), Path("/var/lib/wherry"), Path("/run/wherry")
-LAB_DIR = Path("/var/lib/wherry-lab")
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")
-
-
-@contextmanager
-def _problems() -> Iterator[None]:
-    """A problem is told in two short lines, not as a traceback."""
-    try:
-        yield
-    except Problem as problem:
-        _say(f"wherry: {problem.cause}")
-        _say(f"fix: {problem.fix}")
-        raise typer.Exit(1) from problem
 
 
 def _host(config_dir: Path, data_dir: Path, run_dir: Path, **more: object) -> host.Host:
@@ -62,7 +44,7 @@ def up(
     timeout: Timeout = 60.0,
 ) -> None:
     """Start a cluster on this machine; returns once its node is Ready."""
-    with _problems():
+    with problems():
         place = _host(
             config_dir,
             data_dir,
@@ -74,9 +56,9 @@ def up(
         )
         if systemd is None:  # units are the machine's: one cluster, in the usual folders
             systemd = units.BOOTED.exists() and place.config_dir == CONFIG_DIR
-        host.up(place, _say, timeout, systemd=systemd)
-    _say(f"cluster is up: node {place.name} at {place.address}")
-    _say(f"  export KUBECONFIG={place.kubeconfig}")
+        host.up(place, say, timeout, systemd=systemd)
+    say(f"cluster is up: node {place.name} at {place.address}")
+    say(f"  export KUBECONFIG={place.kubeconfig}")
 
 
 def down(
@@ -87,11 +69,11 @@ def down(
     purge: Annotated[bool, typer.Option("--purge", help="Remove data and files too.")] = False,
 ) -> None:
     """Stop this machine's cluster."""
-    with _problems():
+    with problems():
         place = _host(
             config_dir, data_dir, run_dir, name="", address="", docker_socket=docker_socket
         )
-        host.down(place, purge=purge, say=_say)
+        host.down(place, purge=purge, say=say)
 
 
 def status(
@@ -103,7 +85,7 @@ def status(
     """Say how each daemon and node is; exit code 1 unless all are well."""
     state_file = (lab_dir or run_dir) / "state.json"
     kubeconfig = (lab_dir or config_dir) / "admin.kubeconfig"
-    with _problems():
+    with problems():
         state = launch.read_state(state_file)
         plan_file = data_dir / "systemd-plan.json"
         if state is None and lab_dir is None and plan_file.exists():
@@ -122,34 +104,3 @@ def status(
             ready = "Ready" if is_ready(node) else "NotReady"
             print(f"node/{node.metadata.name:<23}{ready}")
     raise typer.Exit(0 if well else 1)
-
-
-lab_app = typer.Typer(help="A cluster of several machines on this one host.", no_args_is_help=True)
-
-
-@lab_app.command("up")
-def lab_up(
-    nodes: Annotated[int, typer.Option(help="How many machines.")] = 2,
-    directory: LabDir = LAB_DIR,
-    timeout: Timeout = 120.0,
-) -> None:
-    """Start a lab; returns once every machine's node is Ready."""
-    with _problems():
-        made = lab.up(directory, nodes, _say, timeout)
-    _say(f"the lab is up: {', '.join(made.wires.machines)}")
-    _say(f"  export KUBECONFIG={made.directory / 'admin.kubeconfig'}")
-
-
-@lab_app.command("down")
-def lab_down(directory: LabDir = LAB_DIR) -> None:
-    """Stop a lab and remove all of it."""
-    with _problems():
-        lab.down(directory)
-    _say("the lab is gone")
-
-
-@lab_app.command("load")
-def lab_load(archive: Path, directory: LabDir = LAB_DIR) -> None:
-    """Load an image archive (docker save) into every machine."""
-    with _problems():
-        lab.load(directory, archive, _say)

@@ -3,7 +3,10 @@
 Each machine is a network namespace with its own Docker Engine, kubelet and proxy; the control plane
 has a namespace of its own. Everything of a lab lies below one folder:
 
-    admin.kubeconfig  lab.json  pki/  control-plane/logs/  <machine>/docker.sock  <machine>/logs/
+    admin.kubeconfig  lab.json  faults.json  pki/  control-plane/logs/  <machine>/docker.sock
+    <machine>/logs/
+
+What can be done to a running lab's machines and wires is in `outages.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ from pathlib import Path
 
 from deploy import engine, launch, netns, rights, storage
 from deploy.cleanup import remove_tree
-from deploy.cluster import control_plane, machine
+from deploy.cluster import control_plane, machine, standby
+from deploy.faults import Faults
 from deploy.files import write_public
 from deploy.inventory import Lifetimes
 from deploy.nodes import wait_nodes_ready
@@ -26,14 +30,52 @@ from deploy.spec import Plan
 
 SOCKET_PATH_MAX = 107  # a unix socket's path has room for no more
 MACHINES_MAX = 40
+PROGRAMS = (
+    "etcd", "dockerd", "nft", "iptables", "conntrack", "ip", "tc", "nsenter", "setpriv", "unshare",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a lab is made of.
+
+    nodes:   how many machines beside the control plane's
+    subnets: how many L2 networks they are spread over
+    standby: how many machines also run a scheduler and a controller manager, for when others fail
+    """
+
+    nodes: int
+    subnets: int = 1
+    standby: int = 0
+
+    def check(self) -> None:
+        if not 1 <= self.nodes <= MACHINES_MAX:
+            raise Problem(
+                f"--nodes {self.nodes}: from 1 to {MACHINES_MAX}", "wherry lab up --nodes 2"
+            )
+        if not 1 <= self.subnets <= self.nodes:
+            raise Problem(
+                f"--subnets {self.subnets}: from 1 to {self.nodes}, as there are machines",
+                f"wherry lab up --nodes {self.nodes} --subnets 1",
+            )
+        if not 0 <= self.standby <= self.nodes:
+            raise Problem(
+                f"--standby {self.standby}: from 0 to {self.nodes}, as there are machines",
+                f"wherry lab up --nodes {self.nodes} --standby 1",
+            )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(f"node{number}" for number in range(1, self.nodes + 1))
 
 
 @dataclass(frozen=True)
 class Lab:
-    """A lab's folder and wires."""
+    """A lab's folder and wires; standby as in Shape."""
 
     directory: Path
     wires: netns.Wires
+    standby: int = 0
 
     @classmethod
     def read(cls, directory: Path) -> Lab:
@@ -43,35 +85,53 @@ class Lab:
             raise Problem(
                 f"there is no lab in {directory}", f"wherry lab up --dir {directory}"
             ) from None
-        return cls(directory, netns.Wires(**{**tree, "machines": tuple(tree["machines"])}))
+        machines, more = tuple(tree["machines"]), tuple(tree.get("more_subnets", ()))
+        wires = netns.Wires(tree["ident"], tree["subnet"], machines, more)
+        return cls(directory, wires, tree.get("standby", 0))
 
     def write(self) -> None:
-        text = json.dumps(asdict(self.wires), indent=1)
+        text = json.dumps({**asdict(self.wires), "standby": self.standby}, indent=1)
         write_public(self.directory / "lab.json", text.encode())
+
+    @property
+    def shape(self) -> Shape:
+        return Shape(len(self.wires.machines), len(self.wires.subnets), self.standby)
 
     @property
     def state(self) -> Path:
         return self.directory / "state.json"
 
     @property
+    def kubeconfig(self) -> Path:
+        return self.directory / "admin.kubeconfig"
+
+    @property
+    def faults_file(self) -> Path:
+        return self.directory / "faults.json"
+
+    @property
+    def faults(self) -> Faults:
+        return Faults.read(self.faults_file)
+
+    @property
     def run_dir(self) -> Path:
         """Short paths for the engines' own sockets."""
         return Path("/run/wherry-lab") / self.wires.ident
 
+    def machine(self, name: str) -> Machine:
+        return Machine(
+            name=name,
+            address=self.wires.address(name),
+            directory=self.directory / name,
+            log_dir=self.directory / name / "logs",
+            run_dir=self.run_dir / name,
+            docker_socket=self.directory / name / "docker.sock",
+            own_engine=True,
+            namespace=self.wires.namespace(name),
+        )
+
     def machines(self) -> list[Machine]:
-        return [
-            Machine(
-                name=name,
-                address=self.wires.address(name),
-                directory=self.directory / name,
-                log_dir=self.directory / name / "logs",
-                run_dir=self.run_dir / name,
-                docker_socket=self.directory / name / "docker.sock",
-                own_engine=True,
-                namespace=self.wires.namespace(name),
-            )
-            for name in self.wires.machines
-        ]
+        return [self.machine(name) for name in self.wires.machines]
 
     def control_plane(self) -> ControlPlane:
         return ControlPlane(
@@ -93,52 +153,66 @@ class Lab:
         machines = self.machines()
         inventory = prepare(place, machines)
         daemons = [*control_plane(place), *(one for m in machines for one in machine(m, place))]
+        daemons += [one for m in machines[: self.standby] for one in standby(m, place)]
         return Plan(tuple(daemons), str(self.state), str(inventory.file), lifetimes.check)
+
+    def running_plan(self) -> Plan:
+        """What runs but for what is switched off."""
+        plan, off = Plan.read(self.plan_file), self.faults.stopped
+        held = {self.wires.namespace(name) for name in off if name in self.wires.machines}
+        return replace(plan, daemons=tuple(d for d in plan.daemons if d.namespace not in held))
 
 
 def up(
     directory: Path,
-    nodes: int,
+    shape: Shape | int,
     say: Callable[[str], None],
     timeout_seconds: float,
     lifetimes: Lifetimes | None = None,
 ) -> Lab:
     """Make the lab and wait until every machine's node is Ready. A running lab is left as it is.
 
+    shape:     of the lab; a number is that many machines on one network
     lifetimes: of the certificates, when they are not to be the usual ones
     """
+    shape = Shape(shape) if isinstance(shape, int) else shape
     need_root()
-    need_programs(
-        ("etcd", "dockerd", "nft", "iptables", "conntrack", "ip", "nsenter", "setpriv", "unshare")
-    )
-    if not 1 <= nodes <= MACHINES_MAX:
-        raise Problem(f"--nodes {nodes}: from 1 to {MACHINES_MAX}", "wherry lab up --nodes 2")
+    need_programs(PROGRAMS)
+    shape.check()
     directory = directory.resolve()
-    names = tuple(f"node{number}" for number in range(1, nodes + 1))
-    if len(str(directory / names[-1] / "docker.sock")) > SOCKET_PATH_MAX:
+    if len(str(directory / shape.names[-1] / "docker.sock")) > SOCKET_PATH_MAX:
         raise Problem(f"{directory} is too long a path for a socket", "choose a shorter --dir")
     if launch.read_state(directory / "state.json") is None:
-        wires = netns.Wires(netns.identify(directory), netns.free_subnet(), names)
-        lab = Lab(directory, wires)
+        lab = _start(directory, shape, say, lifetimes or Lifetimes())
+    else:
+        lab = Lab.read(directory)
+        if lab.shape != shape:
+            raise Problem(
+                f"the lab in {directory} runs with {lab.shape.nodes} machine(s), "
+                f"{lab.shape.subnets} subnet(s), {lab.standby} standing by",
+                f"wherry lab down --dir {directory}",
+            )
+    with rights.granted(lab.kubeconfig, timeout_seconds):
+        launch.wait_ready(lab.running_plan(), say, timeout_seconds)
+    storage.offer(lab.kubeconfig, directory / "volumes")
+    names = [name for name in lab.wires.machines if name not in lab.faults.stopped]
+    wait_nodes_ready(lab.kubeconfig, names, say, timeout_seconds)
+    return lab
+
+
+def _start(directory: Path, shape: Shape, say: Callable[[str], None], lifetimes: Lifetimes) -> Lab:
+    with netns.choosing():
+        first, *more = netns.free_subnets(shape.subnets)
+        wires = netns.Wires(netns.identify(directory), first, shape.names, tuple(more))
+        lab = Lab(directory, wires, shape.standby)
         directory.mkdir(parents=True, exist_ok=True)
         directory.chmod(0o755)  # the daemons' users have to reach their files in it
         lab.write()
-        say(f"wiring {nodes} machine(s) on {wires.subnet}")
+        Faults().write(lab.faults_file)
+        say(f"wiring {shape.nodes} machine(s) on {', '.join(wires.subnets)}")
         netns.make(wires)
-        plan = lab.make_plan(lifetimes or Lifetimes(), say)
-        launch.start(plan, lab.plan_file, directory / "control-plane/logs/supervisor.log")
-    else:
-        lab = Lab.read(directory)
-        if lab.wires.machines != names:
-            held = len(lab.wires.machines)
-            raise Problem(
-                f"the lab in {directory} runs with {held} machine(s)",
-                f"wherry lab down --dir {directory}",
-            )
-    with rights.granted(directory / "admin.kubeconfig", timeout_seconds):
-        launch.wait_ready(Plan.read(lab.plan_file), say, timeout_seconds)
-    storage.offer(directory / "admin.kubeconfig", directory / "volumes")
-    wait_nodes_ready(directory / "admin.kubeconfig", names, say, timeout_seconds)
+    plan = lab.make_plan(lifetimes, say)
+    launch.start(plan, lab.plan_file, directory / "control-plane/logs/supervisor.log")
     return lab
 
 
@@ -153,11 +227,14 @@ def down(directory: Path) -> None:
 
 
 def load(directory: Path, archive: Path, say: Callable[[str], None]) -> None:
-    """Load an image archive (`docker save`) into every machine's engine."""
+    """Load an image archive (`docker save`) into every machine's engine that runs."""
     lab = Lab.read(directory.resolve())
     if not archive.is_file():
         raise Problem(f"{archive} is no file", "docker save -o IMAGE.tar IMAGE")
     for node in lab.machines():
+        if node.name in lab.faults.stopped:
+            say(f"{node.name}: is off")
+            continue
         client = engine.connect(node.docker_socket)
         names = engine.load_image(client, archive)
         client.close()

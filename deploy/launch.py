@@ -12,16 +12,17 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from deploy.files import write_public
 from deploy.preflight import Problem
-from deploy.spec import Plan
+from deploy.spec import Plan, held_file
 
 POLL_SECONDS = 0.05
 STOP_SECONDS_MAX = 180.0
+HOLD_SECONDS_MAX = 20.0
 RESTARTS_THAT_MEAN_BROKEN = 5
 
 
@@ -83,6 +84,22 @@ def wait_ready(plan: Plan, say: Callable[[str], None], timeout_seconds: float) -
 def _broken(name: str, log: str, how: str) -> Problem:
     words = _tail(log)
     return Problem(f"{name} does not become ready ({how})", f"read its log: {log}\n{words}")
+
+
+def hold(state: Path, names: Iterable[str]) -> None:
+    """Have the supervisor start none of these daemons when they end; all others as ever."""
+    wanted = sorted(names)
+    write_public(held_file(str(state)), json.dumps(wanted).encode())
+    said = read_state(state)
+    if said is None:
+        raise Problem("no supervisor runs here", "wherry lab up")
+    os.kill(int(said["pid"]), signal.SIGHUP)
+    deadline = time.monotonic() + HOLD_SECONDS_MAX
+    while said is not None and said.get("held") != wanted:
+        if time.monotonic() > deadline:
+            raise Problem(f"the supervisor (pid {said['pid']}) does not listen", "wherry lab down")
+        time.sleep(POLL_SECONDS)
+        said = read_state(state)
 
 
 def stop(state: Path) -> bool:

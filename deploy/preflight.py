@@ -15,6 +15,7 @@ PACKAGES = {
     "iptables": "iptables",
     "conntrack": "conntrack",
     "ip": "iproute2",
+    "tc": "iproute2",
     "nsenter": "util-linux",
     "setpriv": "util-linux",
     "unshare": "util-linux",

@@ -106,3 +106,8 @@ class Plan:
             daemons.append(Daemon(**one, ready=ready))
         more = {name: tree[name] for name in ("inventory", "check_seconds") if name in tree}
         return cls(tuple(daemons), tree["state"], **more)
+
+
+def held_file(state: str) -> Path:
+    """Beside a supervisor's state file: a JSON list of the daemons it is not to start."""
+    return Path(state).with_name("held.json")

@@ -3,8 +3,9 @@ has their certificates renewed in time.
 
 Run as `python -m deploy.supervisor PLAN`, detached from any terminal. It says how each daemon is in
 the plan's state file, which is all that `up`, `status` and `down` look at. SIGTERM stops the daemons
-in reverse order. Should it be killed, the kernel ends its children (PR_SET_PDEATHSIG), so that a
-second supervisor never meets the first one's daemons.
+in reverse order. Those named in the `held` file beside the state are not started (SIGHUP: read it
+again); the lab holds a machine's daemons while it is off. Should the supervisor be killed, the kernel
+ends its children (PR_SET_PDEATHSIG), so that a second one never meets the first one's daemons.
 
 It knows no cluster and asks no API; what to run is in the plan.
 """
@@ -24,7 +25,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from deploy.files import write_public
-from deploy.spec import Daemon, Plan, Ready
+from deploy.spec import Daemon, Plan, Ready, held_file
 from wherry.daemon.backoff import Backoff
 
 READY_POLL_SECONDS = 0.05  # while starting; a loopback GET costs a millisecond
@@ -129,10 +130,20 @@ class Supervisor:
         self._ready = {daemon.name: asyncio.Event() for daemon in plan.daemons}
         self._stopping = asyncio.Event()
         self._gone = {daemon.name: asyncio.Event() for daemon in plan.daemons}
+        self._held = frozenset[str]()
+        self._held_changed = asyncio.Event()
+
+    def _read_held(self) -> None:
+        with contextlib.suppress(FileNotFoundError):  # nobody ever held a daemon
+            self._held = frozenset(json.loads(held_file(self._plan.state).read_text()))
+        self._held_changed.set()
+        self._held_changed = asyncio.Event()
+        self._say()
 
     def _say(self) -> None:
         state = {
             "pid": os.getpid(),
+            "held": sorted(self._held),
             "daemons": {name: asdict(condition) for name, condition in self._conditions.items()},
         }
         write_public(Path(self._plan.state), json.dumps(state, indent=1).encode())
@@ -142,7 +153,8 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
-        self._say()
+        loop.add_signal_handler(signal.SIGHUP, self._read_held)
+        self._read_held()
         async with asyncio.TaskGroup() as group:
             keepers = [group.create_task(self._keep(daemon)) for daemon in self._plan.daemons]
             others = [
@@ -178,12 +190,13 @@ class Supervisor:
                 continue
 
     async def _keep(self, daemon: Daemon) -> None:
-        for name in daemon.after:
-            await self._ready[name].wait()
         condition = self._conditions[daemon.name]
         backoff = Backoff(initial=0.2, factor=2.0, maximum=10.0, jitter=0.1)
         while not self._stopping.is_set():
+            await self._may_start(daemon)
             process = await self._start(daemon)
+            if daemon.name in self._held:  # since it was about to start
+                process.kill()
             condition.pid, condition.started = process.pid, time.time()
             self._say()
             watcher = asyncio.create_task(self._watch(daemon))
@@ -194,12 +207,23 @@ class Supervisor:
             self._say()
             if self._stopping.is_set():
                 break
+            if daemon.name in self._held:
+                self._ready[daemon.name].clear()
+                backoff.reset()
+                continue
             condition.restarts += 1
             if time.time() - condition.started > STEADY_SECONDS:
                 backoff.reset()
             with contextlib.suppress(TimeoutError):  # the wait is the back-off
                 await asyncio.wait_for(self._stopping.wait(), backoff.next())
         self._gone[daemon.name].set()
+
+    async def _may_start(self, daemon: Daemon) -> None:
+        """Return when nobody holds it and what it comes after is ready."""
+        while daemon.name in self._held:
+            await self._held_changed.wait()
+        for name in daemon.after:
+            await self._ready[name].wait()
 
     async def _start(self, daemon: Daemon) -> asyncio.subprocess.Process:
         path = Path(daemon.log)
