@@ -10,7 +10,9 @@ from pathlib import Path
 
 from kubelet.eviction.thresholds import HARD_DEFAULTS, Policy, thresholds
 from kubelet.garbage import GarbagePolicy
+from kubelet.node import labels
 from kubelet.node.status import parse_taint
+from kubelet.pods import sysctls
 from wherry.api.core_v1 import Taint
 from wherry.daemon.flags import Flags, client_flags
 from wherry.daemon.process import StartError
@@ -61,6 +63,8 @@ class Config:
     garbage: GarbagePolicy
     eviction: Policy
     manifests: Path | None
+    unsafe_sysctls: tuple[str, ...]
+    seccomp_default: bool
     verbosity: int
 
 
@@ -77,7 +81,10 @@ def declare() -> Flags:
     flags.text("--pod-infra-container-image", help="sandbox image; empty = made on this machine")
     flags.boolean("--register-node", True, "create the Node object")
     flags.texts("--register-with-taints", help="taints of a new Node: key=value:Effect")
-    flags.mapping("--node-labels", help="labels of the Node")
+    flags.mapping(
+        "--node-labels",
+        help="labels of the Node; of kubernetes.io's only those a node may give itself",
+    )
     flags.text("--address", "0.0.0.0", "address of the kubelet's server")
     flags.integer("--port", 10250, "port of the kubelet's server")
     flags.text("--healthz-bind-address", "127.0.0.1", "address of the health port")
@@ -93,6 +100,12 @@ def declare() -> Flags:
     flags.boolean("--rotate-server-certificates", False, "ask for serving certificates")
     flags.text("--pod-manifest-path", help="folder (or file) of static pods; empty = none")
     flags.text("--cgroup-root", help="parent of the pods' control groups")
+    flags.texts(
+        "--allowed-unsafe-sysctls", help="unsafe kernel parameters (or prefix*) that pods may set"
+    )
+    flags.boolean(
+        "--seccomp-default", False, "RuntimeDefault for pods that name no seccomp profile"
+    )
     flags.integer("--max-pods", 110, "how many pods fit on the node")
     flags.text("--pod-cidr", help="pod range to use while the Node has none")
     flags.text("--cni-conf-dir", "/etc/cni/net.d", "CNI configurations; the first file wins")
@@ -196,6 +209,17 @@ def _sum(one: dict[str, str], other: dict[str, str]) -> dict[str, str]:
     return both
 
 
+def _check_words(given: argparse.Namespace) -> None:
+    """Labels and kernel parameters that can't be used end us before anything else is done."""
+    problem = labels.problem(given.node_labels)
+    if problem:
+        raise StartError(problem, "have an administrator put such labels on the Node")
+    for pattern in given.allowed_unsafe_sysctls:
+        problem = sysctls.problem_of_pattern(pattern)
+        if problem:
+            raise StartError(f"--allowed-unsafe-sysctls: {problem}")
+
+
 def parse(arguments: Sequence[str] | None = None) -> Config:
     """The configuration; a wrong flag ends the process, a wrong value raises StartError."""
     given = declare().parse(arguments)
@@ -204,6 +228,7 @@ def parse(arguments: Sequence[str] | None = None) -> Config:
         taints = tuple(parse_taint(text) for text in given.register_with_taints)
     except ValueError as error:
         raise StartError(str(error)) from error
+    _check_words(given)
     return Config(
         kubeconfig=given.kubeconfig,
         master=given.master,
@@ -242,5 +267,7 @@ def parse(arguments: Sequence[str] | None = None) -> Config:
         garbage=_garbage(given),
         eviction=_eviction(given),
         manifests=Path(given.pod_manifest_path) if given.pod_manifest_path else None,
+        unsafe_sysctls=tuple(given.allowed_unsafe_sysctls),
+        seccomp_default=given.seccomp_default,
         verbosity=given.v,
     )

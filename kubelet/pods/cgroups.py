@@ -27,6 +27,7 @@ class NodeFacts:
     """What the node can do: it shapes containers.
 
     oom_score_min: the lowest oom_score_adj this process may give
+    seccomp_default: pods that name no seccomp profile get the engine's
     """
 
     memory_bytes: int
@@ -34,7 +35,8 @@ class NodeFacts:
     cgroup_driver: str = "cgroupfs"
     cgroup_root: str = ""
     oom_score_min: int = -1000
-    shares_host_mounts: bool = False
+    seccomp_default: bool = False
+    cluster_domain: str = "cluster.local"
 
 
 def qos_class(pod: Pod) -> str:

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from kubelet.pods.rounds import could_restart_all
 from wherry.api.core_v1 import ContainerStatus, Pod, PodCondition, PodStatus
 
 RESIZE_PENDING, RESIZE_IN_PROGRESS = "PodResizePending", "PodResizeInProgress"
+RESTARTING = "AllContainersRestarting"
 DISRUPTION_TARGET, BY_KUBELET = "DisruptionTarget", "TerminationByKubelet"
 OWNED = (
     "PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled",
-    RESIZE_PENDING, RESIZE_IN_PROGRESS,
+    RESIZE_PENDING, RESIZE_IN_PROGRESS, RESTARTING,
 )  # fmt: skip
 
 
@@ -51,6 +53,19 @@ def conditions(
             )
         )
     return result
+
+
+def restarting(pod: Pod, trigger: tuple[str, int] | None) -> list[PodCondition]:
+    """Whether all containers are being ended to begin anew; said of pods only that have such a rule."""
+    if trigger is not None:
+        name, code = trigger
+        message = f"Container {name} exited with code {code}, triggering pod restart"
+        return [
+            PodCondition(type=RESTARTING, status="True", reason="ContainerExited", message=message)
+        ]
+    if not could_restart_all(pod):
+        return []
+    return [PodCondition(type=RESTARTING, status="False")]
 
 
 def disruption(message: str) -> PodCondition:

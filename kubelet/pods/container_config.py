@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kubelet.env import ConfigError, expand
-from kubelet.pods import cgroups, dns
+from kubelet.pods import cgroups, dns, sysctls
 from kubelet.pods.cgroups import NodeFacts
 from kubelet.pods.plan import Start, grace_seconds, spec_hash
 from kubelet.runtime import labels as names
@@ -47,6 +47,7 @@ class Inputs:
     files: ContainerFiles
     node: NodeFacts
     node_name: str
+    image_stop_signal: str = ""
     target_id: str = ""  # the container whose processes an ephemeral one sees
     profiles: Mapping[str, str] = field(default_factory=dict)  # seccomp profiles of the node, JSON
 
@@ -62,8 +63,12 @@ def image_with_tag(image: str) -> str:
 
 
 def sandbox(pod: Pod, attempt: int, image: str, node: NodeFacts, node_name: str) -> dict[str, Any]:
-    """The sandbox: nothing but namespaces."""
+    """The sandbox: nothing but namespaces. ConfigError when the engine can't give those asked for."""
     spec = pod.spec
+    if spec.host_users is False:
+        raise ConfigError(
+            "can't set `spec.hostUsers: false`, runtime does not support user namespaces"
+        )
     context = spec.security_context
     host: dict[str, Any] = {
         "NetworkMode": "host" if spec.host_network else "none",
@@ -79,7 +84,7 @@ def sandbox(pod: Pod, attempt: int, image: str, node: NodeFacts, node_name: str)
     if spec.host_pid:
         host["PidMode"] = "host"
     if context is not None and context.sysctls:
-        host["Sysctls"] = {sysctl.name: sysctl.value for sysctl in context.sysctls}
+        host["Sysctls"] = {sysctls.dotted(one.name): one.value for one in context.sysctls}
     config: dict[str, Any] = {
         "Image": image,
         "Labels": {
@@ -90,7 +95,10 @@ def sandbox(pod: Pod, attempt: int, image: str, node: NodeFacts, node_name: str)
         "HostConfig": host,
     }
     if not spec.host_network:
-        config["Hostname"] = dns.hostname(pod, node.hostname)
+        try:
+            config["Hostname"] = dns.hostname(pod, node.hostname, node.cluster_domain)
+        except dns.HostnameError as error:
+            raise ConfigError(str(error)) from error
     return config
 
 
@@ -106,7 +114,7 @@ def container(pod: Pod, start: Start, given: Inputs) -> dict[str, Any]:
         "RestartPolicy": {"Name": "no"},
         "LogConfig": LOG_CONFIG,
         "Mounts": _mounts(spec, given),
-        **_security(pod, spec, given.profiles),
+        **_security(pod, spec, given),
     }
     if pod.spec.host_pid:
         host["PidMode"] = "host"
@@ -145,14 +153,16 @@ def _labels(pod: Pod, start: Start, given: Inputs) -> dict[str, str]:
         names.SANDBOX: start.sandbox_id,
         names.SPEC_HASH: spec_hash(spec),
         names.RESTART_DELAY: str(start.restart_delay_seconds),
+        names.ROUND: str(start.round),
         names.IMAGE: image_with_tag(spec.image),
         names.POD_GRACE: str(grace_seconds(pod)),
         names.TERMINATION_PATH: spec.termination_message_path or DEFAULT_TERMINATION_PATH,
         names.TERMINATION_POLICY: spec.termination_message_policy or "File",
         names.TERMINATION_FILE: str(given.files.termination_log),
     }
-    if spec.lifecycle is not None and spec.lifecycle.stop_signal:
-        found[names.STOP_SIGNAL] = spec.lifecycle.stop_signal
+    own = spec.lifecycle.stop_signal if spec.lifecycle is not None else None
+    if own or given.image_stop_signal:
+        found[names.STOP_SIGNAL] = own or given.image_stop_signal
     return found
 
 
@@ -183,9 +193,9 @@ def _mounts(spec: Container, given: Inputs) -> list[dict[str, Any]]:
     ]
 
 
-def _security(pod: Pod, spec: Container, profiles: Mapping[str, str]) -> dict[str, Any]:
+def _security(pod: Pod, spec: Container, given: Inputs) -> dict[str, Any]:
     own, shared = spec.security_context, pod.spec.security_context
-    options = _seccomp(pod, spec, profiles)
+    options = _seccomp(pod, spec, given)
     found: dict[str, Any] = {}
     if shared is not None:
         groups = [*shared.supplemental_groups]
@@ -207,14 +217,18 @@ def _security(pod: Pod, spec: Container, profiles: Mapping[str, str]) -> dict[st
     return {**found, "SecurityOpt": options}
 
 
-def _seccomp(pod: Pod, spec: Container, profiles: Mapping[str, str]) -> list[str]:
+def _seccomp(pod: Pod, spec: Container, given: Inputs) -> list[str]:
     """Docker's default profile is Kubernetes' RuntimeDefault, and that must be asked for."""
     profile = seccomp_profile(pod, spec)
-    if profile is None or profile.type == "Unconfined" or _is_privileged(spec):
+    if _is_privileged(spec):
+        return ["seccomp=unconfined"]
+    if profile is None:
+        return [] if given.node.seccomp_default else ["seccomp=unconfined"]
+    if profile.type == "Unconfined":
         return ["seccomp=unconfined"]
     if profile.type == "RuntimeDefault":
         return []
-    return [f"seccomp={profiles[profile.localhost_profile or '']}"]
+    return [f"seccomp={given.profiles[profile.localhost_profile or '']}"]
 
 
 def seccomp_profile(pod: Pod, spec: Container) -> SeccompProfile | None:

@@ -6,6 +6,7 @@ What fails is remembered in `Failures` and met again by the next plan; nothing i
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,8 @@ from kubelet.volumes.interface import VolumeError
 from wherry.api.core_v1 import Pod
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
 
@@ -233,7 +236,8 @@ class Deeds:
                     self._s, pod, container, handler, kill.record.id, ip, kill.grace_seconds
                 )
             except hooks.HookError as error:
-                self._say("Warning", "FailedPreStopHook", f"PreStopHook failed: {error}", container.name)  # fmt: skip
+                log.warning("preStop of %s in pod %s: %s", container.name, pod.metadata.name, error)
+                self._say("Warning", "FailedPreStopHook", "PreStopHook failed", container.name)
 
         return run
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from wherry.api.core_v1 import Pod
 
-HOSTNAME_MAX = 63
-SEARCHES_MAX = 32
+HOSTNAME_MAX, FQDN_MAX = 63, 64
+SEARCHES_MAX, SEARCH_BYTES_MAX = 32, 2048
 NAMESERVERS_MAX = 3
 CLUSTER_OPTIONS = ("ndots:5",)
 
@@ -74,37 +74,76 @@ def resolver(pod: Pod, host: Resolver, cluster_dns: Sequence[str], cluster_domai
             _once(*base.searches, *config.searches),
             tuple(f"{name}:{value}" if value else name for name, value in options.items()),
         )
-    return Resolver(base.nameservers[:NAMESERVERS_MAX], base.searches[:SEARCHES_MAX], base.options)
+    return base
+
+
+def within_limits(wanted: Resolver) -> tuple[Resolver, list[str]]:
+    """What a C library reads of it, and in words what it does not."""
+    servers, searches = wanted.nameservers[:NAMESERVERS_MAX], list(wanted.searches[:SEARCHES_MAX])
+    while len(" ".join(searches)) > SEARCH_BYTES_MAX:
+        searches.pop()
+    said = []
+    if len(servers) < len(wanted.nameservers):
+        said.append(
+            "Nameserver limits were exceeded, some nameservers have been omitted, "
+            f"the applied nameserver line is: {' '.join(servers)}"
+        )
+    if len(searches) < len(wanted.searches):
+        said.append(
+            "Search Line limits were exceeded, some search paths have been omitted, "
+            f"the applied search line is: {' '.join(searches)}"
+        )
+    return Resolver(servers, tuple(searches), wanted.options), said
+
+
+def lacks_cluster_dns(pod: Pod, cluster_dns: Sequence[str]) -> bool:
+    """Whether the pod wants the cluster's names and this node knows no server of them."""
+    policy = pod.spec.dns_policy or "ClusterFirst"
+    if policy == "ClusterFirst" and pod.spec.host_network:
+        return False
+    return policy.startswith("ClusterFirst") and not cluster_dns
 
 
 def _once(*names: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def hostname(pod: Pod, node_hostname: str) -> str:
-    """What `hostname` says in the pod."""
+class HostnameError(ValueError):
+    """The kernel takes no host name of that length."""
+
+
+def hostname(pod: Pod, node_hostname: str, cluster_domain: str) -> str:
+    """What `hostname` says in the pod; HostnameError when that can't be."""
+    if pod.spec.host_network and pod.spec.hostname_override is None:
+        return node_hostname
+    name, domain = _short_name(pod), _domain(pod, cluster_domain)
+    if not pod.spec.set_hostname_as_fqdn or not domain:
+        return name
+    full = f"{name}.{domain}"
+    if len(full) > FQDN_MAX:
+        raise HostnameError(
+            f"failed to construct FQDN from pod hostname and cluster domain, FQDN {full} is too long "
+            f"({FQDN_MAX} characters is the max, {len(full)} characters requested)"
+        )
+    return full
+
+
+def _short_name(pod: Pod) -> str:
     if pod.spec.hostname_override is not None:
         return pod.spec.hostname_override
-    if pod.spec.host_network:
-        return node_hostname
-    name = pod.spec.hostname or pod.metadata.name
     # A cut may leave a dash or dot at the end, which no host name may have.
-    name = name[:HOSTNAME_MAX].rstrip("-.")
-    domain = _domain(pod, "")
-    if pod.spec.set_hostname_as_fqdn and domain:
-        return f"{name}.{domain}"
-    return name
+    return (pod.spec.hostname or pod.metadata.name)[:HOSTNAME_MAX].rstrip("-.")
 
 
 def _domain(pod: Pod, cluster_domain: str) -> str:
-    if not pod.spec.subdomain:
+    if not pod.spec.subdomain or pod.spec.hostname_override is not None:
         return ""
     return f"{pod.spec.subdomain}.{pod.metadata.namespace}.svc.{cluster_domain}".rstrip(".")
 
 
 def hosts(pod: Pod, pod_ips: Sequence[str], cluster_domain: str) -> str:
     """The managed /etc/hosts of a pod with its own network."""
-    name = hostname(pod, "")
+    name = _short_name(pod)
     domain = _domain(pod, cluster_domain)
     own = f"{name}.{domain}\t{name}" if domain else name
     lines = [

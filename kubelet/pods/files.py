@@ -13,16 +13,31 @@ from wherry.api.core_v1 import Pod
 TERMINATION_MESSAGE_BYTES_MAX = 4096
 
 
-def write_names(pod: Pod, folder: Path, pod_ips: Sequence[str], node: NodeSettings) -> None:
-    """hosts and resolv.conf, in place: they are mounted, so the files must stay the same ones."""
+def write_names(
+    pod: Pod, folder: Path, pod_ips: Sequence[str], node: NodeSettings
+) -> list[tuple[str, str]]:
+    """hosts and resolv.conf, in place: they are mounted, so the files must stay the same ones.
+
+    Answers with (reason, message) of the warnings that are to be said about them.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     if pod.spec.host_network:
         hosts = dns.host_network_hosts(pod, node.host_hosts.read_text())
     else:
         hosts = dns.hosts(pod, pod_ips, node.cluster_domain)
     _write(folder / "etc-hosts", hosts)
-    resolver = dns.resolver(pod, node.host_resolver, node.cluster_dns, node.cluster_domain)
+    wanted = dns.resolver(pod, node.host_resolver, node.cluster_dns, node.cluster_domain)
+    resolver, said = dns.within_limits(wanted)
     _write(folder / "resolv.conf", resolver.text())
+    warnings = [("DNSConfigForming", text) for text in said]
+    if dns.lacks_cluster_dns(pod, node.cluster_dns):
+        name = f"{pod.metadata.name}_{pod.metadata.namespace}({pod.metadata.uid})"
+        text = (
+            f'pod: "{name}". kubelet does not have ClusterDNS IP configured and cannot create Pod '
+            f'using "{pod.spec.dns_policy or "ClusterFirst"}" policy. Falling back to "Default" policy.'
+        )
+        warnings.append(("MissingClusterDNS", text))
+    return warnings
 
 
 def _write(path: Path, text: str) -> None:

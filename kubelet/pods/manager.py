@@ -180,9 +180,7 @@ class PodManager:
             return None
         pressure = eviction.refusal(pod, self._pressure())
         found = (EVICTED, pressure) if pressure else None
-        found = found or admit.refusal(
-            pod, self._others(uid), node.status.allocatable, node.metadata.labels
-        )
+        found = found or admit.refusal(pod, self._others(uid), node, self._s.node.unsafe_sysctls)
         if found is None:
             return None
         reason, message = found

@@ -17,12 +17,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from kubelet.pods import containers, resize, restart
+from kubelet.pods import containers, resize, restart, rounds
 from kubelet.pods.observed import Observed
 from kubelet.runtime import labels as names
 from kubelet.runtime.protocol import ContainerRecord, State
 from wherry.api.core_v1 import Container, Pod
 
+LIVENESS, STARTUP, POST_START = "liveness", "startup", "postStart"
 SANDBOX = "POD"  # the key of sandbox work among the busy ones; no container can be called so
 DEAD_KEPT_PER_CONTAINER = 1
 GRACE_SECONDS_DEFAULT = 30
@@ -40,7 +41,8 @@ class Situation:
     """Everything a plan depends on.
 
     busy:       names with work under way (SANDBOX for the sandbox): leave them alone
-    failing:    container id → why it must be killed and restarted (liveness, startup)
+    failing:    container id → what says that it must be restarted: LIVENESS, STARTUP or POST_START
+    ran:        name → restarts, of containers that once ran: the engine may have lost its records
     started:    names of running containers whose startup probe (if any) has passed
     not_before: name (or SANDBOX) → when to try again after a failed pull, configuration or wiring
     dead_kept:  how many ended runs of a container stay beside its newest
@@ -54,6 +56,7 @@ class Situation:
     busy: frozenset[str] = frozenset()
     failing: Mapping[str, str] = field(default_factory=dict)
     started: frozenset[str] = frozenset()
+    ran: Mapping[str, int] = field(default_factory=dict)
     not_before: Mapping[str, datetime] = field(default_factory=dict)
     dead_kept: int = DEAD_KEPT_PER_CONTAINER
 
@@ -64,11 +67,15 @@ class Start:
     attempt: int
     restart_delay_seconds: int
     sandbox_id: str
+    round: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """Stop a running container; doing so again may only shorten its grace."""
+    """Stop a running container; doing so again may only shorten its grace.
+
+    Without grace there is no preStop hook either.
+    """
 
     record: ContainerRecord
     grace_seconds: int
@@ -155,6 +162,10 @@ def _plan_end(now: Situation, result: Plan) -> None:
 def _plan_life(now: Situation, result: Plan) -> None:
     # While it is being wired it runs already, but is of no use yet.
     sandbox = now.observed.sandbox if SANDBOX not in now.busy else None
+    outdated = rounds.outdated(now.pod, now.observed)
+    if outdated:
+        result.kill.extend(Kill(record, 0, rounds.KILL_MESSAGE) for record in outdated)
+        return
     wanted = _Wanted(now, sandbox, result)
     wanted.decide()
     if wanted.is_over:
@@ -191,6 +202,7 @@ class _Wanted:
         self._spec = now.pod.spec
         self._sandbox_id = sandbox.id if sandbox is not None else ""
         self._result = result
+        self._round = rounds.wanted(now.pod, now.observed)
         self.is_over = False
 
     def decide(self) -> None:
@@ -205,9 +217,11 @@ class _Wanted:
         self.is_over = over
 
     def _current(self, name: str) -> ContainerRecord | None:
-        """The latest record, if it belongs to the sandbox in use."""
+        """The latest record, if it belongs to the sandbox in use and to this round."""
         record = self._now.observed.latest(name)
-        return record if record is not None and record.sandbox_id == self._sandbox_id else None
+        if record is None or record.sandbox_id != self._sandbox_id:
+            return None
+        return record if rounds.of(record) == self._round else None
 
     def _is_initialized(self) -> bool:
         """A main container that was started in this sandbox proves it, also when init's records went.
@@ -219,6 +233,8 @@ class _Wanted:
         if self._sandbox_id:
             return any(self._current(c.name) for c in self._spec.containers)
         latest = [self._now.observed.latest(c.name) for c in self._spec.containers]
+        if any(record is not None and rounds.of(record) < self._round for record in latest):
+            return False
         return any(latest) and not any(
             r is not None and restart.should_restart(self._now.pod, c, r)
             for c, r in zip(self._spec.containers, latest, strict=True)
@@ -237,7 +253,7 @@ class _Wanted:
                 return False
             if restart.exit_code(record) == 0:
                 continue
-            if restart.should_retry_init(self._now.pod, container):
+            if restart.should_retry_init(self._now.pod, container, record):
                 self._again(container, record)
             else:
                 self.is_over = True
@@ -247,7 +263,7 @@ class _Wanted:
     def _advance(self, container: Container, record: ContainerRecord | None) -> bool:
         """Start or await one init container; True when the next one may begin."""
         if record is None or record.state is State.CREATED:
-            self._start(container, self._now.observed.latest(container.name))
+            self._first(container)
             return False
         if self._must_die(container, record):
             return False
@@ -272,8 +288,8 @@ class _Wanted:
     def _keep(self, container: Container) -> bool:
         """Look after one main container; True when it has ended for good."""
         latest = self._now.observed.latest(container.name)
-        if latest is None:
-            self._start(container, None)
+        if latest is None or rounds.of(latest) < self._round:
+            self._first(container)
             return False
         if latest.has_ended:
             if not restart.should_restart(self._now.pod, container, latest):
@@ -288,9 +304,11 @@ class _Wanted:
 
     def _must_die(self, container: Container, record: ContainerRecord) -> bool:
         """Kill a running container that failed its probe or must start anew to change."""
-        message = ""
-        if record.id in self._now.failing:
-            message = self._now.failing[record.id]
+        message, why = "", self._now.failing.get(record.id, "")
+        if why == POST_START:
+            message = "FailedPostStartHook"
+        elif why:
+            message = f"Container {container.name} failed {why} probe, will be restarted"
         elif record.labels.get(names.SPEC_HASH) not in (None, spec_hash(container)):
             message = f"Container {container.name} definition changed, will be restarted"
         elif resize.needs_restart(container, record):
@@ -299,7 +317,8 @@ class _Wanted:
             if resize.is_stale(container, record):
                 self._resize(container, record)
             return False
-        self._result.kill.append(Kill(record, _probe_grace(self._now.pod, container), message))
+        grace = _probe_grace(self._now.pod, container, why)
+        self._result.kill.append(Kill(record, grace, message))
         return True
 
     def _resize(self, container: Container, record: ContainerRecord) -> None:
@@ -309,6 +328,23 @@ class _Wanted:
             self._result.wake(not_before)
         elif key not in self._now.busy:
             self._result.resize.append(Resize(record, container))
+
+    def _first(self, container: Container) -> None:
+        """Start it for the first time in this sandbox or round; the end of the last round is waited out."""
+        latest = self._now.observed.latest(container.name)
+        ends = [
+            record
+            for other in (*self._spec.init_containers, *self._spec.containers)
+            for record in self._now.observed.containers.get(other.name, ())
+            if rounds.of(record) < self._round and restart.restarts_all(other, record)
+        ]
+        at = max((restart.restart_at(record) for record in ends), default=self._now.now)
+        if at > self._now.now:
+            ended = max(ends, key=restart.restart_at)
+            self._result.backing_off[container.name] = restart.delay_seconds(ended)
+            self._result.wake(at)
+        else:
+            self._start(container, latest)
 
     def _again(self, container: Container, ended: ContainerRecord) -> None:
         """Start it anew when its back-off is over."""
@@ -330,19 +366,22 @@ class _Wanted:
             return
         # One that was created but never started was no attempt.
         fresh = before is None or (before.state is State.CREATED and not before.error)
-        attempt = 0 if before is None else before.attempt + (0 if fresh else 1)
+        attempt = self._now.ran.get(container.name, -1) + 1
+        if before is not None:
+            attempt = before.attempt + (0 if fresh else 1)
         delay = (
             int(before.labels.get(names.RESTART_DELAY) or 0)
             if before is not None and fresh
             else restart.next_delay_seconds(before)
         )
-        self._result.start.append(Start(container, attempt, delay, self._sandbox_id))
+        self._result.start.append(Start(container, attempt, delay, self._sandbox_id, self._round))
 
 
-def _probe_grace(pod: Pod, container: Container) -> int:
-    for probe in (container.liveness_probe, container.startup_probe):
-        if probe is not None and probe.termination_grace_period_seconds is not None:
-            return probe.termination_grace_period_seconds
+def _probe_grace(pod: Pod, container: Container, kind: str) -> int:
+    """The failed probe's own grace period, else the pod's."""
+    probe = {LIVENESS: container.liveness_probe, STARTUP: container.startup_probe}.get(kind)
+    if probe is not None and probe.termination_grace_period_seconds is not None:
+        return probe.termination_grace_period_seconds
     return grace_seconds(pod)
 
 

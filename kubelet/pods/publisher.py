@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 OWNED = (
     "phase", "reason", "message", "conditions", "hostIP", "hostIPs", "podIP", "podIPs",
     "startTime", "initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses",
-    "observedGeneration",
+    "observedGeneration", "allocatedResources", "resources",
 )  # fmt: skip
 STRATEGIC = "application/strategic-merge-patch+json"
 _PODS = resource_of(Pod)

@@ -19,6 +19,7 @@ DELAY_SECONDS_FIRST = 10
 DELAY_SECONDS_MAX = 300
 FORGET_SECONDS = 600
 START_ERROR_EXIT_CODE = 128
+RESTART, RESTART_ALL = "Restart", "RestartAllContainers"  # a rule's action
 
 
 def exit_code(record: ContainerRecord) -> int:
@@ -31,21 +32,33 @@ def is_sidecar(container: Container) -> bool:
     return container.restart_policy == "Always"
 
 
-def should_restart(pod: Pod, container: Container, record: ContainerRecord) -> bool:
-    """Does policy want another attempt after this one ended? (Of no use for plain init containers.)"""
-    code = exit_code(record)
+def rule_action(container: Container, code: int) -> str:
+    """What the first rule that fits the exit code wants; empty when none does."""
     for rule in container.restart_policy_rules:
         codes = rule.exit_codes
-        if rule.action == "Restart" and codes is not None:
-            listed = code in codes.values
-            if listed if codes.operator == "In" else not listed:
-                return True
+        if codes is not None and (code in codes.values) is (codes.operator == "In"):
+            return rule.action
+    return ""
+
+
+def restarts_all(container: Container, record: ContainerRecord) -> bool:
+    """Whether this end restarts every container of the pod."""
+    return record.has_ended and rule_action(container, exit_code(record)) == RESTART_ALL
+
+
+def should_restart(pod: Pod, container: Container, record: ContainerRecord) -> bool:
+    """Does policy want another attempt after this one ended?"""
+    code = exit_code(record)
+    if rule_action(container, code):
+        return True
     policy = container.restart_policy or pod.spec.restart_policy or "Always"
     return policy == "Always" or (policy == "OnFailure" and code != 0)
 
 
-def should_retry_init(pod: Pod, container: Container) -> bool:
+def should_retry_init(pod: Pod, container: Container, record: ContainerRecord) -> bool:
     """Does a plain init container that failed run again?"""
+    if rule_action(container, exit_code(record)):
+        return True
     return (container.restart_policy or pod.spec.restart_policy) != "Never"
 
 

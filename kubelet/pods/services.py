@@ -40,6 +40,7 @@ class NodeSettings:
     facts: NodeFacts
     seccomp_root: Path = Path("/var/lib/kubelet/seccomp")
     dead_kept: int = 1  # ended runs of a container beside its newest
+    unsafe_sysctls: Sequence[str] = ()  # names (or `prefix*`) that pods may set although unsafe
 
 
 @dataclass(frozen=True)

@@ -58,15 +58,21 @@ class Starter:
 
     def __init__(self, services: Services) -> None:
         self._s = services
+        self.hook_failed: set[str] = set()  # ids of running containers whose postStart failed
 
     # -- sandboxes
 
     async def create_sandbox(self, pod: Pod, attempt: int) -> None:
         """Sandbox, network, /etc files; StartError says what failed, and nothing is left of it."""
         s = self._s
-        config = container_config.sandbox(
-            pod, attempt, s.node.sandbox_image, s.node.facts, s.node.name
-        )
+        try:
+            config = container_config.sandbox(
+                pod, attempt, s.node.sandbox_image, s.node.facts, s.node.name
+            )
+        except ConfigError as error:
+            raise StartError(
+                "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}"
+            ) from error
         name = container_config.identity(pod, SANDBOX_CONTAINER_NAME, attempt).docker_name
         try:
             sandbox_id = await s.runtime.create(name, config)
@@ -214,10 +220,12 @@ class Starter:
             node=s.objects.node(),
         )
         folder = s.volumes.pod_dir(pod.metadata.uid)
-        files.write_names(pod, folder, ips, s.node)
+        for reason, message in files.write_names(pod, folder, ips, s.node):
+            s.event(pod, "Warning", reason, message)
         given = container_config.Inputs(
             image_id=image.id,
             image_user=image.user,
+            image_stop_signal=image.stop_signal,
             env=env,
             mounts=await s.volumes.mounts(pod, spec, paths, env),
             files=files.container_files(folder, spec.name, start.attempt),
@@ -268,10 +276,11 @@ class Starter:
         try:
             await hooks.run(self._s, pod, container, handler, container_id, ip)
         except hooks.HookError as error:
-            message = f"PostStartHook failed: {error}"
+            # What the hook printed stays out of the event: it may be secret.
+            log.warning("postStart of %s in pod %s: %s", container.name, pod.metadata.name, error)
+            message = "PostStartHook failed"
             self._s.event(pod, "Warning", "FailedPostStartHook", message, container=container.name)
-            # Ends as any failing container does: policy and back-off follow.
-            await self._s.runtime.signal(container_id, "SIGKILL")
+            self.hook_failed.add(container_id)
 
 
 def _attachment(record: ContainerRecord, pod: Pod | None) -> Attachment:

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from kubelet.pods import containers, resize, restart
-from kubelet.pods.conditions import conditions, disruption, resize_conditions
+from kubelet.pods import containers, resize, restart, rounds
+from kubelet.pods.conditions import conditions, disruption, resize_conditions, restarting
 from kubelet.pods.observed import Observed
 from kubelet.runtime.protocol import ContainerRecord, State
 from wherry.api.core_v1 import (
@@ -24,6 +24,7 @@ from wherry.api.core_v1 import (
     ContainerStateTerminated,
     ContainerStateWaiting,
     ContainerStatus,
+    ContainerUser,
     HostIP,
     Pod,
     PodCondition,
@@ -35,6 +36,9 @@ from wherry.api.core_v1 import (
 EVICTED = "Evicted"
 RUNTIME_PREFIX = "docker://"
 _EPOCH = datetime.fromtimestamp(0, UTC)
+# All termination messages of a pod together are no longer than this, shared evenly among containers.
+MESSAGES_BYTES_MAX = 12 * 1024
+LOST_REASON, LOST_EXIT_CODE = "ContainerStatusUnknown", 137
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class View:
     started:  names of running containers whose startup probe (if any) has passed
     messages: container id → termination message
     images:   image id → what `imageID` shows
+    users:    container id → who its first process runs as
     resize_pending: (reason, message) of a resize that waits for room
     resize_error:   why the engine did not take new resources
     forced:   (phase, reason, message) of a pod rejected, evicted or past its deadline
@@ -72,6 +77,7 @@ class View:
     started: frozenset[str] = frozenset()
     messages: Mapping[str, str] = field(default_factory=dict)
     images: Mapping[str, str] = field(default_factory=dict)
+    users: Mapping[str, ContainerUser] = field(default_factory=dict)
     resize_pending: tuple[str, str] | None = None
     resize_error: str = ""
     forced: tuple[str, str, str] | None = None
@@ -88,6 +94,7 @@ def compute(view: View) -> PodStatus:
         init = main = hold = []  # rejected before anything was made
     phase = view.forced[0] if view.forced else _phase(view, init, main)
     ips = [ip for ip in view.pod_ips if ip] or [ip.ip for ip in view.previous.pod_ips]
+    whole = spec.resources
     return PodStatus(
         phase=phase,
         reason=view.forced[1] if view.forced else view.previous.reason,
@@ -104,21 +111,26 @@ def compute(view: View) -> PodStatus:
         container_statuses=main,
         ephemeral_container_statuses=hold,
         observed_generation=view.pod.metadata.generation,
+        allocated_resources=whole.requests if whole is not None else {},
+        resources=whole,
     )  # fmt: skip
 
 
 def _passing(view: View) -> list[PodCondition]:
     """Conditions that are only there while they hold."""
+    found = restarting(view.pod, rounds.trigger(view.pod, view.observed)
+                       if not (view.finished or view.forced) else None)  # fmt: skip
     if view.forced and view.forced[1] == EVICTED:
-        return [disruption(view.forced[2])]
+        return [*found, disruption(view.forced[2])]
     if view.finished or view.forced:
-        return []
+        return found
     latest = ((c, view.observed.latest(c.name)) for c in resize.resizable(view.pod))
     in_progress = any(
         record is not None and record.state is State.RUNNING and resize.is_stale(container, record)
         for container, record in latest
     )
-    return resize_conditions(view.resize_pending, view.resize_error, in_progress=in_progress)
+    resizes = resize_conditions(view.resize_pending, view.resize_error, in_progress=in_progress)
+    return [*found, *resizes]
 
 
 def is_terminal(status: PodStatus) -> bool:
@@ -128,7 +140,9 @@ def is_terminal(status: PodStatus) -> bool:
 def _is_initialized(view: View) -> bool:
     """Every plain init container has succeeded and every sidecar started, or a main one exists."""
     spec = view.pod.spec
-    if not spec.init_containers or any(view.observed.latest(c.name) for c in spec.containers):
+    main = (view.observed.latest(c.name) for c in spec.containers)
+    now = rounds.wanted(view.pod, view.observed)
+    if not spec.init_containers or any(r is not None and rounds.of(r) == now for r in main):
         return True
     return all(_init_is_done(view, c) for c in spec.init_containers)
 
@@ -136,6 +150,8 @@ def _is_initialized(view: View) -> bool:
 def _init_is_done(view: View, container: Container) -> bool:
     record = view.observed.latest(container.name)
     if record is None:
+        return False
+    if rounds.of(record) < rounds.wanted(view.pod, view.observed):
         return False
     if restart.is_sidecar(container):
         return record.state is State.RUNNING and container.name in view.started
@@ -164,47 +180,94 @@ def _has_failed(status: ContainerStatus) -> bool:
     return ended is None or ended.exit_code != 0
 
 
+def _said(view: View, name: str) -> ContainerStatus | None:
+    """What was said of a container last."""
+    previous = view.previous
+    said = (
+        *previous.init_container_statuses,
+        *previous.container_statuses,
+        *previous.ephemeral_container_statuses,
+    )
+    return next((status for status in said if status.name == name), None)
+
+
+def ran(status: PodStatus) -> dict[str, int]:
+    """Containers that once ran, by what the status says: name → restarts."""
+    return {
+        one.name: one.restart_count
+        for one in (*status.init_container_statuses, *status.container_statuses)
+        if one.container_id
+    }
+
+
 def _container_status(view: View, container: Container, *, initializing: bool) -> ContainerStatus:
     record = view.observed.latest(container.name)
-    if record is None and view.finished:
-        # Its remains were cleaned away: what was said of it last stays true.
-        said = (
-            *view.previous.init_container_statuses,
-            *view.previous.container_statuses,
-            *view.previous.ephemeral_container_statuses,
-        )
-        for status in said:
-            if status.name == container.name:
-                return status
+    said = _said(view, container.name) if record is None else None
+    if said is not None and view.finished:
+        return said  # its remains were cleaned away: what was said of it last stays true
     state, last = _states(view, container, record, initializing=initializing)
+    restarts = record.attempt if record is not None else 0
+    if said is not None and said.container_id:
+        last, restarts = _lost(said), said.restart_count
     running = state.running is not None and record is not None
     is_started = running and container.name in view.started
     ready = running and record is not None and record.id in view.ready and is_started
     if container in view.pod.spec.init_containers and not restart.is_sidecar(container):
         ready = state.terminated is not None and state.terminated.exit_code == 0
         is_started = running
+    lifecycle = container.lifecycle
     return ContainerStatus(
         name=container.name,
         state=state,
         last_state=last,
         ready=ready,
-        restart_count=record.attempt if record is not None else 0,
+        restart_count=restarts,
         image=record.image if record is not None else container.image,
         image_id=view.images.get(record.image_id, "") if record is not None else "",
-        container_id=RUNTIME_PREFIX + record.id if record is not None else "",
+        container_id=_container_id(record, said),
         started=is_started,
         allocated_resources=container.resources.requests,
         resources=resize.shown(container, record if running else None),
-        volume_mounts=[
-            VolumeMountStatus(
-                name=mount.name,
-                mount_path=mount.mount_path,
-                read_only=mount.read_only,
-                recursive_read_only="Disabled" if mount.read_only else None,
-            )
-            for mount in container.volume_mounts
-        ],
+        volume_mounts=_mounts(container),
+        user=view.users.get(record.id) if record is not None and running else None,
+        stop_signal=lifecycle.stop_signal if lifecycle is not None else None,
     )
+
+
+def _container_id(record: ContainerRecord | None, said: ContainerStatus | None) -> str:
+    if record is not None:
+        return RUNTIME_PREFIX + record.id
+    return said.container_id if said is not None else ""
+
+
+def _lost(said: ContainerStatus) -> ContainerState:
+    """The end of a container that the engine does not know any more."""
+    if said.state.terminated is not None:
+        return said.state
+    if said.last_state.terminated is not None and said.state.running is None:
+        return said.last_state
+    message = "The container could not be located when the pod was terminated"
+    return ContainerState(
+        terminated=ContainerStateTerminated(
+            exit_code=LOST_EXIT_CODE,
+            reason=LOST_REASON,
+            message=message,
+            started_at=_EPOCH,
+            finished_at=_EPOCH,
+        )
+    )
+
+
+def _mounts(container: Container) -> list[VolumeMountStatus]:
+    return [
+        VolumeMountStatus(
+            name=mount.name,
+            mount_path=mount.mount_path,
+            read_only=mount.read_only,
+            recursive_read_only="Disabled" if mount.read_only else None,
+        )
+        for mount in container.volume_mounts
+    ]
 
 
 def _ephemeral_status(view: View, container: Container) -> ContainerStatus:
@@ -266,7 +329,7 @@ def _terminated(view: View, record: ContainerRecord) -> ContainerState:
         reason, message = "StartError", record.error
     else:
         reason = "OOMKilled" if record.oom_killed else "Error" if code else "Completed"
-        message = view.messages.get(record.id, "")
+        message = _shortened(view, view.messages.get(record.id, ""))
     return ContainerState(
         terminated=ContainerStateTerminated(
             exit_code=code,
@@ -277,3 +340,9 @@ def _terminated(view: View, record: ContainerRecord) -> ContainerState:
             container_id=RUNTIME_PREFIX + record.id,
         )
     )
+
+
+def _shortened(view: View, message: str) -> str:
+    share = MESSAGES_BYTES_MAX // max(1, len(containers.everyone(view.pod)))
+    text = message.encode()
+    return message if len(text) <= share else text[:share].decode(errors="ignore")

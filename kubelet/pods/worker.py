@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from kubelet.pods import containers, plan
+from kubelet.pods import containers, plan, users
 from kubelet.pods.allocation import Judge, PodAllocation
 from kubelet.pods.deeds import Deeds
 from kubelet.pods.ending import Ending
@@ -27,9 +27,9 @@ from kubelet.pods.plan import SANDBOX, Plan, Situation, Stop
 from kubelet.pods.publisher import Publisher
 from kubelet.pods.services import Services
 from kubelet.pods.starter import PodNetwork, Starter
-from kubelet.pods.status import EVICTED, View, compute, is_terminal
-from kubelet.runtime.protocol import RuntimeFailure, State
-from wherry.api.core_v1 import Pod, PodStatus
+from kubelet.pods.status import EVICTED, View, compute, is_terminal, ran
+from kubelet.runtime.protocol import ContainerRecord, RuntimeFailure, State
+from wherry.api.core_v1 import ContainerUser, Pod, PodStatus
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +75,7 @@ class PodWorker:
         self.stopped = asyncio.Event()
         self._networks: dict[str, PodNetwork] = {}
         self._image_ids: dict[str, str] = {}
+        self._users: dict[str, ContainerUser] = {}
         self._publisher = publisher or Publisher(services.client, services.clock, pod)
         self._ending = Ending(services)
         self._allocation = PodAllocation(pod, judge, self._say)
@@ -227,6 +228,7 @@ class PodWorker:
                     self._image_ids[record.image_id] = shown
         self._tell_probes(observed, network)
         running = observed.running()
+        self._learn_users(running)
         started = frozenset(r.name for r in running if self._s.probes.started(uid, r.id))
         now = self._s.clock.now()
         at = self._deadline()
@@ -235,6 +237,14 @@ class PodWorker:
             self._s.event(self.pod, "Normal", DEADLINE_REASON, DEADLINE_MESSAGE)
             self._wake.set()
         return _Look(now, observed, network, started)
+
+    def _learn_users(self, running: list[ContainerRecord]) -> None:
+        """Once per container: its first process keeps them, unless it gives up rights."""
+        known, self._users = self._users, {}
+        for record in running:
+            user = known.get(record.id) or (users.of_process(record.pid) if record.pid else None)
+            if user is not None:
+                self._users[record.id] = user
 
     def _tell_probes(self, observed: Observed, network: PodNetwork | None) -> None:
         running = {
@@ -266,14 +276,14 @@ class PodWorker:
 
     def _situation(self, look: _Look, deeds: Deeds, stop: Stop | None) -> Situation:
         uid = self.pod.metadata.uid
-        failing = {}
+        running = {record.id for record in look.observed.running()}
+        self._starter.hook_failed &= running
+        failing = dict.fromkeys(self._starter.hook_failed, plan.POST_START)
         for record in look.observed.running():
             message = self._s.probes.liveness_failed(uid, record.id)
             if message is not None:
-                word = "startup" if message.startswith("Startup") else "liveness"
-                failing[record.id] = (
-                    f"Container {record.name} failed {word} probe, will be restarted"
-                )
+                is_startup = message.startswith("Startup")
+                failing[record.id] = plan.STARTUP if is_startup else plan.LIVENESS
         return Situation(
             pod=self.agreed,
             observed=look.observed,
@@ -283,6 +293,7 @@ class PodWorker:
             busy=deeds.busy,
             failing=failing,
             started=look.started,
+            ran=ran(self._publisher.latest),
             not_before=deeds.failures.not_before,
             dead_kept=self._s.node.dead_kept,
         )
@@ -316,6 +327,7 @@ class PodWorker:
                 started=look.started,
                 messages=messages.texts,
                 images=self._image_ids,
+                users=self._users,
                 resize_pending=self._allocation.refused,
                 resize_error=deeds.failures.message(
                     plan.resize_key(c.name) for c in containers.everyone(self.pod)

@@ -82,6 +82,7 @@ def image_record(tree: Mapping[str, Any]) -> ImageRecord:
         digests=tuple(d for d in tree.get("RepoDigests") or () if not d.startswith("<none>")),
         size=int(tree.get("Size") or 0),
         user=(tree.get("Config") or {}).get("User", ""),
+        stop_signal=(tree.get("Config") or {}).get("StopSignal", ""),
         layers=_layers(tree.get("GraphDriver") or {}),
     )
 

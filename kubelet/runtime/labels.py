@@ -25,6 +25,8 @@ SANDBOX = "io.wherry.sandbox"
 SPEC_HASH = "io.wherry.spec-hash"
 # Seconds to wait before the *next* restart, should this attempt end: the back-off survives us.
 RESTART_DELAY = "io.wherry.restart-delay-seconds"
+# How often all containers of the pod had been restarted together before this one was made.
+ROUND = "io.wherry.round"
 IMAGE = "io.wherry.image"
 STOP_SIGNAL = "io.wherry.stop-signal"
 TERMINATION_FILE = "io.wherry.termination-file"

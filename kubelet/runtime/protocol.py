@@ -122,6 +122,7 @@ class ImageRecord:
     digests: tuple[str, ...] = ()
     size: int = 0
     user: str = ""
+    stop_signal: str = ""
     layers: tuple[str, ...] = ()
 
 

@@ -73,7 +73,8 @@ def configuration(config: Config, cgroup_driver: str) -> dict[str, Any]:
         "evictionMaxPodGracePeriod": eviction.pod_grace_seconds_max,
         "systemReserved": config.reserved,
         "containerRuntimeEndpoint": f"unix://{config.docker_socket}",
-        "seccompDefault": False,
+        "seccompDefault": config.seccomp_default,
+        "allowedUnsafeSysctls": list(config.unsafe_sysctls),
     }
     return {key: value for key, value in found.items() if value not in ("", {}, [])}
 

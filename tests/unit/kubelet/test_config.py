@@ -30,7 +30,11 @@ def test_flags():
 
 @pytest.mark.parametrize(
     "flag",
-    ["--container-runtime-endpoint=tcp://x", "--register-with-taints=x"],
+    [
+        "--container-runtime-endpoint=tcp://x",
+        "--register-with-taints=x",
+        "--allowed-unsafe-sysctls=vm.swappiness",
+    ],
 )
 def test_wrong_values(flag):
     with pytest.raises(StartError):

@@ -3,9 +3,36 @@
 import pytest
 
 from kubelet.pods import admit
-from wherry.api.core_v1 import Pod
+from wherry.api.core_v1 import Node, Pod
 
-ALLOCATABLE = {"cpu": "2", "memory": "1Gi", "pods": "3"}
+ALLOCATABLE = {
+    "cpu": "2",
+    "memory": "1Gi",
+    "pods": "3",
+    "ephemeral-storage": "1Gi",
+    "x.io/fpga": "1",
+}
+
+
+def node(taints=(), labels=None):
+    return Node.from_wire(
+        {
+            "metadata": {"name": "n1", "labels": labels or {"zone": "a"}},
+            "spec": {"taints": [{"key": k, "effect": e} for k, e in taints]},
+            "status": {"allocatable": ALLOCATABLE},
+        }
+    )
+
+
+def affinity(values):
+    term = {"matchExpressions": [{"key": "zone", "operator": "In", "values": values}]}
+    required = {"nodeSelectorTerms": [term]}
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}
+
+
+def asking(name):
+    container = {"name": "c", "resources": {"requests": {name: "2"}}}
+    return Pod.from_wire({"spec": {"containers": [container]}})
 
 
 def pod(cpu="0", memory="0", port=0, host_ip="", init=(), **spec):
@@ -39,14 +66,37 @@ def pod(cpu="0", memory="0", port=0, host_ip="", init=(), **spec):
         pytest.param(pod(port=80, host_ip="1.1.1.1"), [pod(port=80, host_ip="1.1.1.2")], None, id="two addresses"),
         pytest.param(pod(nodeSelector={"disk": "ssd"}), [], "NodeAffinity", id="selector"),
         pytest.param(pod(nodeSelector={"zone": "a"}), [], None, id="selector matches"),
+        pytest.param(pod(affinity=affinity(["b"])), [], "NodeAffinity", id="affinity"),
+        pytest.param(pod(affinity=affinity(["a"])), [], None, id="affinity matches"),
+        pytest.param(pod(os={"name": "windows"}), [], "PodOSNotSupported", id="os"),
+        pytest.param(
+            pod(securityContext={"supplementalGroupsPolicy": "Strict"}), [],
+            "SupplementalGroupsPolicyNotSupported", id="strict groups",
+        ),
+        pytest.param(
+            pod(securityContext={"sysctls": [{"name": "kernel.msgmax", "value": "1"}]}), [],
+            "SysctlForbidden", id="unsafe sysctl",
+        ),
+        pytest.param(asking("x.io/fpga"), [], "OutOfx.io/fpga", id="extended resource"),
+        pytest.param(asking("y.io/other"), [], None, id="extended resource of no node"),
     ],
 )  # fmt: skip
 def test_refusal(wanted, others, reason):
-    found = admit.refusal(wanted, others, ALLOCATABLE, {"zone": "a"})
+    found = admit.refusal(wanted, others, node())
     assert (found[0] if found else None) == reason
 
 
 def test_words():
-    assert admit.refusal(pod("3"), [], ALLOCATABLE, {})[1] == (
+    assert admit.refusal(pod("3"), [], node())[1] == (
         "Node didn't have enough resource: cpu, requested: 3000, used: 0, capacity: 2000"
     )
+
+
+def test_a_taint_that_ends_pods_must_be_borne():
+    tainted = node([("gone", "NoExecute"), ("busy", "NoSchedule")])
+    assert admit.refusal(pod(), [], tainted) == (
+        "TaintToleration",
+        "Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate",
+    )
+    bearing = pod(tolerations=[{"key": "gone", "operator": "Exists"}])
+    assert admit.refusal(bearing, [], tainted) is None

@@ -1,5 +1,6 @@
 """Docker's create arguments, DNS files, cgroups."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -211,4 +212,64 @@ class TestNames:
 
     def test_long_names_are_cut(self):
         wanted = pod().with_(metadata=pod().metadata.with_(name="a" * 62 + "-b"))
-        assert dns.hostname(wanted, "n1") == "a" * 62
+        assert dns.hostname(wanted, "n1", "c") == "a" * 62
+
+    def test_the_whole_name_as_host_name(self):
+        wanted = pod(subdomain="sub", hostname="h", setHostnameAsFQDN=True)
+        assert dns.hostname(wanted, "n1", "cluster.local") == "h.sub.shop.svc.cluster.local"
+        assert "\th.sub.shop.svc.cluster.local\th\n" in dns.hosts(
+            wanted, ["10.0.0.2"], "cluster.local"
+        )
+
+    def test_a_whole_name_that_no_kernel_takes(self):
+        wanted = pod(subdomain="s" * 40, hostname="h" * 20, setHostnameAsFQDN=True)
+        with pytest.raises(ConfigError, match=r"is too long \(64 characters is the max, 84 char"):
+            container_config.sandbox(wanted, 0, "i", NODE, "n1")
+
+    def test_a_given_host_name_wins_and_has_no_domain(self):
+        wanted = pod(subdomain="sub", hostname="h", hostnameOverride="own.name")
+        assert dns.hostname(wanted, "n1", "c") == "own.name"
+        assert "10.0.0.2\town.name\n" in dns.hosts(wanted, ["10.0.0.2"], "c")
+
+    def test_what_a_c_library_does_not_read_is_left_out_and_told(self):
+        many = Resolver(tuple("1234"), tuple(f"d{n}" for n in range(40)))
+        found, said = dns.within_limits(many)
+        assert (found.nameservers, len(found.searches)) == (("1", "2", "3"), 32)
+        assert said[0].endswith("the applied nameserver line is: 1 2 3")
+        assert said[1].startswith("Search Line limits were exceeded")
+        assert dns.within_limits(HOST) == (HOST, [])
+
+    def test_a_node_without_cluster_dns(self):
+        assert dns.lacks_cluster_dns(pod(), [])
+        assert not dns.lacks_cluster_dns(pod(hostNetwork=True), [])
+        assert dns.lacks_cluster_dns(pod(hostNetwork=True, dnsPolicy="ClusterFirstWithHostNet"), [])
+        assert not dns.lacks_cluster_dns(pod(), ["10.96.0.10"])
+
+
+def test_user_namespaces_are_refused():
+    with pytest.raises(ConfigError, match="runtime does not support user namespaces"):
+        container_config.sandbox(pod(hostUsers=False), 0, "i", NODE, "n1")
+
+
+def test_the_stop_signal_is_the_containers_else_the_images():
+    wanted = pod({"lifecycle": {"stopSignal": "SIGUSR1"}})
+    files = ContainerFiles(Path("/r/log"))
+    for image, spec, signal in (
+        ("", pod(), None), ("SIGQUIT", pod(), "SIGQUIT"), ("SIGQUIT", wanted, "SIGUSR1"),
+    ):  # fmt: skip
+        given = Inputs("sha256:1", "", {}, (), files, NODE, "n1", image)
+        start = Start(spec.spec.containers[0], 0, 0, "SB")
+        found = container_config.container(spec, start, given)["Labels"]
+        assert found.get(names.STOP_SIGNAL) == signal
+
+
+def test_the_node_may_have_a_default_seccomp_profile():
+    files = ContainerFiles(Path("/r/log"))
+    node = replace(NODE, seccomp_default=True)
+    plain, privileged = pod(), pod({"securityContext": {"privileged": True}})
+    for spec, options in ((plain, []), (privileged, ["seccomp=unconfined"])):
+        given = Inputs("sha256:1", "", {}, (), files, node, "n1")
+        start = Start(spec.spec.containers[0], 0, 0, "SB")
+        assert (
+            container_config.container(spec, start, given)["HostConfig"]["SecurityOpt"] == options
+        )

@@ -17,14 +17,14 @@ from wherry.api.core_v1 import Pod
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 
 
-def pod(*containers, init=(), policy="Always", **spec):
+def pod(*names_, init=(), policy="Always", **spec):
     """A pod of containers named so; `init` names end with + when they are sidecars."""
     return Pod.from_wire(
         {
             "metadata": {"name": "p", "namespace": "d", "uid": "u"},
             "spec": {
                 "restartPolicy": policy,
-                "containers": [{"name": name, "image": "i"} for name in containers],
+                "containers": [{"name": name, "image": "i"} for name in names_],
                 "initContainers": [
                     {"name": name.rstrip("+"), "image": "i"}
                     | ({"restartPolicy": "Always"} if name.endswith("+") else {})
@@ -48,10 +48,11 @@ def record(
     delay=0,
     ran=5.0,
     applied=None,
+    round=0,
 ):
     identity = Identity("u", "p", "d", name, attempt)
     created = NOW - timedelta(seconds=ago)
-    labels = identity.labels("n") | {names.RESTART_DELAY: str(delay)}
+    labels = identity.labels("n") | {names.RESTART_DELAY: str(delay), names.ROUND: str(round)}
     if name != SANDBOX:
         labels[names.SANDBOX] = sandbox
     return ContainerRecord(
@@ -234,9 +235,23 @@ class TestSidecar:
 
 class TestProbes:
     def test_a_failing_container_is_killed_then_restarted(self):
-        result = look(pod("a"), S0, record("a"), failing={"a-0": "Container a failed"})
-        assert [(k.record.name, k.message) for k in result.kill] == [("a", "Container a failed")]
+        result = look(pod("a"), S0, record("a"), failing={"a-0": "liveness"})
+        message = "Container a failed liveness probe, will be restarted"
+        assert [(k.record.name, k.message) for k in result.kill] == [("a", message)]
         assert starts(result) == []
+
+    @pytest.mark.parametrize(("why", "grace"), [("liveness", 3), ("startup", 4), ("postStart", 9)])
+    def test_a_probes_own_grace_period_is_for_its_failure(self, why, grace):
+        probes = {
+            "livenessProbe": {"exec": {}, "terminationGracePeriodSeconds": 3},
+            "startupProbe": {"exec": {}, "terminationGracePeriodSeconds": 4},
+        }
+        wanted = pod(containers=[{"name": "a", "image": "i", **probes}],
+                     terminationGracePeriodSeconds=9)  # fmt: skip
+        result = look(wanted, S0, record("a"), failing={"a-0": why})
+        assert [k.grace_seconds for k in result.kill] == [grace]
+        message = "FailedPostStartHook" if why == "postStart" else f"Container a failed {why} probe, will be restarted"  # fmt: skip
+        assert result.kill[0].message == message
 
     def test_a_changed_image_replaces_the_container(self):
         old = record("a")
@@ -293,6 +308,87 @@ class TestEnd:
     def test_a_finished_pod_keeps_its_containers_for_their_logs(self):
         result = look(pod("a", policy="Never"), record("a", State.EXITED), finished=True)
         assert (result.remove, starts(result), result.stopped) == ([], [], True)
+
+
+def rule(action, *codes, operator="In"):
+    return {"action": action, "exitCodes": {"operator": operator, "values": list(codes)}}
+
+
+class TestRules:
+    """Container-level policies and what exit codes say."""
+
+    @pytest.mark.parametrize(
+        ("own", "code", "again"),
+        [
+            ({"restartPolicy": "Always"}, 0, True),
+            ({"restartPolicy": "OnFailure"}, 0, False),
+            ({"restartPolicy": "Never"}, 1, False),
+            ({"restartPolicy": "Never", "restartPolicyRules": [rule("Restart", 42)]}, 42, True),
+            ({"restartPolicy": "Never", "restartPolicyRules": [rule("Restart", 42)]}, 41, False),
+            ({"restartPolicy": "Never",
+              "restartPolicyRules": [rule("Restart", 0, operator="NotIn")]}, 5, True),
+        ],
+    )  # fmt: skip
+    def test_of_a_container_beat_the_pods(self, own, code, again):
+        wanted = pod(containers=[{"name": "a", "image": "i", **own}], policy="Never")
+        result = look(wanted, S0, record("a", State.EXITED, code=code))
+        assert (bool(starts(result)), result.finished) == (again, not again)
+
+    def test_of_an_init_container(self):
+        init = {"name": "x", "image": "i", "restartPolicy": "Never",
+                "restartPolicyRules": [rule("Restart", 3)]}  # fmt: skip
+        wanted = pod("a", initContainers=[init], policy="Always")
+        assert starts(look(wanted, S0, record("x", State.EXITED, code=3))) == [("x", 1)]
+        assert look(wanted, S0, record("x", State.EXITED, code=4)).finished
+
+
+class TestRestartAll:
+    POD = pod(
+        initContainers=[{"name": "x", "image": "i"}],
+        containers=[
+            {"name": "a", "image": "i", "restartPolicyRules": [rule("RestartAllContainers", 42)]},
+            {"name": "b", "image": "i"},
+        ],
+        policy="Never",
+    )
+    INIT = record("x", State.EXITED, ago=200)
+    SAID = record("a", State.EXITED, code=42)
+
+    def test_what_runs_is_killed_at_once(self):
+        result = look(self.POD, S0, self.INIT, self.SAID, record("b"))
+        assert [(k.record.name, k.grace_seconds) for k in result.kill] == [("b", 0)]
+        assert (starts(result), result.finished) == ([], False)
+
+    def test_then_all_begins_with_the_init_containers(self):
+        result = look(self.POD, S0, self.INIT, self.SAID, record("b", State.EXITED, code=137))
+        assert [(s.container.name, s.attempt, s.round) for s in result.start] == [("x", 1, 1)]
+        done = record("x", State.EXITED, attempt=1, round=1)
+        result = look(self.POD, S0, self.INIT, done, self.SAID, record("b", State.EXITED, code=137))
+        assert [(s.container.name, s.round) for s in result.start] == [("a", 1), ("b", 1)]
+
+    def test_it_is_done_once(self):
+        again = [record(n, attempt=1, round=1) for n in "ab"]
+        old = [self.INIT, self.SAID, record("b", State.EXITED, code=42)]
+        done = record("x", State.EXITED, attempt=1, round=1)
+        result = look(self.POD, S0, *old, done, *again)
+        assert (starts(result), kills(result)) == ([], [])
+
+    def test_a_loop_backs_off(self):
+        said = record("a", State.EXITED, code=42, ago=12, delay=20)
+        result = look(self.POD, S0, self.INIT, said, record("b", State.EXITED, code=137))
+        assert (starts(result), result.backing_off) == ([], {"x": 20})
+        assert result.wake_at == NOW + timedelta(seconds=13)
+
+    def test_a_new_failure_is_the_new_rounds_own(self):
+        failed = record("x", State.EXITED, attempt=1, round=1, code=1)
+        result = look(
+            self.POD, S0, self.INIT, failed, self.SAID, record("b", State.EXITED, code=137)
+        )
+        assert result.finished
+
+
+def test_a_container_that_the_engine_lost_keeps_its_count():
+    assert starts(look(pod("a"), S0, ran={"a": 2})) == [("a", 3)]
 
 
 def test_old_attempts_go_but_for_one():

@@ -237,3 +237,54 @@ def test_what_may_wait_a_moment():
     assert not is_minor(status(pod("a"), SANDBOX, record("a")).to_wire(), wired)
     unready = status(pod("a"), SANDBOX, record("a"), ready=frozenset()).to_wire()
     assert not is_minor(unready, status(pod("a"), SANDBOX, record("a")).to_wire())
+
+
+def test_a_container_that_the_engine_lost_is_told_of():
+    before = status(pod("a"), SANDBOX, record("a", attempt=3))
+    after = status(pod("a"), SANDBOX, previous=before)
+    one = after.container_statuses[0]
+    assert (one.restart_count, one.state.waiting.reason) == (3, "ContainerCreating")
+    ended = one.last_state.terminated
+    assert (ended.reason, ended.exit_code) == ("ContainerStatusUnknown", 137)
+    assert after.phase == "Running"
+    assert status(pod("a"), SANDBOX, previous=after).container_statuses[0] == one
+
+
+def test_all_messages_together_are_bounded():
+    many = [f"c{n}" for n in range(6)]
+    ended = [record(name, State.EXITED) for name in many]
+    found = status(
+        pod(*many, policy="Never"), *ended, finished=True,
+        messages={r.id: "ä" * 2000 for r in ended},
+    )  # fmt: skip
+    lengths = [len(c.state.terminated.message.encode()) for c in found.container_statuses]
+    assert lengths == [2048] * 6
+
+
+class TestRestartAll:
+    RULE = {"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [7]}}
+    POD = pod(
+        "b", initContainers=[{"name": "x", "image": "i"}],
+        containers=[{"name": "a", "image": "i", "restartPolicyRules": [RULE]},
+                    {"name": "b", "image": "i"}],
+    )  # fmt: skip
+    INIT = record("x", State.EXITED)
+
+    def test_pods_without_such_a_rule_have_no_such_condition(self):
+        found = status(pod("a"), SANDBOX, record("a"))
+        assert "AllContainersRestarting" not in {c.type for c in found.conditions}
+
+    def test_it_holds_until_the_next_round_begins(self):
+        found = status(self.POD, SANDBOX, self.INIT, record("a"), record("b"))
+        assert condition(found, "AllContainersRestarting").status == "False"
+        ended = record("a", State.EXITED, code=7)
+        found = status(self.POD, SANDBOX, self.INIT, ended, record("b"))
+        told = condition(found, "AllContainersRestarting")
+        assert (told.status, told.reason) == ("True", "ContainerExited")
+        assert told.message == "Container a exited with code 7, triggering pod restart"
+        fresh = record("x", attempt=1)
+        fresh = replace(fresh, labels={**fresh.labels, names.ROUND: "1"})
+        found = status(self.POD, SANDBOX, self.INIT, fresh, ended, record("b", State.EXITED))
+        assert condition(found, "AllContainersRestarting").status == "False"
+        assert found.phase == "Pending"
+        assert condition(found, "Initialized").status == "True"
