@@ -5,10 +5,9 @@ from __future__ import annotations
 import platform
 import sys
 
-from wherry import __version__
+from wherry import KUBERNETES_VERSION, __version__
 
 MAJOR, MINOR = "1", "36"
-KUBERNETES_VERSION = f"v{MAJOR}.{MINOR}.2"
 GIT_VERSION = f"{KUBERNETES_VERSION}+wherry.{__version__}"
 
 

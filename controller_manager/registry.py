@@ -13,6 +13,7 @@ from controller_manager.certificates.controller import (
 )
 from controller_manager.clusterroleaggregation.controller import ClusterRoleAggregationController
 from controller_manager.context import Component, Context
+from controller_manager.controlplanetaint.controller import ControlPlaneTaintController
 from controller_manager.cronjob.controller import CronJobController
 from controller_manager.daemonset.controller import DaemonSetController
 from controller_manager.deployment.controller import DeploymentController
@@ -68,6 +69,7 @@ CONTROLLERS: tuple[Entry, ...] = (
     Entry("namespace-controller", "namespace", NamespaceController),
     Entry("node-ipam-controller", "nodeipam", NodeIpamController),
     Entry("node-lifecycle-controller", "nodelifecycle", NodeLifecycleController),
+    Entry("control-plane-taint-controller", "controlplanetaint", ControlPlaneTaintController),
     Entry("taint-eviction-controller", "taint-eviction", TaintEvictionController),
     Entry("deployment-controller", "deployment", DeploymentController),
     Entry("replicaset-controller", "replicaset", ReplicaSetController),

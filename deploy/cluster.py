@@ -15,6 +15,7 @@ from pathlib import Path
 
 from deploy.cluster_pki import pair_flags
 from deploy.encryption import FILE as ENCRYPTION
+from deploy.facts import Facts, Membership
 from deploy.places import ControlPlane, Machine, daemon_name
 from deploy.spec import Daemon, Ready
 
@@ -38,6 +39,7 @@ FAST_PROFILE = {
     ),
     # A kubelet renews its Lease four times in its duration: every 2 s.
     "kubelet": ("--node-lease-duration-seconds=8",),
+    "proxy": (),
 }
 FRONT_PROXY_FLAGS = (
     "--requestheader-allowed-names=front-proxy-client",
@@ -188,10 +190,20 @@ def _dns(place: ControlPlane) -> Daemon:
     )  # fmt: skip
 
 
+def facts(place: ControlPlane) -> Facts:
+    """What the machines of this control plane have to know."""
+    return Facts(place.network, FAST_PROFILE["kubelet"], FAST_PROFILE["proxy"])
+
+
 def machine(node: Machine, place: ControlPlane) -> tuple[Daemon, ...]:
-    """The daemons of one node."""
+    """The daemons of one node, whose certificates the control plane's machine can write."""
+    return member(node, Membership(facts(place), place.ca))
+
+
+def member(node: Machine, membership: Membership) -> tuple[Daemon, ...]:
+    """The daemons of one node of any cluster."""
     engine = (_engine(node),) if node.own_engine else ()
-    return (*engine, _kubelet(node, place), _proxy(node, place))
+    return (*engine, _kubelet(node, membership), _proxy(node, membership))
 
 
 def _engine(node: Machine) -> Daemon:
@@ -213,15 +225,21 @@ def _engine(node: Machine) -> Daemon:
     )  # fmt: skip
 
 
-def _kubelet(node: Machine, place: ControlPlane) -> Daemon:
+def _kubelet(node: Machine, of: Membership) -> Daemon:
+    network = of.facts.network
+    certificates = (
+        (f"--cert-dir={of.ca.parent}", "--rotate-certificates", "--rotate-server-certificates")
+        if of.by_request
+        else pair_flags(node.stem("kubelet-server"), "tls-cert-file", "tls-private-key-file")
+    )
     command = (
         script("wherry-kubelet"), f"--kubeconfig={node.kubeconfig('kubelet')}",
         f"--hostname-override={node.name}", f"--node-ip={node.address}",
         f"--root-dir={node.directory / 'kubelet'}",
         f"--container-runtime-endpoint=unix://{node.docker_socket}",
-        f"--cluster-dns={place.network.dns}", f"--cluster-domain={place.network.domain}",
-        *pair_flags(node.stem("kubelet-server"), "tls-cert-file", "tls-private-key-file"),
-        f"--client-ca-file={place.ca}",
+        f"--cluster-dns={network.dns}", f"--cluster-domain={network.domain}",
+        *certificates,
+        f"--client-ca-file={of.ca}",
         f"--healthz-bind-address={node.address}",
         *(() if not node.namespace else (
             f"--cni-conf-dir={node.directory / 'cni'}",
@@ -229,7 +247,7 @@ def _kubelet(node: Machine, place: ControlPlane) -> Daemon:
         )),
         # The images in an engine of the machine's own are not ours to clear away.
         *(() if node.own_engine else ("--image-gc-high-threshold=100",)),
-        *FAST_PROFILE["kubelet"],
+        *of.facts.kubelet,
     )  # fmt: skip
     after = (daemon_name(node, "dockerd"),) if node.own_engine else ()
     return Daemon(
@@ -238,11 +256,12 @@ def _kubelet(node: Machine, place: ControlPlane) -> Daemon:
     )  # fmt: skip
 
 
-def _proxy(node: Machine, place: ControlPlane) -> Daemon:
+def _proxy(node: Machine, of: Membership) -> Daemon:
     command = (
         script("wherry-proxy"), f"--kubeconfig={node.kubeconfig('proxy')}",
-        f"--hostname-override={node.name}", f"--cluster-cidr={place.network.pods}",
+        f"--hostname-override={node.name}", f"--cluster-cidr={of.facts.network.pods}",
         "--healthz-bind-address=0.0.0.0:10256",
+        *of.facts.proxy,
     )  # fmt: skip
     return Daemon(
         daemon_name(node, "proxy"), command, str(node.log_dir / "proxy.log"), ENVIRONMENT,

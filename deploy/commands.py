@@ -10,19 +10,17 @@ from typing import Annotated
 
 import typer
 
-from deploy import host, launch, units
+from deploy import host, join, launch, units
+from deploy.folders import CONFIG_DIR, DATA_DIR, RUN_DIR, ConfigDir, DataDir, RunDir
+from deploy.join_commands import join as join_command
+from deploy.join_commands import leave as leave_command
 from deploy.lab_commands import Timeout, lab_app, problems, say
-from deploy.nodes import is_ready, list_nodes
+from deploy.member import Member
+from deploy.nodes import is_ready, list_nodes, own_node
 from deploy.preflight import Problem
 from deploy.spec import Plan
 
-ConfigDir = Annotated[Path, typer.Option(help="PKI and kubeconfigs.")]
-DataDir = Annotated[Path, typer.Option(help="etcd's data, logs, the node's state.")]
-RunDir = Annotated[Path, typer.Option(help="Sockets and the supervisor's state.")]
-
-__all__ = ["down", "lab_app", "status", "up"]
-
-CONFIG_DIR, DATA_DIR, RUN_DIR = Path("/etc/wherry"), Path("/var/lib/wherry"), Path("/run/wherry")
+__all__ = ["down", "join_command", "lab_app", "leave_command", "status", "up"]
 
 
 def _host(config_dir: Path, data_dir: Path, run_dir: Path, **more: object) -> host.Host:
@@ -35,6 +33,9 @@ def up(
     run_dir: RunDir = RUN_DIR,
     node_name: Annotated[str, typer.Option(help="The node's name; default: the host's.")] = "",
     node_ip: Annotated[str, typer.Option(help="The node's address; default: by route.")] = "",
+    advertise_address: Annotated[
+        str, typer.Option(help="Where other machines reach the API server; default: --node-ip.")
+    ] = "",
     secure_port: Annotated[int, typer.Option(help="The API server's port.")] = 6443,
     docker_socket: Annotated[Path, typer.Option(help="Docker's socket.")] = host.DEFAULT_SOCKET,
     systemd: Annotated[
@@ -53,12 +54,18 @@ def up(
             address=node_ip or host.default_address(),
             port=secure_port,
             docker_socket=docker_socket,
+            advertise=advertise_address,
         )
         if systemd is None:  # units are the machine's: one cluster, in the usual folders
             systemd = units.BOOTED.exists() and place.config_dir == CONFIG_DIR
-        host.up(place, say, timeout, systemd=systemd)
+        if join.resume(place, say, timeout, systemd=systemd):
+            return
+        fresh = host.up(place, say, timeout, systemd=systemd)
+        line = host.join_line(place) if fresh else "wherry token create --print-join-command"
     say(f"cluster is up: node {place.name} at {place.address}")
     say(f"  export KUBECONFIG={place.kubeconfig}")
+    say(f"another machine joins by{'' if fresh else ' what this prints'}:")
+    say(f"  {line}")
 
 
 def down(
@@ -99,7 +106,12 @@ def status(
             well = well and condition["ready"]
             pid, restarts = condition["pid"] or "-", condition["restarts"]
             print(f"{name:<28}{word:<12}{pid:<9}{restarts:<10}{condition['last_exit']}")
-        for node in list_nodes(kubeconfig):
+        member = Member.read(config_dir) if lab_dir is None else None
+        for node in (
+            list_nodes(kubeconfig)
+            if member is None
+            else [own_node(member.kubeconfig, member.node.name)]
+        ):
             well = well and is_ready(node)
             ready = "Ready" if is_ready(node) else "NotReady"
             print(f"node/{node.metadata.name:<23}{ready}")

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deploy import engine, launch, rights, storage, units
+from deploy import engine, launch, rights, roles, storage, units
 from deploy.cleanup import remove_docker_network, remove_pod_network, remove_tree
-from deploy.cluster import control_plane, machine, script
+from deploy.cluster import control_plane, facts, machine, script
 from deploy.files import write_public
 from deploy.netns import run
 from deploy.nodes import wait_nodes_ready
@@ -22,6 +22,10 @@ from deploy.places import ControlPlane, Machine
 from deploy.preflight import Problem, free_port_pair, need_free_port, need_programs, need_root
 from deploy.prepare import prepare, without_root
 from deploy.spec import Plan
+from deploy.systemd import certificate_folders
+from deploy.tokens import PATH as TOKENS
+from deploy.tokens import join_line as tokens_line
+from deploy.tokens import new_token, secret_of
 
 PROGRAMS = ("etcd", "nft", "iptables", "conntrack", "ip", "setpriv", "unshare")
 DEFAULT_SOCKET = Path("/var/run/docker.sock")
@@ -32,7 +36,10 @@ DISCOVERY_CACHE = Path("~/.cache/wherry")  # the CLI's
 
 @dataclass(frozen=True)
 class Host:
-    """Where this machine's cluster keeps its things, and how it is reached."""
+    """Where this machine's cluster keeps its things, and how it is reached.
+
+    advertise: where other machines reach the API server; "": at `address`
+    """
 
     config_dir: Path
     data_dir: Path
@@ -41,6 +48,7 @@ class Host:
     address: str
     port: int = 6443
     docker_socket: Path = DEFAULT_SOCKET
+    advertise: str = ""
 
     @property
     def state(self) -> Path:
@@ -69,9 +77,8 @@ class Host:
         return self.data_dir / "node" / "docker"
 
     def control_plane(self) -> ControlPlane:
-        return ControlPlane(
-            self.address, self.config_dir, self.data_dir, self.log_dir, port=self.port
-        )
+        address = self.advertise or self.address
+        return ControlPlane(address, self.config_dir, self.data_dir, self.log_dir, port=self.port)
 
     def machine(self, *, own_engine: bool) -> Machine:
         return Machine(
@@ -104,7 +111,7 @@ def default_name() -> str:
     return socket.gethostname().lower()
 
 
-def _start_foreign_engine(path: Path) -> bool:
+def start_foreign_engine(path: Path) -> bool:
     """Whether an engine of the machine's own answers, started by systemd if need be."""
     if engine.engine_answers(path):
         return True
@@ -118,8 +125,8 @@ def _start_foreign_engine(path: Path) -> bool:
 
 def up(
     host: Host, say: Callable[[str], None], timeout_seconds: float, *, systemd: bool = False
-) -> None:
-    """Start what does not run, and return once the node is Ready.
+) -> bool:
+    """Start what does not run, and return once the node is Ready: whether nothing ran before.
 
     systemd: it keeps the daemons running, by units written for it, instead of a supervisor
     """
@@ -132,7 +139,7 @@ def up(
     plan_file = host.systemd_plan if systemd else host.plan_file
     if not running:
         need_programs(PROGRAMS)
-        own = not _start_foreign_engine(host.docker_socket)
+        own = not start_foreign_engine(host.docker_socket)
         if own:
             need_programs(("dockerd",))
         need_free_port(host.port, "API server")
@@ -148,14 +155,26 @@ def up(
         )  # fmt: skip
         if systemd:
             write_public(plan_file, plan.to_json().encode())
-            units.install(plan, inventory)
+            units.install(plan, certificate_folders(inventory))
         else:
             launch.start(plan, plan_file, host.log_dir / "supervisor.log")
     wait_ready = units.wait_ready if systemd else launch.wait_ready
-    with rights.granted(host.kubeconfig, timeout_seconds):
+    cluster = facts(host.control_plane())
+    with rights.granted(host.kubeconfig, timeout_seconds, cluster):
         wait_ready(Plan.read(plan_file), say, timeout_seconds)
     storage.offer(host.kubeconfig, host.data_dir / "volumes")
     wait_nodes_ready(host.kubeconfig, [host.name], say, timeout_seconds)
+    roles.mark_control_plane(host.kubeconfig, host.name)
+    return not running
+
+
+def join_line(host: Host) -> str:
+    """The command by which another machine joins, with a new token. Problem without an API server."""
+    token = new_token()
+    roles.post(host.kubeconfig, TOKENS, secret_of(token, description="made by wherry up"))
+    place = host.control_plane()
+    address = f"[{place.address}]" if ":" in place.address else place.address
+    return tokens_line(f"{address}:{place.port}", token, place.ca.read_bytes())
 
 
 def down(host: Host, *, purge: bool, say: Callable[[str], None]) -> None:

@@ -69,3 +69,13 @@ def list_nodes(kubeconfig: Path) -> list[Node]:
             return _list(client)
         except httpx.HTTPError as error:
             raise Problem(f"the API server does not answer: {error}", "see its log") from error
+
+
+def own_node(kubeconfig: Path, name: str) -> Node:
+    """One node, which may be all that a kubeconfig lets one see; Problem when it is not told."""
+    with connect(kubeconfig) as client:
+        try:
+            found = client.get(f"{resource_of(Node).path()}/{name}").raise_for_status()
+        except httpx.HTTPError as error:
+            raise Problem(f"the API server does not answer: {error}", "see its log") from error
+    return Node.from_wire(found.json())

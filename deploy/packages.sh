@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Install the Debian packages that are missing. `packages.sh python` installs only what the
-# virtual environment needs. Nothing is started: apt is told not to run new services.
+# virtual environment needs, `packages.sh node` what a machine that joins needs. Nothing is started: apt is told not to run new services.
 set -euo pipefail
 
 missing=()
@@ -12,7 +12,7 @@ if [ "${1:-}" = python ]; then
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 else
     need dockerd docker.io
-    need etcd etcd-server
+    [ "${1:-}" = node ] || need etcd etcd-server
     need nft nftables
     need iptables iptables
     need conntrack conntrack
@@ -22,7 +22,7 @@ else
     [ -x /bin/busybox ] && ! ldd /bin/busybox >/dev/null 2>&1 || missing+=(busybox-static)
     { [ -x /usr/lib/cni/bridge ] || [ -x /opt/cni/bin/bridge ]; } ||
         missing+=(containernetworking-plugins)
-    need kubectl kubernetes-client
+    [ "${1:-}" = node ] || need kubectl kubernetes-client
 fi
 
 [ ${#missing[@]} -eq 0 ] && exit 0

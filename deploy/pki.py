@@ -102,6 +102,10 @@ def _name(common_name: str, organizations: Iterable[str] = ()) -> x509.Name:
     return x509.Name([*parts, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
+def subject_name(subject: Subject) -> x509.Name:
+    return _name(subject.common_name, subject.organizations)
+
+
 def new_authority(
     common_name: str, now: datetime, life: timedelta
 ) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
@@ -161,7 +165,7 @@ def new_certificate(
     key = new_key()
     builder = (
         x509.CertificateBuilder()
-        .subject_name(_name(subject.common_name, subject.organizations))
+        .subject_name(subject_name(subject))
         .issuer_name(authority.certificate.subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
@@ -184,7 +188,7 @@ def is_for(certificate: x509.Certificate, subject: Subject) -> bool:
     """Whether user, groups, names and usage are these."""
     wanted = set(alternative_names(subject.names))
     return (
-        set(certificate.subject) == set(_name(subject.common_name, subject.organizations))
+        set(certificate.subject) == set(subject_name(subject))
         and set(subject_names(certificate)) == wanted
         and set(usages(certificate)) == set(_extended(subject.usage))
     )

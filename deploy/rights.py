@@ -2,7 +2,8 @@
 
 Upstream gives each controller a service account of its own; here they share the controller manager's
 user, which is therefore granted the roles of the controllers it runs, and no other. The DNS server
-publishes itself, so it may write what it publishes. The API server's user at the kubelets may use
+publishes itself, so it may write what it publishes. Proxies enforce NetworkPolicies, so they may
+follow those and the pods they speak of. The API server's user at the kubelets may use
 their API and nothing else.
 
 `grant` applies all this as soon as the API server answers, beside the start of the other daemons.
@@ -30,6 +31,7 @@ PATH: Final = f"/apis/{GROUP}/v1"
 MANAGER: Final = "wherry-deploy"
 CONTROLLER_MANAGER: Final = "system:kube-controller-manager"
 DNS: Final = "system:dns"
+PROXY: Final = "system:kube-proxy"
 KUBELET_CLIENT: Final = "kube-apiserver-kubelet-client"
 # Controllers of the controller manager → upstream's role for them, `system:controller:` left out;
 # "" where the role of the controller manager itself is enough.
@@ -40,6 +42,7 @@ CONTROLLER_ROLES: Final[dict[str, str]] = {
     "node-ipam-controller": "node-controller",
     "node-lifecycle-controller": "node-controller",
     "taint-eviction-controller": "node-controller",
+    "control-plane-taint-controller": "node-controller",
     "deployment-controller": "deployment-controller",
     "replicaset-controller": "replicaset-controller",
     "daemonset-controller": "daemon-set-controller",
@@ -88,6 +91,8 @@ def objects(defaults: Mapping[str, list[Tree]]) -> list[Tree]:
         _role("wherry:controllers", rules),
         _binding("wherry:controllers", "wherry:controllers", CONTROLLER_MANAGER),
         _binding("wherry:kubelet-client", "system:kubelet-api-admin", KUBELET_CLIENT),
+        _role("wherry:proxy", _PROXY_RULES),
+        _binding("wherry:proxy", "wherry:proxy", PROXY),
     ]
 
 
@@ -96,6 +101,15 @@ _DNS_RULES: Final[list[Tree]] = [
     {
         "apiGroups": ["discovery.k8s.io"],
         "resources": ["endpointslices"],
+        "verbs": ["list", "watch"],
+    },
+]
+# What NetworkPolicies take, beyond upstream's role for a proxy, which knows no policies.
+_PROXY_RULES: Final[list[Tree]] = [
+    {"apiGroups": [""], "resources": ["pods", "namespaces"], "verbs": ["list", "watch"]},
+    {
+        "apiGroups": ["networking.k8s.io"],
+        "resources": ["networkpolicies"],
         "verbs": ["list", "watch"],
     },
 ]

@@ -86,6 +86,7 @@ class Plan:
     state: str  # the file in which the supervisor says how each is
     inventory: str = ""  # of the certificates to keep good; "" = none
     check_seconds: float = 600.0  # between two looks at them
+    keeper: str = "deploy.keeper"  # the module that is run with the inventory to look at them
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1)
@@ -104,7 +105,9 @@ class Plan:
             view = one.get("reveal", ())
             one["reveal"] = tuple((closed, tuple(needed)) for closed, needed in view)
             daemons.append(Daemon(**one, ready=ready))
-        more = {name: tree[name] for name in ("inventory", "check_seconds") if name in tree}
+        more = {
+            name: tree[name] for name in ("inventory", "check_seconds", "keeper") if name in tree
+        }
         return cls(tuple(daemons), tree["state"], **more)
 
 

@@ -270,7 +270,7 @@ class Supervisor:
         while self._plan.inventory:
             await asyncio.sleep(self._plan.check_seconds)
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "deploy.keeper", self._plan.inventory,
+                sys.executable, "-m", self._plan.keeper, self._plan.inventory,
                 preexec_fn=_die_with_parent,
             )  # fmt: skip
             with contextlib.suppress(TimeoutError):  # killed below; the next look is soon enough

@@ -101,6 +101,12 @@ KEEPER = (
     "CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER",
     "SystemCallFilter=@system-service",
 )
+# On a machine that joined: it asks the API server.
+RENEWER = tuple(
+    "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6" if one.startswith("RestrictAddress") else one
+    for one in KEEPER
+    if one != "PrivateNetwork=yes"
+)
 
 
 def unit_name(daemon: str) -> str:
@@ -220,7 +226,8 @@ def _restarts(daemon: Daemon) -> dict[str, str]:
 
 def _certificates(plan: Plan, folders: Iterable[str]) -> dict[str, str]:
     """The timer that has certificates renewed."""
-    command = (sys.executable, "-m", "deploy.keeper", plan.inventory)
+    command = (sys.executable, "-m", plan.keeper, plan.inventory)
+    protections = KEEPER if plan.keeper == "deploy.keeper" else RENEWER
     timer = (
         f"OnBootSec={plan.check_seconds:.0f}",
         f"OnUnitActiveSec={plan.check_seconds:.0f}",
@@ -232,7 +239,7 @@ def _certificates(plan: Plan, folders: Iterable[str]) -> dict[str, str]:
             _section(
                 "Service",
                 (
-                    "Type=oneshot", f"ExecStart={quoted(command)}", *KEEPER,
+                    "Type=oneshot", f"ExecStart={quoted(command)}", *protections,
                     *(f"ReadWritePaths={one}" for one in folders),
                 ),
             ),

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from deploy.files import write_public
-from deploy.inventory import Inventory
 from deploy.preflight import Problem
 from deploy.spec import Daemon, Plan
 from deploy.supervisor import answers
-from deploy.systemd import PREFIX, TARGET, certificate_folders, unit_name, units
+from deploy.systemd import PREFIX, TARGET, unit_name, units
 
 UNIT_DIR = Path("/etc/systemd/system")
 BOOTED = Path("/run/systemd/system")
@@ -44,9 +43,12 @@ def written(folder: Path = UNIT_DIR) -> list[Path]:
     return sorted((*folder.glob(f"{PREFIX}*"), *folder.glob(TARGET)))
 
 
-def install(plan: Plan, inventory: Inventory, folder: Path = UNIT_DIR) -> None:
-    """Write the units, take away those of an earlier plan, and start everything."""
-    texts = units(plan, certificate_folders(inventory))
+def install(plan: Plan, folders: Iterable[str], folder: Path = UNIT_DIR) -> None:
+    """Write the units, take away those of an earlier plan, and start everything.
+
+    folders: where certificates are renewed
+    """
+    texts = units(plan, folders)
     for old in written(folder):
         if old.name not in texts:
             systemctl("disable", "--now", old.name, check=False)

@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 # Verbs that start and stop processes on this machine: typer functions of `deploy.commands`.
-DEPLOY = {"up": "up", "down": "down", "status": "status", "lab": "lab_app"}
+DEPLOY = {
+    "up": "up",
+    "join": "join_command",
+    "leave": "leave_command",
+    "down": "down",
+    "status": "status",
+    "lab": "lab_app",
+}
 
 # Verbs that speak to an API server → (module, function; empty when it has only verbs below it).
 VERBS = {

@@ -16,8 +16,10 @@ from controller_manager.certificates.rules import (
     KUBELET_SERVING,
     LEGACY,
     NODE_PREFIX,
+    PROXY_CLIENT,
     addresses_of,
     taken_addresses,
+    takeover_refusal,
 )
 from controller_manager.context import Context, keys_of
 from wherry.api.authorization_v1 import (
@@ -41,6 +43,7 @@ FLAGS = {
     KUBELET_SERVING: "kubelet-serving",
     LEGACY: "legacy-unknown",
 }
+OTHERS = (PROXY_CLIENT,)  # signers without flags of their own
 
 
 def _read(csr: CertificateSigningRequest) -> Request | None:
@@ -91,10 +94,23 @@ class ApprovingController:
             return None
         request = _read(csr)
         words = await self._approval(csr, request) if request is not None else ""
-        if words:
-            now = self._context.clock.now()
+        if request is None or not words:
+            return None
+        now = self._context.clock.now()
+        refusal = self._refusal(csr, request)
+        if refusal:
+            log.warning("%s asks for a node's identity: %s", csr.spec.username, refusal)
+            await self._executor.execute(plan.plan_denial(csr, refusal, now).actions)
+        else:
             await self._executor.execute(plan.plan_approval(csr, words, now).actions)
         return None
+
+    def _refusal(self, csr: CertificateSigningRequest, request: Request) -> str:
+        """Why nobody gets what he may ask for otherwise."""
+        if csr.spec.signer_name != KUBELET_CLIENT:
+            return ""
+        node = self._nodes.get("", request.common_name.removeprefix(NODE_PREFIX))
+        return takeover_refusal(request, csr.spec.username, node)
 
     async def _approval(self, csr: CertificateSigningRequest, request: Request) -> str:
         """The words of its approval; empty when nobody approves it here."""
@@ -102,6 +118,8 @@ class ApprovingController:
             node = self._nodes.get("", csr.spec.username.removeprefix(NODE_PREFIX))
             taken = taken_addresses(node, self._nodes.list(), self._others())
             return plan.SERVING_WORDS if plan.approves_serving(csr, request, node, taken) else ""
+        if plan.approves_proxy(csr, request):
+            return plan.PROXY_WORDS
         for question in plan.questions(csr, request):
             if await self._allowed(csr, question.subresource):
                 return question.words
@@ -182,6 +200,9 @@ class SigningController:
 def authorities(options: argparse.Namespace) -> dict[str, FileAuthority]:
     """Signer → its authority. StartError when one's files are unusable."""
     found = {}
+    certificate, key = options.cluster_signing_cert_file, options.cluster_signing_key_file
+    if certificate and key:
+        found = {signer: FileAuthority(Path(certificate), Path(key)) for signer in OTHERS}
     for signer, word in FLAGS.items():
         prefix = f"cluster_signing_{word.replace('-', '_')}"
         certificate = getattr(options, f"{prefix}_cert_file") or options.cluster_signing_cert_file

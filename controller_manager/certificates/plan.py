@@ -13,9 +13,12 @@ from controller_manager.certificates.request import Request
 from controller_manager.certificates.rules import (
     KUBELET_CLIENT,
     KUBELET_SERVING,
+    PROXY_CLIENT,
     SIGNERS,
+    is_nodes,
     kubelet_client_problem,
     kubelet_serving_problem,
+    proxy_client_problem,
     serving_refusal,
 )
 from controller_manager.plan import NOTHING, Delete, Plan, Update
@@ -30,6 +33,7 @@ SELF, ANY = "selfnodeclient", "nodeclient"
 SELF_WORDS = "Auto approving self kubelet client certificate after SubjectAccessReview."
 ANY_WORDS = "Auto approving kubelet client certificate after SubjectAccessReview."
 SERVING_WORDS = "Auto approving kubelet serving certificate for the node's own name and addresses."
+PROXY_WORDS = "Auto approving the client certificate of a node's proxy."
 
 DECIDED_SECONDS = 3600.0  # how long a decided request stays to be looked at
 PENDING_SECONDS = 24 * 3600.0
@@ -73,6 +77,16 @@ def approves_serving(
     )
 
 
+def approves_proxy(csr: CertificateSigningRequest, request: Request) -> bool:
+    """Whether this is a node that asks for its proxy."""
+    return (
+        is_undecided(csr)
+        and csr.spec.signer_name == PROXY_CLIENT
+        and not proxy_client_problem(request, csr.spec.usages)
+        and is_nodes(csr.spec.username, csr.spec.groups)
+    )
+
+
 def with_condition(
     csr: CertificateSigningRequest, kind: str, reason: str, words: str, now: datetime
 ) -> CertificateSigningRequest:
@@ -86,6 +100,11 @@ def with_condition(
 def plan_approval(csr: CertificateSigningRequest, words: str, now: datetime) -> Plan:
     approved = with_condition(csr, APPROVED, "AutoApproved", words, now)
     return Plan((Update(approved, "approval"),))
+
+
+def plan_denial(csr: CertificateSigningRequest, words: str, now: datetime) -> Plan:
+    denied = with_condition(csr, DENIED, "NodeIsAlive", words, now)
+    return Plan((Update(denied, "approval"),))
 
 
 def is_to_sign(csr: CertificateSigningRequest) -> bool:

@@ -16,6 +16,8 @@ CLIENT = "kubernetes.io/kube-apiserver-client"
 KUBELET_CLIENT = "kubernetes.io/kube-apiserver-client-kubelet"
 KUBELET_SERVING = "kubernetes.io/kubelet-serving"
 LEGACY = "kubernetes.io/legacy-unknown"
+PROXY_CLIENT = "wherry.io/kube-proxy-client"  # ours: machines that join get their proxy's by it
+PROXY_USER = "system:kube-proxy"
 NODES = "system:nodes"
 NODE_PREFIX = "system:node:"
 
@@ -84,6 +86,34 @@ def client_problem(request: Request, usages: Collection[str]) -> str:
     return ""
 
 
+def proxy_client_problem(request: Request, usages: Collection[str]) -> str:
+    """Why this is no request of a proxy's client certificate: it is for one user and in no group."""
+    if request.common_name != PROXY_USER or request.organizations:
+        return f"subject is not {PROXY_USER} alone"
+    if request.dns_names or request.addresses or request.emails or request.uris:
+        return "subjectAltNames are not allowed"
+    if not _usages(usages, CLIENT_AUTH):
+        return _wrong_usages(usages, CLIENT_AUTH)
+    return ""
+
+
+def is_nodes(username: str, groups: Iterable[str]) -> bool:
+    """Whether it is a node that asks."""
+    return username.startswith(NODE_PREFIX) and NODES in groups
+
+
+def takeover_refusal(request: Request, username: str, node: Node | None) -> str:
+    """Why a token may not ask for this node's identity: it is alive under another key. Else empty.
+
+    A node that is silent, or asks for itself, gets a new certificate: so a machine that was installed
+    anew comes back under its name. Upstream leaves this check to the machine that joins (kubeadm).
+    """
+    if node is None or username == request.common_name:
+        return ""
+    ready = any(one.type == "Ready" and one.status == "True" for one in node.status.conditions)
+    return f"node {node.metadata.name} is there and Ready" if ready else ""
+
+
 def _anything(request: Request, usages: Collection[str]) -> str:
     return ""
 
@@ -94,6 +124,7 @@ SIGNERS: dict[str, Callable[[Request, Collection[str]], str]] = {
     KUBELET_CLIENT: kubelet_client_problem,
     KUBELET_SERVING: kubelet_serving_problem,
     LEGACY: _anything,
+    PROXY_CLIENT: proxy_client_problem,
 }
 
 

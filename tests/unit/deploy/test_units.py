@@ -12,6 +12,7 @@ from deploy.cluster_pki import inventory
 from deploy.places import ControlPlane
 from deploy.preflight import Problem
 from deploy.spec import Plan
+from deploy.systemd import certificate_folders
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def test_units_come_and_go(calls: Path, tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "other.service").write_text("somebody else's")
     plan = Plan(control_plane(place), "", str(made.file))
-    units.install(plan, made, folder)
+    units.install(plan, certificate_folders(made), folder)
     names = {one.name for one in units.written(folder)}
     assert {"wherry.target", "wherry-dns.service", "wherry-certificates.timer"} <= names
     asked = calls.read_text().splitlines()
@@ -41,7 +42,7 @@ def test_units_come_and_go(calls: Path, tmp_path: Path) -> None:
     assert asked[-1] == "start wherry.target"
 
     fewer = replace(plan, daemons=plan.daemons[:-1])
-    units.install(fewer, made, folder)
+    units.install(fewer, certificate_folders(made), folder)
     assert names - {one.name for one in units.written(folder)} == {"wherry-dns.service"}
     assert "disable --now wherry-dns.service" in calls.read_text()
 

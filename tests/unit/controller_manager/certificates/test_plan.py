@@ -7,8 +7,10 @@ from cryptography import x509
 
 from controller_manager.certificates import authority, plan
 from controller_manager.certificates.request import BadRequest, Request, read
+from controller_manager.certificates.rules import takeover_refusal
 from controller_manager.plan import Delete, Update
 from wherry.api.certificates_v1 import CertificateSigningRequest
+from wherry.api.core_v1 import Node
 from wherry.api.model import format_time
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -57,6 +59,49 @@ def test_a_bootstrapper_is_asked_for_nodeclient_a_node_for_its_own_first():
 )
 def test_nobody_is_asked_about_other_requests(other):
     assert plan.questions(other, REQUEST) == []
+
+
+PROXY = "wherry.io/kube-proxy-client"
+
+
+def proxy_csr(user="system:node:n1", groups=("system:nodes",), **more):
+    made = csr(user, PROXY, **more)
+    return made.with_(spec=made.spec.with_(groups=list(groups)))
+
+
+def test_a_node_gets_its_proxys_certificate_and_no_other_by_that_signer():
+    for_proxy = Request("system:kube-proxy", ())
+    assert plan.approves_proxy(proxy_csr(), for_proxy)
+    assert not plan.approves_proxy(proxy_csr("jane", ["system:nodes"]), for_proxy)
+    assert not plan.approves_proxy(proxy_csr(groups=[]), for_proxy)
+    assert not plan.approves_proxy(proxy_csr("system:bootstrap:a", ["system:nodes"]), for_proxy)
+    assert not plan.approves_proxy(csr("system:node:n1"), for_proxy)
+    for wrong in (
+        Request("system:kube-scheduler", ()),
+        Request("system:kube-proxy", ("system:masters",)),
+        Request("system:kube-proxy", (), dns_names=("kubernetes",)),
+    ):
+        assert not plan.approves_proxy(proxy_csr(), wrong)
+        assert plan.refusal(proxy_csr(), wrong)
+
+
+def ready_node(status="True"):
+    ready = {"type": "Ready", "status": status}
+    return Node.from_wire({"metadata": {"name": "n1"}, "status": {"conditions": [ready]}})
+
+
+def test_a_token_does_not_get_the_identity_of_a_node_that_is_alive():
+    token = "system:bootstrap:abcdef"
+    assert "n1 is there and Ready" in takeover_refusal(REQUEST, token, ready_node())
+    assert not takeover_refusal(REQUEST, token, ready_node("Unknown"))
+    assert not takeover_refusal(REQUEST, token, None)
+    assert not takeover_refusal(REQUEST, "system:node:n1", ready_node())
+
+
+def test_a_denial_says_why():
+    (action,) = plan.plan_denial(csr(), "why", NOW).actions
+    (condition,) = action.object.status.conditions
+    assert (condition.type, condition.reason, condition.message) == ("Denied", "NodeIsAlive", "why")
 
 
 def test_an_approval_is_a_condition():
