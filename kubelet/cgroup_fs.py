@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -49,8 +50,20 @@ def write(group: str, files: Iterable[tuple[str, str, str]], root: Path = ROOT) 
     return troubles
 
 
-def remove(parent: str, root: Path = ROOT) -> None:
-    """Remove the (empty) cgroup and what is below it; a busy one is left and said."""
+def stale(group: str, older_than: float, root: Path = ROOT) -> list[str]:
+    """Names of the groups right below one, in any hierarchy, that are older than a moment (epoch)."""
+    found = set()
+    for folder in folders(group, root):
+        for entry in folder.iterdir():
+            with suppress(FileNotFoundError):
+                if entry.is_dir() and entry.stat().st_mtime < older_than:
+                    found.add(entry.name)
+    return sorted(found)
+
+
+def remove(parent: str, root: Path = ROOT) -> bool:
+    """Remove the (empty) cgroup and what is below it; False: it is busy, and some of it is left."""
+    gone = True
     for folder in folders(parent, root):
         below = sorted((p for p in folder.rglob("*") if p.is_dir()), reverse=True)
         for path in (*below, folder):
@@ -60,7 +73,9 @@ def remove(parent: str, root: Path = ROOT) -> None:
                 continue
             except OSError as error:
                 log.debug("cgroup %s stays: %s", path, error)
+                gone = False
                 break
+    return gone
 
 
 def _slice_path(name: str) -> str:

@@ -20,6 +20,7 @@ from kubelet.eviction.manager import look as levels
 from kubelet.garbage import GarbageCollector, disk_of
 from kubelet.gauges import Gauges
 from kubelet.network.cni import Cni
+from kubelet.network.keeper import NetworkKeeper
 from kubelet.node import machine
 from kubelet.node.health import NodeHealth
 from kubelet.node.lease import NodeLease
@@ -163,13 +164,14 @@ async def _run_with(
 
     services.cni.set_pod_cidr(config.pod_cidr)
     node_informer.add_handler(node_changed)
+    networks = NetworkKeeper(services.cni, services.cache, runtime, clock, manager.say)
     lease = NodeLease(client_config, config.node_name, config.lease_seconds)
     lease.start()
     try:
         async with asyncio.TaskGroup() as tasks:
             for part in (
                 services.recorder, services.cache, services.objects, services.probes, reporter,
-                node_informer, pod_informer, manager, garbage, evictions,
+                node_informer, pod_informer, manager, garbage, evictions, networks,
             ):  # fmt: skip
                 tasks.create_task(part.run(), name=type(part).__name__)
             certificates.rotate_client(config, client_config, client, clock, tasks)
@@ -278,6 +280,7 @@ async def _services(
             conf_dir=config.cni_conf_dir,
             bin_dirs=config.cni_bin_dirs,
             state_dir=config.root_dir / "cni",
+            say=lambda reason, message: services.node_event(reason, message, "Warning"),
         ),
         volumes=VolumeManager(
             config.root_dir, objects, TokenManager(client, clock), clock, ImageVolumes(runtime)

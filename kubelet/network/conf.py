@@ -1,14 +1,15 @@
 """Which CNI network a node uses: the administrator's, else the default bridge. Pure but for reading.
 
-As the ecosystem does it: the first file by name in the configuration folder wins; a `.conf` or
-`.json` file is a list of one plug-in. Our own default is never written into that folder (another
+As the ecosystem does it: the first file by name in the configuration folder wins, one that makes no
+sense is passed over; a `.conf` or `.json` file is a list of one plug-in. Our own default is never written into that folder (another
 tool may own it): it is computed from the node's pod range and handed to the plug-ins directly.
 
-Source: the CNI specification 1.0 and what `containerd` and upstream's node images do with it.
+Source: the CNI specification 1.1 and what `containerd` and upstream's node images do with it.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,23 +17,44 @@ from typing import Any
 
 import orjson
 
-CNI_VERSION = "0.4.0"  # the newest that Debian 12's plug-ins speak for every one of ours
+log = logging.getLogger(__name__)
+
+# What we speak, the newest first. CHECK came with 0.4.0, GC and STATUS with 1.1.0.
+CNI_VERSIONS = ("1.1.0", "1.0.0", "0.4.0", "0.3.1", "0.3.0", "0.2.0", "0.1.0")
+CNI_VERSION = "0.4.0"  # of a configuration that names none, and the oldest of our default's
 DEFAULT_NETWORK = "wherry"
 DEFAULT_BRIDGE = "wherry0"
 SUFFIXES = frozenset({".conf", ".conflist", ".json"})
 
 
-class ConfigurationError(Exception):
+class ConfigurationError(ValueError):
     """A file in the CNI configuration folder that can't be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A list of plug-ins to call in order (in reverse for DEL)."""
+    """A list of plug-ins to call in order (in reverse for DEL).
+
+    versions: those the configuration allows, the newest first, where it leaves a choice
+    checks, collects: whether CHECK and GC may be asked for
+    """
 
     name: str
     cni_version: str
     plugins: tuple[Mapping[str, Any], ...]
+    versions: tuple[str, ...] = ()
+    checks: bool = True
+    collects: bool = True
+
+    def speaks(self, version: str) -> bool:
+        """Whether this version of the specification, or a newer one, is in force."""
+        return number(self.cni_version) >= number(version)
+
+
+def number(version: str) -> tuple[int, ...]:
+    """A version as something that can be compared; () is older than all."""
+    parts = version.split(".")
+    return tuple(map(int, parts)) if all(part.isdecimal() for part in parts) else ()
 
 
 def parse(text: bytes, source: str) -> Network:
@@ -41,19 +63,42 @@ def parse(text: bytes, source: str) -> Network:
         tree = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise ConfigurationError(f"{source}: {error}") from error
-    plugins: Sequence[Mapping[str, Any]] = tree.get("plugins") or ([tree] if "type" in tree else [])
-    if not tree.get("name") or not plugins or not all(plugin.get("type") for plugin in plugins):
+    if not isinstance(tree, dict):
+        raise ConfigurationError(f"{source}: is no object")
+    plugins: Sequence[Any] = tree.get("plugins") or ([tree] if "type" in tree else [])
+    named = isinstance(tree.get("name"), str) and tree["name"]
+    typed = all(isinstance(one, dict) and isinstance(one.get("type"), str) for one in plugins)
+    if not named or not plugins or not typed or not all(plugin["type"] for plugin in plugins):
         raise ConfigurationError(f"{source}: needs a name and plug-ins with a type")
-    return Network(tree["name"], tree.get("cniVersion", CNI_VERSION), tuple(plugins))
+    allowed = {str(one) for one in tree.get("cniVersions") or ()}
+    version = str(tree.get("cniVersion") or CNI_VERSION)
+    return Network(
+        tree["name"],
+        version,
+        tuple(plugins),
+        tuple(v for v in CNI_VERSIONS if v in allowed | {version}) if allowed else (),
+        checks=tree.get("disableCheck") not in (True, "true"),
+        collects=tree.get("disableGC") not in (True, "true"),
+    )
 
 
 def load(folder: Path) -> Network | None:
-    """The first configuration by file name; None when there is none."""
+    """The first configuration by file name that can be used; None when there is none at all.
+
+    ConfigurationError when there are files, and each is wrong: half-written, as a rule.
+    """
     if not folder.is_dir():
         return None
+    wrong: ConfigurationError | None = None
     for path in sorted(folder.iterdir()):
         if path.suffix in SUFFIXES and path.is_file():
-            return parse(path.read_bytes(), str(path))
+            try:
+                return parse(path.read_bytes(), str(path))
+            except ConfigurationError as error:
+                log.debug("passed over: %s", error)
+                wrong = wrong or error
+    if wrong is not None:
+        raise wrong
     return None
 
 
@@ -87,6 +132,7 @@ def default(
             },
             *([portmap] if host_ports else []),
         ),
+        CNI_VERSIONS[: CNI_VERSIONS.index(CNI_VERSION) + 1],
     )
 
 
@@ -94,9 +140,9 @@ def request(
     network: Network,
     plugin: Mapping[str, Any],
     previous: Mapping[str, Any] | None,
-    port_mappings: Sequence[Mapping[str, Any]],
+    capabilities: Mapping[str, Any],
 ) -> bytes:
-    """What one plug-in reads on its standard input."""
+    """What one plug-in reads on its standard input; of `capabilities` it gets those it declares."""
     tree = {
         **{key: value for key, value in plugin.items() if key != "capabilities"},
         "name": network.name,
@@ -104,8 +150,10 @@ def request(
     }
     if previous is not None:
         tree["prevResult"] = previous
-    if port_mappings and plugin.get("capabilities", {}).get("portMappings"):
-        tree["runtimeConfig"] = {"portMappings": list(port_mappings)}
+    declared = plugin.get("capabilities") or {}
+    told = {name: value for name, value in capabilities.items() if declared.get(name) and value}
+    if told:
+        tree["runtimeConfig"] = told
     return orjson.dumps(tree)
 
 

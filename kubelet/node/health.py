@@ -35,7 +35,7 @@ class NodeHealth:
         problems = []
         if self._cache.failure:
             problems.append(f"container runtime is down: {self._cache.failure}")
-        network = self._cni.not_ready_reason()
+        network = await self._cni.trouble()
         if network:
             problems.append(
                 "container runtime network not ready: NetworkReady=false"

@@ -64,6 +64,9 @@ class ContainerCache:
         """Pods that have at least one container or sandbox."""
         return set(self._by_pod)
 
+    def record(self, container_id: str) -> ContainerRecord | None:
+        return self._records.get(container_id)
+
     def sandbox_ids(self) -> set[str]:
         return {id for id, record in self._records.items() if record.is_sandbox}
 

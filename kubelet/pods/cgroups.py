@@ -6,6 +6,7 @@ GetContainerOOMScoreAdjust).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -20,6 +21,8 @@ QUOTA_MICROSECONDS_MIN = 1_000
 MEMORY_BYTES_MIN = 6 * 1024 * 1024  # Docker refuses less
 OOM_GUARANTEED, OOM_BEST_EFFORT, OOM_MIN_BURSTABLE = -997, 1000, 3
 OOM_SANDBOX = -998
+_LEVELS = ("burstable", "besteffort", "")  # the classes' groups; the last: Guaranteed pods
+_POD_GROUP = re.compile(r"(?:kubepods-(?:\w+-)?)?pod([0-9a-f][0-9a-f_-]{30,})(?:\.slice)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +62,25 @@ def qos_class(pod: Pod) -> str:
 def parent(pod: Pod, node: NodeFacts) -> str:
     """The pod's cgroup, as Docker's `cgroup_parent`."""
     qos = qos_class(pod)
-    level = "" if qos == "Guaranteed" else qos.lower()
+    return _group(pod.metadata.uid, "" if qos == "Guaranteed" else qos.lower(), node)
+
+
+def possible(uid: str, node: NodeFacts) -> list[str]:
+    """Where a pod's cgroup may be of which no more is known than its uid."""
+    return [_group(uid, level, node) for level in _LEVELS]
+
+
+def uid_of(group: str) -> str:
+    """Whose cgroup a folder of this name is; empty when it is no pod's."""
+    found = _POD_GROUP.match(group)
+    return found.group(1).replace("_", "-") if found else ""
+
+
+def _group(uid: str, level: str, node: NodeFacts) -> str:
     if node.cgroup_driver == "systemd":
         prefix = f"kubepods-{level}" if level else "kubepods"
-        return f"{prefix}-pod{pod.metadata.uid.replace('-', '_')}.slice"
-    parts = [node.cgroup_root.strip("/"), "kubepods", level, f"pod{pod.metadata.uid}"]
+        return f"{prefix}-pod{uid.replace('-', '_')}.slice"
+    parts = [node.cgroup_root.strip("/"), "kubepods", level, f"pod{uid}"]
     return "/" + "/".join(part for part in parts if part)
 
 

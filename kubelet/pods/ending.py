@@ -13,12 +13,16 @@ from kubelet.pods import cgroups
 from kubelet.pods.publisher import Publisher
 from kubelet.pods.services import Services
 from kubelet.runtime.protocol import RuntimeFailure
+from kubelet.volumes.interface import VolumeError
 from wherry.api.core_v1 import Pod
 from wherry.api.errors import ApiError
 from wherry.client.rest import ApiUnavailable
 from wherry.daemon.backoff import Backoff
 
 log = logging.getLogger(__name__)
+
+# Then the rounds of `groups.py` take over.
+GROUP_TRIES_MAX, GROUP_RETRY_SECONDS = 5, 0.2
 
 
 class Ending:
@@ -32,20 +36,34 @@ class Ending:
         """Leave nothing; with `announce` tell the API server, as often as it takes."""
         uid = pod.metadata.uid
         try:
+            # Before what tells a restarted kubelet that the pod was here.
+            await self._remove_groups(uid)
             await self._remove_containers(uid)
             await self._s.volumes.teardown(uid)
-        except (RuntimeFailure, OSError) as error:
+        except (RuntimeFailure, OSError, VolumeError) as error:
             log.warning("clean-up of pod %s: %s", uid, error)
             await self._s.clock.sleep(1.0)
             return
-        parent = cgroups.parent(pod, self._s.node.facts)
-        await asyncio.to_thread(cgroup_fs.remove, parent)
         self._s.bounding.forget(uid)
         self._s.objects.unregister(uid)
         if announce:
             await publisher.flushed()
             await self._delete(pod, publisher)
         self.is_done = True
+
+    async def _remove_groups(self, uid: str) -> None:
+        """The kernel may take a moment to let go of what ended. An orphan's class is not known."""
+        for attempt in range(GROUP_TRIES_MAX):
+            if attempt:
+                await self._s.clock.sleep(GROUP_RETRY_SECONDS)
+            left = [
+                group
+                for group in cgroups.possible(uid, self._s.node.facts)
+                if not await asyncio.to_thread(cgroup_fs.remove, group)
+            ]
+            if not left:
+                return
+        log.info("control groups of pod %s stay for now: %s", uid, left)
 
     async def _remove_containers(self, uid: str) -> None:
         records = self._s.cache.records(uid)

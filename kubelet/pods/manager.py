@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from kubelet.eviction import manager as eviction
-from kubelet.network.cni import Attachment, NetworkError
-from kubelet.pods import admit, resize
+from kubelet.pods import admit, groups, resize
 from kubelet.pods.resize import Refusal
 from kubelet.pods.services import Services
 from kubelet.pods.status import EVICTED, is_terminal
@@ -88,6 +88,12 @@ class PodManager:
         worker = self._workers.get(uid)
         return worker.evict(message, grace_seconds) if worker is not None else None
 
+    def say(self, uid: str, reason: str, message: str) -> None:
+        """A warning event about a pod, if it is here."""
+        worker = self._workers.get(uid)
+        if worker is not None:
+            self._s.event(worker.pod, "Warning", reason, message)
+
     # -- bells
 
     def containers_changed(self, pod_uid: str) -> None:
@@ -114,25 +120,15 @@ class PodManager:
             first = [self._workers[uid] for uid in self._orphans]
             self._informer.add_handler(self._changed)
             await self._await_end(first)
-            lost: set[str] = set()
             while True:
-                lost = await self._free_addresses(lost)
                 await self._s.clock.sleep(HOUSEKEEPING_SECONDS)
                 self._room_changed()
                 self._s.bounding.levels(self._others(""))
                 api = {pod.metadata.uid for pod in self._informer.list()}
                 self._adopt_orphans(api | set(self._workers))
-
-    async def _free_addresses(self, lost: set[str]) -> set[str]:
-        """Give back the addresses of sandboxes that vanished without us; what was seen so once before
-        (`lost`) is not just being made."""
-        found = self._s.cni.known_sandboxes() - self._s.cache.sandbox_ids()
-        for sandbox_id in found & lost:
-            try:
-                await self._s.cni.delete(Attachment(sandbox_id, 0, "", "", ""))
-            except NetworkError as error:
-                log.warning("network of lost sandbox %s: %s", sandbox_id[:12], error)
-        return found
+                await asyncio.to_thread(
+                    groups.sweep, self._s.node.facts, set(self._workers), time.time()
+                )
 
     def _changed(self, before: Pod | None, after: Pod | None) -> None:
         if any(pod is not None and is_mirror(pod) for pod in (before, after)):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kubelet.env import ConfigError, make_environment
+from kubelet.network.bandwidth import bandwidth
 from kubelet.network.cni import Attachment, NetworkError
 from kubelet.objects import Reference, references
 from kubelet.pods import container_config, containers, files, hooks, seccomp
@@ -84,10 +85,13 @@ class Starter:
                 await s.cni.add(_attachment(record, pod))
             s.cache.put(record)
         except NetworkError as error:
+            s.cache.put(record)  # should its removal fail, the next plan knows of it
             await s.runtime.remove(sandbox_id)
             s.cache.drop(sandbox_id)
             raise StartError(
-                "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}"
+                "FailedCreatePodSandBox",
+                "Failed to create pod sandbox: failed to setup network for sandbox "
+                f'"{sandbox_id}": {error}',
             ) from error
         except RuntimeFailure as error:
             await s.cache.relist()  # whatever there is of it now, the next plan clears away
@@ -99,7 +103,7 @@ class Starter:
         """The network of a running sandbox; None when it was never wired (we died in between)."""
         if record.host_network:
             return PodNetwork(record.id, (self._s.node.address,))
-        ips = tuple(self._s.cni.addresses(record.id))
+        ips = tuple(self._s.cni.addresses(record.id, record.pid))
         return PodNetwork(record.id, ips) if ips else None
 
     async def remove_sandbox(self, record: ContainerRecord) -> None:
@@ -293,6 +297,7 @@ def _attachment(record: ContainerRecord, pod: Pod | None) -> Attachment:
         identity.pod_name,
         identity.pod_uid,
         mappings,
+        bandwidth(pod) if pod is not None else None,
     )
 
 

@@ -108,9 +108,9 @@ async def test_a_failing_plugin_leaves_nothing(cni, sandbox, bin_dir, tmp_path):
     assert not list((tmp_path / "state" / "leases" / "wherry").glob("10.*"))
 
 
-def test_what_is_missing_is_said(cni, bin_dir, tmp_path):
-    assert cni.not_ready_reason() == ""
+async def test_what_is_missing_is_said(cni, bin_dir, tmp_path):
+    assert await cni.trouble() == ""
     fresh = Cni(conf_dir=tmp_path / "net.d", bin_dirs=[bin_dir], state_dir=tmp_path / "other")
-    assert "spec.podCIDR" in fresh.not_ready_reason()
+    assert "spec.podCIDR" in await fresh.trouble()
     shutil.rmtree(bin_dir)
-    assert "failed to find plugin 'bridge'" in cni.not_ready_reason()
+    assert "failed to find plugin 'bridge'" in await cni.trouble()
