@@ -20,6 +20,11 @@ from wherry.api.autoscaling_v2 import (
 EVENTS_SECONDS_MAX = 1800  # the longest period a policy may have
 WISHES_MAX = 1000
 
+# Without `behavior` an autoscaler follows older, plainer rules: it doubles, or begins with four, and
+# shrinks as far as it wants.
+_PLAIN_UP = HPAScalingRules(select_policy="Max", stabilization_window_seconds=0)
+_UP_FACTOR, _UP_LEAST = 2, 4
+
 _UP = HPAScalingRules(
     select_policy="Max",
     stabilization_window_seconds=0,
@@ -87,12 +92,12 @@ def rules_of(
     behavior: HorizontalPodAutoscalerBehavior | None, down_seconds: int
 ) -> tuple[HPAScalingRules, HPAScalingRules]:
     """(up, down) with defaults; `down_seconds` is the flag's stabilization window."""
-    given_up = behavior.scale_up if behavior is not None else None
-    given_down = behavior.scale_down if behavior is not None else None
-    down = _with_defaults(given_down, _DOWN)
+    if behavior is None:
+        return _PLAIN_UP, _DOWN.with_(stabilization_window_seconds=down_seconds)
+    down = _with_defaults(behavior.scale_down, _DOWN)
     if down.stabilization_window_seconds is None:
         down = down.with_(stabilization_window_seconds=down_seconds)
-    return _with_defaults(given_up, _UP), down
+    return _with_defaults(behavior.scale_up, _UP), down
 
 
 def _with_defaults(given: HPAScalingRules | None, default: HPAScalingRules) -> HPAScalingRules:
@@ -182,6 +187,9 @@ def _limit(
 
 
 def _up_limit(current: int, rules: HPAScalingRules, memory: Memory, now: datetime) -> int:
+    if rules is _PLAIN_UP:
+        return max(_UP_FACTOR * current, _UP_LEAST)
+
     def proposal(policy: HPAScalingPolicy, start: int) -> int:
         if policy.type == "Pods":
             return start + policy.value

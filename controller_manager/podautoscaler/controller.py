@@ -13,6 +13,7 @@ from controller_manager.context import Context, keys_of
 from controller_manager.podautoscaler import behavior, proposals
 from controller_manager.podautoscaler.behavior import Bounds, Memory
 from controller_manager.podautoscaler.proposals import Target
+from controller_manager.podautoscaler.selectors import Selectors
 from controller_manager.podautoscaler.status import ABLE, ACTIVE, LIMITED, Conditions, status_of
 from controller_manager.podautoscaler.usage import NoMetrics, Rules
 from wherry.api import quantity
@@ -60,6 +61,7 @@ class PodAutoscalerController:
         )
         self._workers = flags.concurrent_horizontal_pod_autoscaler_syncs
         self._memory: dict[str, Memory] = {}
+        self._selectors = Selectors()
         self._queue: WorkQueue[str] = WorkQueue("horizontalpodautoscaler")
         self._autoscalers.add_handler(self._on_autoscaler)
 
@@ -75,6 +77,7 @@ class PodAutoscalerController:
         if after is None:
             if before is not None:
                 self._memory.pop(key_of(before), None)
+                self._selectors.forget(key_of(before))
         elif before is None or before.spec != after.spec:
             self._queue.add(key_of(after))
 
@@ -101,8 +104,7 @@ class PodAutoscalerController:
         try:
             outcome = await self._decide(autoscaler, scale, conditions, memory)
         except NoMetrics as error:
-            text = f"invalid metrics: {error}"
-            self._say(autoscaler, "Warning", "FailedComputeMetricsReplicas", text)
+            self._say(autoscaler, "Warning", "FailedComputeMetricsReplicas", str(error))
             await self._write(autoscaler, conditions, current=current, keep_desired=True)
             return self._period
         await self._act(autoscaler, scale, outcome, conditions, memory)
@@ -155,9 +157,12 @@ class PodAutoscalerController:
         def say(reason: str, text: str) -> None:
             self._say(autoscaler, "Warning", reason, text)
 
+        key = key_of(autoscaler)
+        self._note_selector(key, target.selector, conditions, say)
         found = await proposals.of_all(
-            self._client, autoscaler, target, rules, conditions, now, say
-        )
+            self._client, autoscaler, target, rules, conditions, now, say,
+            lambda selected: self._selectors.ambiguity(key, target.selector, selected),
+        )  # fmt: skip
         bounds = Bounds(current, least, spec.max_replicas)
         normal = behavior.normalize(found.replicas, bounds, up, down, memory, now)
         conditions.set(ABLE, true=True, reason=normal.able[0], message=normal.able[1])
@@ -167,6 +172,25 @@ class PodAutoscalerController:
         if normal.replicas < current:
             why = "All metrics below target"
         return _Outcome(normal.replicas, why, found.statuses)
+
+    def _note_selector(
+        self, key: str, text: str, conditions: Conditions, say: proposals.Say
+    ) -> None:
+        """NoMetrics when the target selects no pods, or nobody knows which."""
+        if not text:
+            words = "the HPA target's scale is missing a selector"
+            conditions.set(ACTIVE, true=False, reason="InvalidSelector", message=words)
+            say("SelectorRequired", "selector is required")
+            raise NoMetrics("selector is required")
+        try:
+            self._selectors.note(key, text)
+        except ValueError as error:
+            words = (
+                f"couldn't convert selector into a corresponding internal selector object: {error}"
+            )
+            conditions.set(ACTIVE, true=False, reason="InvalidSelector", message=words)
+            say("InvalidSelector", words)
+            raise NoMetrics(words) from error
 
     # -- acting
 

@@ -7,11 +7,11 @@ Source: upstream's pkg/controller/podautoscaler/horizontal.go (computeReplicasFo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from controller_manager.podautoscaler import usage
+from controller_manager.podautoscaler import usage, words
 from controller_manager.podautoscaler.metrics import resource_metrics
 from controller_manager.podautoscaler.status import ACTIVE, Conditions
 from controller_manager.podautoscaler.usage import NoMetrics, Rules
@@ -28,8 +28,12 @@ from wherry.api.autoscaling_v2 import (
 from wherry.api.core_v1 import Pod
 from wherry.client.rest import Client
 
+_NO_TARGET = (
+    "invalid resource metric source: neither an average utilization target nor an average value "
+    "(usage) target was set"
+)
+Ambiguity = Callable[[Sequence[Pod]], str]  # what is wrong with the selected pods; "" = nothing
 Say = Callable[[str, str], None]  # (reason, message) of a warning about the autoscaler
-_NOT_SERVED = "no {} metrics API is served by this cluster"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,42 +56,38 @@ class Wish:
 
 async def of_all(
     client: Client, autoscaler: HorizontalPodAutoscaler, target: Target, rules: Rules,
-    conditions: Conditions, now: datetime, say: Say,
+    conditions: Conditions, now: datetime, say: Say, ambiguity: Ambiguity,
 ) -> Wish:  # fmt: skip
     """NoMetrics when no metric tells, or the ones that do would scale down."""
-    if not target.selector:
-        words = "the HPA target's scale is missing a selector"
-        conditions.set(ACTIVE, true=False, reason="InvalidSelector", message=words)
-        say("SelectorRequired", "selector is required")
-        raise NoMetrics("selector is required")
     metrics = autoscaler.spec.metrics
-    wish, failed = Wish(), list[tuple[str, NoMetrics]]()
-    selected = (
-        await client.list(Pod, target.namespace, label_selector=target.selector)
-    ).items  # fmt: skip
+    wish, failed = Wish(), list[tuple[MetricSpec, NoMetrics]]()
+    listed = await client.list(Pod, target.namespace, label_selector=target.selector)
+    selected = listed.items
+    wrong = ambiguity(selected)
+    if wrong:
+        conditions.set(ACTIVE, true=False, reason="AmbiguousSelector", message=wrong)
+        say("AmbiguousSelector", wrong)
+        raise NoMetrics(wrong)
     for metric in metrics:
         try:
             replicas, name, status = await _one(client, metric, target, selected, rules, now)
         except NoMetrics as error:
-            failed.append((_failure(metric), error))
-            say(_failure(metric), str(error))
+            failed.append((metric, error))
+            say(words.reason(metric), str(error))
             continue
         wish.statuses.append(status)
         if not wish.name or replicas > wish.replicas:
             wish.replicas, wish.name = replicas, name
     if failed and (len(failed) == len(metrics) or wish.replicas < target.replicas):
-        reason, first = failed[0]
-        words = f"the HPA was unable to compute the replica count: {first}"
-        conditions.set(ACTIVE, true=False, reason=reason, message=words)
+        metric, first = failed[0]
+        text = f"the HPA was unable to compute the replica count: {first}"
+        conditions.set(ACTIVE, true=False, reason=words.reason(metric), message=text)
         count = f"{len(failed)} invalid out of {len(metrics)}"
-        raise NoMetrics(f"({count}), first error is: {first}")
-    words = f"the HPA was able to successfully calculate a replica count from {wish.name}"
-    conditions.set(ACTIVE, true=True, reason="ValidMetricFound", message=words)
+        told = words.of_sum(metric, str(first))
+        raise NoMetrics(f"invalid metrics ({count}), first error is: {told}")
+    text = f"the HPA was able to successfully calculate a replica count from {wish.name}"
+    conditions.set(ACTIVE, true=True, reason="ValidMetricFound", message=text)
     return wish
-
-
-def _failure(metric: MetricSpec) -> str:
-    return f"FailedGet{metric.type}Metric"
 
 
 async def _one(
@@ -101,11 +101,23 @@ async def _one(
         source, container = metric.container_resource.target, metric.container_resource.container
         resource = metric.container_resource.name
     else:
-        kind = "external" if metric.external is not None else "custom"
-        raise NoMetrics(_NOT_SERVED.format(kind))
+        raise NoMetrics(words.not_served(metric, target.namespace))
+    what = "usage" if source.average_value is not None else "utilization"
+    if source.average_value is None and not source.average_utilization:
+        raise NoMetrics(_NO_TARGET)
+    try:
+        return await _of_resource(client, resource, container, source, target, selected, rules, now)
+    except NoMetrics as error:
+        raise NoMetrics(f"failed to get {resource} {what}: {error}") from error
+
+
+async def _of_resource(
+    client: Client, resource: str, container: str, source: MetricTarget, target: Target,
+    selected: list[Pod], rules: Rules, now: datetime,
+) -> tuple[int, str, MetricStatus]:  # fmt: skip
+    found = await resource_metrics(client, target.namespace, target.selector, resource, container)
     if not selected:
         raise NoMetrics("no pods returned by selector while calculating replica count")
-    found = await resource_metrics(client, target.namespace, target.selector, resource, container)
     groups = usage.group(selected, found, resource, rules, now)
     counted = [pod for pod in selected if pod.metadata.name not in groups.ignored]
     what = f"{resource} container resource" if container else f"{resource} resource"
@@ -117,7 +129,7 @@ async def _one(
     else:
         requests = usage.requests_of(counted, resource, container)
         proposal = usage.for_utilization(
-            target.replicas, _percent(source), found, groups, requests, rules
+            target.replicas, source.average_utilization or 0, found, groups, requests, rules
         )
         name = f"{what} utilization (percentage of request)"
     current = MetricValueStatus(
@@ -125,12 +137,6 @@ async def _one(
         average_utilization=proposal.utilization,
     )
     return proposal.replicas, name, _status(resource, container, current)
-
-
-def _percent(target: MetricTarget) -> int:
-    if not target.average_utilization:
-        raise NoMetrics("invalid resource metric source: neither an average utilization target nor an average value (usage) target was set")  # fmt: skip
-    return target.average_utilization
 
 
 def _shown(resource: str, milli: int) -> str:

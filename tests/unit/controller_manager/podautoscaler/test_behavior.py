@@ -35,16 +35,22 @@ def test_within_bounds_the_wish_is_granted():
 @pytest.mark.parametrize(
     ("wished", "bounds", "replicas", "reason"),
     [
-        pytest.param(100, Bounds(2, 1, 50), 6, "ScaleUpLimit", id="four at once"),
+        pytest.param(100, Bounds(1, 1, 50), 4, "ScaleUpLimit", id="four to begin with"),
         pytest.param(100, Bounds(10, 1, 50), 20, "ScaleUpLimit", id="double"),
         pytest.param(100, Bounds(10, 1, 15), 15, "TooManyReplicas", id="most"),
         pytest.param(0, Bounds(10, 2, 15), 2, "TooFewReplicas", id="least"),
     ],
 )
-def test_defaults_limit(wished, bounds, replicas, reason):
+def test_without_behavior_the_plain_rules_limit(wished, bounds, replicas, reason):
     found = decide(wished, bounds)
     assert found.replicas == replicas
     assert found.limited[:2] == (True, reason)
+
+
+def test_with_any_behavior_its_defaults_limit():
+    given = {"scaleDown": {"stabilizationWindowSeconds": 1}}
+    assert decide(100, Bounds(1, 1, 50), **given).replicas == 5, "four more at once"
+    assert decide(100, Bounds(10, 1, 50), **given).replicas == 20, "or twice as many"
 
 
 def test_going_down_waits_for_the_highest_recent_wish():
