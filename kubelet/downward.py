@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
-from wherry.api.core_v1 import Container, Node, Pod, ResourceFieldSelector
+from wherry.api.core_v1 import Container, Node, Pod, PodStatus, ResourceFieldSelector
 from wherry.api.quantity import parse
 
 _SUBSCRIPT = re.compile(r"(metadata\.(?:labels|annotations))\['([^']*)'\]")
@@ -26,10 +26,17 @@ class FieldRefError(ValueError):
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where a pod and its node can be reached; empty while not known."""
+    """Where a pod and its node can be reached, the first address before all; empty while not known."""
 
-    pod_ip: str = ""
-    host_ip: str = ""
+    pod_ips: Sequence[str] = ()
+    host_ips: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, status: PodStatus) -> Addresses:
+        """As the pod's status tells them."""
+        hosts = [one.ip for one in status.host_ips] or [status.host_ip]
+        pods = [one.ip for one in status.pod_ips] or [status.pod_ip]
+        return cls([ip for ip in pods if ip], [ip for ip in hosts if ip])
 
 
 def format_map(values: Mapping[str, str]) -> str:
@@ -52,10 +59,10 @@ def field_value(pod: Pod, path: str, addresses: Addresses) -> str:
         "metadata.uid": meta.uid,
         "spec.nodeName": pod.spec.node_name,
         "spec.serviceAccountName": pod.spec.service_account_name,
-        "status.hostIP": addresses.host_ip,
-        "status.hostIPs": addresses.host_ip,
-        "status.podIP": addresses.pod_ip,
-        "status.podIPs": addresses.pod_ip,
+        "status.hostIP": next(iter(addresses.host_ips), ""),
+        "status.hostIPs": ",".join(addresses.host_ips),
+        "status.podIP": next(iter(addresses.pod_ips), ""),
+        "status.podIPs": ",".join(addresses.pod_ips),
     }
     if path in known:
         return known[path]

@@ -12,12 +12,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from kubelet import env_file
 from kubelet.downward import Addresses, FieldRefError, field_value, resource_value
 from wherry.api.core_v1 import (
     ConfigMap,
     Container,
     EnvFromSource,
     EnvVar,
+    FileKeySelector,
     Node,
     Pod,
     Secret,
@@ -29,6 +31,7 @@ _REFERENCE = re.compile(r"\$(?:\$|\(([^)]*)\))")
 _NAME = re.compile(r"[ -<>-~]+")
 
 API_SERVICE = ("default", "kubernetes")
+_NO_FILES: Mapping[tuple[str, str], str | None] = {}
 
 
 class ConfigError(Exception):
@@ -57,26 +60,52 @@ def make_environment(
     config_maps: Mapping[str, ConfigMap | None],
     secrets: Mapping[str, Secret | None],
     service_env: Mapping[str, str],
-    pod_ip: str,
-    host_ip: str,
+    addresses: Addresses,
     node: Node | None,
+    env_files: Mapping[tuple[str, str], str | None] = _NO_FILES,
 ) -> dict[str, str]:
-    """All variables of a container; ConfigError when an object or key it needs is missing."""
+    """All variables of a container; ConfigError when an object or key it needs is missing.
+
+    env_files: the texts of the files that it names, by volume and path; None: there is no such file
+    """
     declared: dict[str, str] = {}
     for source in container.env_from:
         declared.update(_all_of(source, config_maps, secrets))
     visible: dict[str, str] = {}
-    addresses = Addresses(pod_ip, host_ip)
     for variable in container.env:
         if variable.value_from is None:
             value: str | None = expand(variable.value, {**service_env, **declared, **visible})
         elif variable.value_from.field_ref or variable.value_from.resource_field_ref:
             value = _own_field(pod, container, variable, addresses, node)
+        elif variable.value_from.file_key_ref is not None:
+            value = _file_key(variable.value_from.file_key_ref, env_files)
         else:
             value = _object_key(pod.metadata.namespace, variable, config_maps, secrets)
         if value is not None:
             visible[variable.name] = value
     return {**service_env, **declared, **visible}
+
+
+def env_file_names(container: Container) -> list[tuple[str, str]]:
+    """The (volume, path) of each environment file that a container names."""
+    sources = (one.value_from.file_key_ref for one in container.env if one.value_from is not None)
+    return [(one.volume_name, one.path) for one in sources if one is not None]
+
+
+def _file_key(
+    wanted: FileKeySelector, env_files: Mapping[tuple[str, str], str | None]
+) -> str | None:
+    """One variable of a file in a volume; None when it is missing but optional."""
+    text = env_files.get((wanted.volume_name, wanted.path))
+    try:
+        found = dict(env_file.variables(text)) if text is not None else {}
+    except env_file.EnvFileError as error:
+        raise ConfigError(f"couldn't parse env file: {error}") from error
+    if wanted.key in found or wanted.optional:
+        return found.get(wanted.key)
+    if text is None:
+        raise ConfigError(f'env file "{wanted.path}" not found in volume "{wanted.volume_name}"')
+    raise ConfigError(f'environment variable key "{wanted.key}" not found in file "{wanted.path}"')
 
 
 def _all_of(

@@ -48,7 +48,7 @@ from kubelet.stats.collector import StatsCollector
 from kubelet.volumes.images import ImageVolumes
 from kubelet.volumes.manager import VolumeManager
 from kubelet.volumes.tokens import TokenManager
-from wherry import __version__
+from wherry import KUBERNETES_VERSION, __version__
 from wherry.api import quantity
 from wherry.api.core_v1 import Node, Pod
 from wherry.client.events import EventRecorder
@@ -61,7 +61,7 @@ from wherry.daemon.process import StartError, freeze_after_start
 
 log = logging.getLogger(__name__)
 
-KUBELET_VERSION = f"v1.36.2+wherry.{__version__}"
+KUBELET_VERSION = f"{KUBERNETES_VERSION}+wherry.{__version__}"
 
 
 class Bells:
@@ -261,9 +261,12 @@ async def _services(
             cgroup_driver=engine.cgroup_driver,
             cgroup_root=config.cgroup_root,
             oom_score_min=machine.oom_score_min(),
+            seccomp_default=config.seccomp_default,
+            cluster_domain=config.cluster_domain,
         ),
         seccomp_root=config.root_dir / "seccomp",
         dead_kept=config.garbage.dead_max_per_container,
+        unsafe_sysctls=config.unsafe_sysctls,
     )
     # What the system keeps for itself, pods can't take: their group ends before.
     kept = quantity.value(config.reserved.get("memory", "0"))

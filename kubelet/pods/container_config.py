@@ -18,7 +18,7 @@ from kubelet.pods.cgroups import NodeFacts
 from kubelet.pods.plan import Start, grace_seconds, spec_hash
 from kubelet.runtime import labels as names
 from kubelet.runtime.labels import SANDBOX_CONTAINER_NAME, Identity
-from kubelet.volumes.interface import Mount
+from kubelet.volumes.interface import Device, Mount
 from wherry.api.core_v1 import Container, Pod, SeccompProfile
 
 DEFAULT_TERMINATION_PATH = "/dev/termination-log"
@@ -48,6 +48,7 @@ class Inputs:
     node: NodeFacts
     node_name: str
     image_stop_signal: str = ""
+    devices: Sequence[Device] = ()
     target_id: str = ""  # the container whose processes an ephemeral one sees
     profiles: Mapping[str, str] = field(default_factory=dict)  # seccomp profiles of the node, JSON
 
@@ -116,6 +117,15 @@ def container(pod: Pod, start: Start, given: Inputs) -> dict[str, Any]:
         "Mounts": _mounts(spec, given),
         **_security(pod, spec, given),
     }
+    if given.devices:
+        host["Devices"] = [
+            {
+                "PathOnHost": str(device.source),
+                "PathInContainer": device.target,
+                "CgroupPermissions": device.permissions,
+            }
+            for device in given.devices
+        ]
     if pod.spec.host_pid:
         host["PidMode"] = "host"
     elif pod.spec.share_process_namespace:

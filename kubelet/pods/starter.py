@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kubelet.env import ConfigError, make_environment
+from kubelet.downward import Addresses
+from kubelet.env import ConfigError, env_file_names, make_environment
 from kubelet.network.bandwidth import bandwidth
 from kubelet.network.cni import Attachment, NetworkError
 from kubelet.objects import Reference, references
@@ -213,15 +214,14 @@ class Starter:
         self, pod: Pod, start: Start, image: Any, paths: Mapping[str, Path], ips: Sequence[str]
     ) -> dict[str, Any]:
         s, spec = self._s, start.container
-        ip = ips[0] if ips else ""
         env = make_environment(
             pod,
             spec,
             **await self._objects(pod),
             service_env=await s.objects.service_env(pod),
-            pod_ip=ip,
-            host_ip=s.node.address,
+            addresses=Addresses(ips, (s.node.address,)),
             node=s.objects.node(),
+            env_files=await s.volumes.texts(paths, env_file_names(spec)),
         )
         folder = s.volumes.pod_dir(pod.metadata.uid)
         for reason, message in files.write_names(pod, folder, ips, s.node):
@@ -230,6 +230,7 @@ class Starter:
             image_id=image.id,
             image_user=image.user,
             image_stop_signal=image.stop_signal,
+            devices=s.volumes.devices(pod, spec, paths),
             env=env,
             mounts=await s.volumes.mounts(pod, spec, paths, env),
             files=files.container_files(folder, spec.name, start.attempt),

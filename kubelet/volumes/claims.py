@@ -40,11 +40,27 @@ def check_claim(pod: Pod, volume: Volume, claim: PersistentVolumeClaim | None) -
         text = "PVC is being deleted"
     elif claim.status.phase != "Bound" or not claim.spec.volume_name:
         text = "PVC is not bound"
-    elif claim.spec.volume_mode == "Block":
-        text = "volumes of mode Block are not supported on this node"
+    elif _is_misused(pod, volume.name, block=is_block(claim)):
+        block = is_block(claim)
+        mode, field = ("Block", "volumeMounts") if block else ("Filesystem", "volumeDevices")
+        text = f"volume {volume.name} has volumeMode {mode}, but is specified in {field}"
+        raise VolumeError("FailedMount", text)
     else:
         return claim.spec.volume_name
     raise VolumeError("FailedMount", f"error processing PVC {namespace}/{name}: {text}")
+
+
+def is_block(claimed: PersistentVolumeClaim | PersistentVolume) -> bool:
+    """Whether it is a device and no folder."""
+    return claimed.spec.volume_mode == "Block"
+
+
+def _is_misused(pod: Pod, volume: str, *, block: bool) -> bool:
+    """Whether a container mounts a device, or wants a folder as a device."""
+    everyone = (*pod.spec.init_containers, *pod.spec.containers)
+    if block:
+        return any(one.name == volume for c in everyone for one in c.volume_mounts)
+    return any(one.name == volume for c in everyone for one in c.volume_devices)
 
 
 def _owns(pod: Pod, claim: PersistentVolumeClaim) -> bool:
@@ -72,6 +88,8 @@ def check_volume(
 def place(volume: PersistentVolume) -> Path:
     """Where a volume of this machine lies; VolumeError when it is not there or of another kind."""
     spec = volume.spec
+    if is_block(volume):
+        return _device(volume)
     if spec.host_path is not None:
         path = Path(spec.host_path.path)
         fresh = not path.exists()
@@ -88,4 +106,20 @@ def place(volume: PersistentVolume) -> Path:
         raise VolumeError("FailedMount", f'path "{path}" does not exist') from error
     if not stat.S_ISDIR(mode):
         raise VolumeError("FailedMount", f'path "{path}" is not a directory')
+    return path
+
+
+def _device(volume: PersistentVolume) -> Path:
+    """Only local volumes may be devices, as upstream's."""
+    if volume.spec.local is None:
+        raise VolumeError(
+            "FailedMapVolume", "no volume plugin matched that can give a block device"
+        )
+    path = Path(volume.spec.local.path)
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise VolumeError("FailedMapVolume", f'path "{path}" does not exist') from error
+    if not stat.S_ISBLK(mode):
+        raise VolumeError("FailedMapVolume", f'path "{path}" is not a block device')
     return path

@@ -31,6 +31,15 @@ class Mount:
     propagation: str = "rprivate"
 
 
+@dataclass(frozen=True)
+class Device:
+    """A block device given to a container. `permissions` is Docker's word: rwm, or r."""
+
+    source: Path
+    target: str
+    permissions: str = "rwm"
+
+
 class VolumeError(Exception):
     """A volume can't be made (now). `reason` and `message` are those of the pod's event."""
 

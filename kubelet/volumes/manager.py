@@ -15,20 +15,28 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from kubelet.downward import Addresses
 from kubelet.env import expand
+from kubelet.pods.amounts import total
 from kubelet.runtime.protocol import ImageRecord
 from kubelet.volumes import atomic, hostpath, linux, subpath
-from kubelet.volumes.claims import check_claim, check_volume, claim_name, place
+from kubelet.volumes.claims import check_claim, check_volume, claim_name, is_block, place
 from kubelet.volumes.images import ImageVolumes
-from kubelet.volumes.interface import Mount, ObjectSource, TokenSource, VolumeError
+from kubelet.volumes.interface import Device, Mount, ObjectSource, TokenSource, VolumeError
 from kubelet.volumes.ownership import has_group, set_group
 from kubelet.volumes.payload import Gathered, Needs, needs, payload
-from wherry.api.core_v1 import Container, EmptyDirVolumeSource, PersistentVolume, Pod, Volume
+from wherry.api.core_v1 import (
+    Container,
+    EmptyDirVolumeSource,
+    Node,
+    PersistentVolume,
+    Pod,
+    Volume,
+)
 from wherry.api.quantity import value
 from wherry.daemon.clock import Clock
 
@@ -45,6 +53,8 @@ _NO_IMAGES: Mapping[str, ImageRecord] = {}
 _POD_FOLDER_MODE = 0o750
 # One pod's objects are fetched together; a server that doesn't answer must not hold the worker.
 FETCH_SECONDS_MAX = 30.0
+# Of an environment file in a volume.
+TEXT_BYTES_MAX = 1024 * 1024
 
 
 class VolumeManager:
@@ -106,6 +116,9 @@ class VolumeManager:
                 return await asyncio.to_thread(_place, pod, volume, found)
             return await asyncio.to_thread(self._make, pod, volume, have)
         except VolumeError as error:
+            if error.reason == "FailedMapVolume":
+                text = f'MapVolume.SetUpDevice failed for volume "{volume.name}" : {error.message}'
+                raise VolumeError(error.reason, text) from error
             text = f'MountVolume.SetUp failed for volume "{volume.name}" : {error.message}'
             raise VolumeError(error.reason, text) from error
         except (OSError, ValueError) as error:
@@ -131,6 +144,29 @@ class VolumeManager:
         """The container's volume mounts; `environment` is what subPathExpr may use."""
         return await asyncio.to_thread(self._mounts, pod, container, paths, environment)
 
+    def devices(self, pod: Pod, container: Container, paths: Mapping[str, Path]) -> list[Device]:
+        """The container's block devices."""
+        volumes = {volume.name: volume for volume in pod.spec.volumes}
+        found = []
+        for wanted in container.volume_devices:
+            volume, source = volumes.get(wanted.name), paths.get(wanted.name)
+            if volume is None or source is None:
+                text = f'container "{container.name}" wants unknown volume "{wanted.name}"'
+                raise VolumeError("CreateContainerConfigError", text)
+            permissions = "r" if _is_read_only(volume) else "rwm"
+            found.append(Device(source, wanted.device_path, permissions))
+        return found
+
+    async def texts(
+        self, paths: Mapping[str, Path], names: Iterable[tuple[str, str]]
+    ) -> dict[tuple[str, str], str | None]:
+        """Small files in volumes, by (volume, path below it); None for those that are not there."""
+        return {
+            (volume, path): await asyncio.to_thread(_text, paths[volume], path)
+            for volume, path in names
+            if volume in paths
+        }
+
     async def _gather(self, pod: Pod, addresses: Addresses | None) -> Gathered:
         wanted = Needs()
         for volume in pod.spec.volumes:
@@ -142,7 +178,7 @@ class VolumeManager:
                     {n: await self._objects.config_map(namespace, n) for n in wanted.config_maps},
                     {n: await self._objects.secret(namespace, n) for n in wanted.secrets},
                     {key: await self._tokens.token(pod, *key) for key in wanted.tokens},
-                    addresses or Addresses(pod.status.pod_ip, pod.status.host_ip),
+                    addresses or Addresses.of(pod.status),
                     self._objects.node(),
                 )
         except TimeoutError as error:
@@ -166,7 +202,8 @@ class VolumeManager:
         context = pod.spec.security_context
         group = context.fs_group if context is not None else None
         if volume.empty_dir is not None:
-            if self._make_empty_dir(folder, volume.empty_dir) and group is not None:
+            size = _memory_size(pod, volume.empty_dir, have.node)
+            if self._make_empty_dir(folder, volume.empty_dir, size) and group is not None:
                 set_group(folder, group, read_only=False)
             return folder
         files = payload(pod, volume, have)
@@ -184,7 +221,7 @@ class VolumeManager:
         raise VolumeError("FailedMount", "no volume plugin matched")
 
     @staticmethod
-    def _make_empty_dir(folder: Path, source: EmptyDirVolumeSource) -> bool:
+    def _make_empty_dir(folder: Path, source: EmptyDirVolumeSource, size: int) -> bool:
         """True when it was made now: what a running pod put into it is left alone."""
         if source.medium not in ("", "Memory"):
             text = f'unknown storage medium "{source.medium}" for volume of kind emptyDir'
@@ -192,7 +229,6 @@ class VolumeManager:
         fresh = not folder.is_dir()
         folder.mkdir(parents=True, exist_ok=True)
         if source.medium == "Memory" and not linux.mounted(folder):
-            size = value(source.size_limit) if source.size_limit else 0
             options = f"size={size}" if size else ""
             linux.mount("tmpfs", folder, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, options)
             fresh = True
@@ -214,6 +250,12 @@ class VolumeManager:
             if volume is None or source is None:
                 text = f'container "{container.name}" mounts unknown volume "{wanted.name}"'
                 raise VolumeError("CreateContainerConfigError", text)
+            if wanted.recursive_read_only == "Enabled":
+                text = (
+                    f'failed to resolve recursive read-only mode: volume "{wanted.name}" requested '
+                    "recursive read-only mode, but it is not supported by the runtime"
+                )
+                raise VolumeError("CreateContainerConfigError", text)
             mount = Mount(
                 source,
                 wanted.mount_path if wanted.mount_path.startswith("/") else f"/{wanted.mount_path}",
@@ -229,6 +271,34 @@ class VolumeManager:
                 mount = replace(mount, source=subpath.bind(source, sub_path, place))
             found.append(mount)
         return found
+
+
+def _memory_size(pod: Pod, source: EmptyDirVolumeSource, node: Node | None) -> int:
+    """Bytes a volume in memory may take: no more than the pod, else the node, has. 0: unknown."""
+    allocatable = node.status.allocatable.get("memory") if node is not None else None
+    sizes = [
+        value(allocatable) if allocatable else 0,
+        total(pod, "limits", "memory"),
+        value(source.size_limit) if source.size_limit else 0,
+    ]
+    return min((size for size in sizes if size > 0), default=0)
+
+
+def _text(volume: Path, path: str) -> str | None:
+    """A file below the volume, whatever links a container left there."""
+    try:
+        root = os.open(volume, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with os.fdopen(
+                linux.open_beneath(root, path, os.O_RDONLY | os.O_NONBLOCK), "rb"
+            ) as file:
+                return file.read(TEXT_BYTES_MAX).decode(errors="replace")
+        finally:
+            os.close(root)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise VolumeError("CreateContainerConfigError", f"{path}: {error.strerror}") from error
 
 
 def _names_in(folder: Path) -> list[str]:
@@ -251,6 +321,8 @@ def _remove(folder: Path) -> None:
 
 def _place(pod: Pod, volume: Volume, found: PersistentVolume) -> Path:
     path = place(found)
+    if is_block(found):
+        return path
     context = pod.spec.security_context
     if found.spec.local is not None and context is not None and context.fs_group is not None:
         only_if_wrong = context.fs_group_change_policy == "OnRootMismatch"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from kubelet.downward import Addresses
 from kubelet.env import ConfigError, expand, make_environment, service_environment
 from wherry.api.core_v1 import ConfigMap, Node, Pod, Secret, Service
 
@@ -34,16 +35,16 @@ SECRETS = {"sec": Secret.from_wire({"data": {"password": "aHVudGVyMg=="}})}
 NODE = Node.from_wire({"status": {"allocatable": {"cpu": "1500m", "memory": "2Gi"}}})
 
 
-def environment(a_pod, *, service_env=None, config_maps=CONFIG, secrets=SECRETS):
+def environment(a_pod, *, service_env=None, config_maps=CONFIG, secrets=SECRETS, env_files=None):
     return make_environment(
         a_pod,
         a_pod.spec.containers[0],
         config_maps=config_maps,
         secrets=secrets,
         service_env=service_env or {},
-        pod_ip="10.1.0.5",
-        host_ip="192.168.0.1",
+        addresses=Addresses(("10.1.0.5", "fd00::5"), ("192.168.0.1",)),
         node=NODE,
+        env_files=env_files or {},
     )
 
 
@@ -84,6 +85,7 @@ def test_expand(text, expected):
         pytest.param(field("spec.nodeName"), "n1", id="node"),
         pytest.param(field("spec.serviceAccountName"), "robot", id="service account"),
         pytest.param(field("status.podIP"), "10.1.0.5", id="pod ip"),
+        pytest.param(field("status.podIPs"), "10.1.0.5,fd00::5", id="pod ips"),
         pytest.param(field("status.hostIP"), "192.168.0.1", id="host ip"),
         pytest.param(field("metadata.labels['app']"), "web", id="one label"),
         pytest.param(field("metadata.labels['none']"), "", id="no such label"),

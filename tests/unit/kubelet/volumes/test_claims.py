@@ -54,6 +54,39 @@ def volume(uid="c1", host="n1", **source):
     return PersistentVolume.from_wire({"metadata": {"name": "pv"}, "spec": spec})
 
 
+DEVICES = Pod.from_wire(
+    POD.to_wire() | {
+        "spec": {
+            "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}],
+            "containers": [{"name": "c", "volumeDevices": [{"name": "v", "devicePath": "/dev/x"}]}],
+        }
+    }
+)  # fmt: skip
+MOUNTS = Pod.from_wire(
+    POD.to_wire() | {
+        "spec": {
+            "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}],
+            "containers": [{"name": "c", "volumeMounts": [{"name": "v", "mountPath": "/x"}]}],
+        }
+    }
+)  # fmt: skip
+
+
+def test_devices_are_not_mounted_nor_folders_devices():
+    assert check_claim(DEVICES, CLAIMED, claim(mode="Block")) == "pv"
+    with pytest.raises(VolumeError, match="volumeMode Block, but is specified in volumeMounts"):
+        check_claim(MOUNTS, CLAIMED, claim(mode="Block"))
+    with pytest.raises(VolumeError, match="Filesystem, but is specified in volumeDevices"):
+        check_claim(DEVICES, CLAIMED, claim())
+
+
+def test_only_a_local_volume_that_is_a_device_is_given_as_one(tmp_path):
+    with pytest.raises(VolumeError, match="is not a block device"):
+        place(volume(volumeMode="Block", local={"path": str(tmp_path)}))
+    with pytest.raises(VolumeError, match="no volume plugin matched"):
+        place(volume(volumeMode="Block", hostPath={"path": str(tmp_path)}))
+
+
 def test_names():
     assert [claim_name(POD, one) for one in POD.spec.volumes] == ["data", "p-e", ""]
 
@@ -69,7 +102,6 @@ def test_a_bound_claim_names_its_volume():
         pytest.param(CLAIMED, None, 'PVC ns/data: persistentvolumeclaim "data" not found', id="none"),
         pytest.param(CLAIMED, claim("Pending", ""), "PVC is not bound", id="unbound"),
         pytest.param(CLAIMED, claim(deleted=True), "PVC is being deleted", id="deleted"),
-        pytest.param(CLAIMED, claim(mode="Block"), "mode Block", id="block"),
         pytest.param(EPHEMERAL, claim(owner="u2"), "(pod is not owner)", id="another's"),
     ],
 )  # fmt: skip

@@ -10,9 +10,9 @@ import pytest
 from kubelet.runtime.memory import MemoryRuntime
 from kubelet.volumes import linux, subpath
 from kubelet.volumes.images import ImageVolumes
-from kubelet.volumes.interface import Token, VolumeError
+from kubelet.volumes.interface import Device, Token, VolumeError
 from kubelet.volumes.manager import VolumeManager
-from wherry.api.core_v1 import ConfigMap, Pod
+from wherry.api.core_v1 import ConfigMap, Container, Pod
 from wherry.daemon.clock import FakeClock
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
@@ -61,7 +61,7 @@ def pod(*volumes, mounts=(), **spec):
     return Pod.from_wire(
         {
             "metadata": {"name": "p", "namespace": "ns", "uid": "u1"},
-            "spec": {"volumes": list(volumes), "containers": containers, **spec},
+            "spec": {"volumes": list(volumes), "containers": containers} | spec,
         }
     )
 
@@ -125,6 +125,40 @@ async def test_memory_medium_is_a_tmpfs_that_goes_with_the_pod(manager):
     assert size.f_blocks * size.f_frsize == 1024 * 1024
     await manager.teardown("u1")
     assert not paths["mem"].exists()
+
+
+@needs_root
+async def test_memory_is_no_more_than_the_pods_own(manager):
+    memory = {"name": "mem", "emptyDir": {"medium": "Memory"}}
+    containers = [{"name": "c", "resources": {"limits": {"memory": "2Mi"}}}]
+    paths = await manager.prepare(pod(memory, containers=containers))
+    size = os.statvfs(paths["mem"])
+    assert size.f_blocks * size.f_frsize == 2 * 1024 * 1024
+
+
+async def test_environment_files_are_read_beneath_their_volume(manager, tmp_path):
+    paths = await manager.prepare(pod(EMPTY))
+    (paths["tmp"] / "env").write_text("A='1'")
+    (tmp_path / "secret").write_text("B='2'")
+    (paths["tmp"] / "out").symlink_to(tmp_path / "secret")
+    assert await manager.texts(paths, [("tmp", "env"), ("tmp", "none")]) == {
+        ("tmp", "env"): "A='1'",
+        ("tmp", "none"): None,
+    }
+    with pytest.raises(VolumeError, match="cross-device link"):
+        await manager.texts(paths, [("tmp", "out")])
+
+
+async def test_devices_and_what_the_engine_can_not_do(manager):
+    wanted = pod(
+        EMPTY, mounts=[{"name": "tmp", "mountPath": "/t", "recursiveReadOnly": "Enabled"}],
+    ).spec.containers[0]  # fmt: skip
+    with pytest.raises(VolumeError, match="requested recursive read-only mode, but it is not"):
+        await manager.mounts(pod(EMPTY), wanted, {"tmp": Path("/t")}, {})
+    claimed = pod({"name": "d", "persistentVolumeClaim": {"claimName": "x", "readOnly": True}})
+    container = Container.from_wire({"volumeDevices": [{"name": "d", "devicePath": "/dev/x"}]})
+    devices = manager.devices(claimed, container, {"d": Path("/dev/loop0")})
+    assert devices == [Device(Path("/dev/loop0"), "/dev/x", "r")]
 
 
 async def test_mounts(manager):

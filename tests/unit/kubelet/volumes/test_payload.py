@@ -13,7 +13,7 @@ HAVE = Gathered(
     config_maps={"cfg": ConfigMap.from_wire({"data": {"a": "1"}, "binaryData": {"b": "AAE="}})},
     secrets={"sec": Secret.from_wire({"data": {"key": "c2VjcmV0"}})},
     tokens={("", 3607): Token("tkn", datetime(2026, 1, 1, tzinfo=UTC))},
-    addresses=Addresses("10.0.0.1", "192.168.0.1"),
+    addresses=Addresses(("10.0.0.1",), ("192.168.0.1",)),
 )
 CA = {"configMap": {"name": "cfg", "items": [{"key": "a", "path": "ca.crt"}]}}
 TOKEN = {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}}
