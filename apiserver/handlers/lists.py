@@ -157,14 +157,15 @@ def _read_token(text: str, namespace: str) -> _Token:
     try:
         padded = text + "=" * (-len(text) % 4)
         tree = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        version, revision, start = tree["v"], int(tree["rv"]), str(tree["start"])
+        version, revision, start = tree["v"], tree["rv"], str(tree["start"])
     except (binascii.Error, ValueError, KeyError, TypeError) as error:
         raise bad_request(f"continue key is not valid: {error}") from None
     if version != TOKEN_VERSION:
         raise bad_request(
             f'continue key is not valid: server does not recognize this encoded version "{version}"'
         )
-    if revision == 0 or not start.removesuffix("\0"):
+    known = isinstance(revision, int) and -(1 << 63) <= revision < 1 << 63 and revision != 0
+    if not known or not start.removesuffix("\0"):
         raise bad_request("continue key is not valid: incorrect encoded start resourceVersion")
     after = start.removesuffix("\0")
     return _Token(revision, f"{namespace}/{after}" if namespace else after)

@@ -17,6 +17,7 @@ from apiserver.fairness.fairness import Fairness, Place
 from apiserver.fairness.queueset import Refusal
 from apiserver.http.exchange import BODY_BYTES_MAX, ClientGone, Exchange
 from apiserver.request import RequestContext, RequestInfo, Response, User
+from wherry.api.numerals import whole
 from wherry.api.scheme import Resource
 
 RETRY_AFTER_SECONDS = 1
@@ -82,9 +83,9 @@ class Turns:
         info = ctx.info
         if info.resource is None or info.namespace or info.name:
             return 0
-        limit = ctx.query.get("limit", "")
+        limit = whole(ctx.query.get("limit", "")) or 0
         size = self._sizes(info.resource)
-        return min(size, int(limit)) if limit.isdecimal() and int(limit) else size
+        return min(size, limit) if limit > 0 else size
 
     async def _read_early(self, exchange: Exchange) -> int:
         """Read the body if it may be kept; how many bytes of the common store it takes."""

@@ -63,7 +63,7 @@ def split_path(raw_path: bytes) -> list[str]:
         raise no_such_path()
     if b"%" in raw_path:
         segments = [unquote(segment) for segment in segments]
-        if any("/" in segment or "\0" in segment for segment in segments):
+        if any("/" in segment for segment in segments):
             raise no_such_path()
     if not _BAD_SEGMENTS.isdisjoint(segments):
         raise no_such_path()

@@ -24,6 +24,7 @@ from wherry.api.errors import (
     not_supported,
     too_long,
 )
+from wherry.api.numerals import is_whole, whole
 from wherry.api.scheme import Resource
 from wherry.api.selectors import parse_field_selector, parse_label_selector
 
@@ -41,14 +42,14 @@ def boolean(query: Mapping[str, str], name: str) -> bool:
 
 
 def integer(query: Mapping[str, str], name: str) -> int | None:
-    """A whole number; ApiError 400 in the words of Go's strconv."""
+    """A whole number of 64 bits; ApiError 400 in the words of Go's strconv."""
     text = query.get(name)
     if not text:
         return None
-    try:
-        return int(text)
-    except ValueError:
-        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+    if (number := whole(text)) is None:
+        why = "value out of range" if is_whole(text) else "invalid syntax"
+        raise bad_request(f'strconv.ParseInt: parsing "{text}": {why}')
+    return number
 
 
 def _refuse(kind: str, errors: list[FieldError]) -> None:
@@ -202,12 +203,14 @@ def _list_errors(
 def _revision(text: str) -> int | None:
     if not text:
         return None
-    if not text.isascii() or not text.isdigit():
+    digits = text.isascii() and text.isdigit()
+    number = whole(text) if digits else None
+    if number is None:
         raise bad_request(
             f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": '
-            "invalid syntax"
+            + ("value out of range" if digits else "invalid syntax")
         )
-    return int(text)
+    return number
 
 
 def interest_of(query: Mapping[str, str], resource: Resource, namespace: str) -> Interest:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from apiserver.http.request_info import is_true
+from wherry.api.numerals import whole
 
 Query = Iterable[tuple[str, str]]
 Tree = dict[str, Any]
@@ -34,7 +35,7 @@ def attach_options(query: Query) -> Tree:
 def port_forward_options(query: Query) -> Tree:
     """PodPortForwardOptions of a request's parameters; what is no number is left to others."""
     texts = [one for name, value in query if name == "ports" for one in value.split(",")]
-    ports = [int(one) for one in texts if one.isdecimal()]
+    ports = [number for one in texts if (number := whole(one)) is not None]
     return _options("PodPortForwardOptions") | ({"ports": ports} if ports else {})
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wherry.api.errors import ApiError, bad_request, status_error
+from wherry.api.numerals import is_whole, whole
 
 HTTP_PORT = 80
 SERVICE_LABEL = "kubernetes.io/service-name"
@@ -53,7 +54,7 @@ def pod_port(pod: Tree, wanted: Wanted) -> int:
     every = [port for one in pod["spec"]["containers"] for port in one.get("ports") or ()]
     if not wanted.port:
         return int(every[0]["containerPort"]) if every else HTTP_PORT
-    if wanted.port.isdigit():
+    if is_whole(wanted.port):
         return _number(wanted.port)
     for port in every:
         if port.get("name") == wanted.port:
@@ -62,24 +63,25 @@ def pod_port(pod: Tree, wanted: Wanted) -> int:
 
 
 def _number(text: str) -> int:
-    if not 0 < int(text) < 65536:
+    number = whole(text) or 0
+    if not 0 < number < 65536:
         raise bad_request(f'invalid port "{text}"')
-    return int(text)
+    return number
 
 
 def port_of_node(wanted: Wanted) -> int:
     """The port said; ApiError 400 when it is no number."""
-    if not wanted.port.isdigit():
+    if not is_whole(wanted.port):
         raise bad_request(f'invalid node request "{wanted.name}:{wanted.port}"')
     return _number(wanted.port)
 
 
 def service_port_name(service: Tree, wanted: Wanted) -> str:
     """The name of the service's port; ApiError 503 when it has none of that number."""
-    if not wanted.port.isdigit():
+    if not is_whole(wanted.port):
         return wanted.port
     for port in service["spec"].get("ports") or ():
-        if port["port"] == int(wanted.port):
+        if port["port"] == whole(wanted.port):
             return str(port.get("name", ""))
     raise unavailable(f'no service port {wanted.port} found for service "{wanted.name}"')
 

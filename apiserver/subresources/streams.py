@@ -19,6 +19,7 @@ from apiserver.http.exchange import Exchange
 from apiserver.http.messages import Handshake, Messages
 from apiserver.http.request_info import is_true
 from apiserver.http.tunnel import Tunnel
+from apiserver.registry.options import integer
 from apiserver.registry.store import Registry
 from apiserver.request import RequestContext, Response
 from apiserver.subresources.connect import attach_options, exec_options, port_forward_options
@@ -142,11 +143,8 @@ def log_query(query: Mapping[str, str]) -> list[tuple[str, str]]:
         text = query.get(name)
         if not text:
             continue
-        try:
-            number = int(text)
-        except ValueError:
-            message = f'strconv.ParseInt: parsing "{text}": invalid syntax'
-            raise bad_request(message) from None
+        number = integer(query, name)
+        assert number is not None, "there is a text"
         if number < least:
             words = "must be greater than 0" if least else "must be greater than or equal to 0"
             errors.append(invalid(name, number, words))

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
+from wherry.api.numerals import whole
+
 Tree = dict[str, Any]
 
 MAX_OPERATIONS: Final = 10_000  # of one JSON Patch; upstream's limit
@@ -160,9 +162,9 @@ def _index(container: Any, token: str) -> Any:
     """The token as a key of this container; raises when it is none that exists."""
     if isinstance(container, dict):
         return token
-    if not isinstance(container, list) or not token.lstrip("-").isdecimal():
+    index = whole(token) if isinstance(container, list) else None
+    if index is None:
         raise KeyError(token)
-    index = int(token)
     if not -len(container) <= index < len(container):
         raise IndexError(token)
     return index
@@ -193,11 +195,10 @@ def _add(root: list[Any], path: str, value: Any) -> None:
 
 
 def _insertion(container: Sequence[Any], token: str) -> int:
-    if not token.lstrip("-").isdecimal():
+    if (index := whole(token)) is None:
         raise PatchError(
             f'add operation does not apply: value was not a proper array index: "{token}"'
         )
-    index = int(token)
     if index < 0:
         index += len(container) + 1
     if not 0 <= index <= len(container):

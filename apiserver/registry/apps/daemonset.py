@@ -31,6 +31,7 @@ from apiserver.registry.validation.selector import is_empty, is_sound, label_sel
 from apiserver.registry.validation.words import non_negative, unsupported
 from wherry.api.apps_v1 import DaemonSet
 from wherry.api.errors import FieldError, invalid, required
+from wherry.api.numerals import whole
 from wherry.api.scheme import resource_of
 
 ROLLING: Final = "RollingUpdate"
@@ -139,7 +140,7 @@ class DaemonSetStrategy(Strategy):
 
 def _template_generation(tree: Mapping[str, Any]) -> int:
     text = tree["metadata"].get("annotations", {}).get(TEMPLATE_GENERATION, "")
-    return int(text) if text.isdecimal() else 0
+    return whole(text) or 0
 
 
 def _write_template_generation(tree: Tree, generation: int) -> None:

@@ -13,6 +13,7 @@ from apiserver.registry.validation.selector import is_empty, is_sound, label_sel
 from apiserver.registry.validation.words import immutable, invalids, non_negative, unsupported
 from wherry.api import names, selectors
 from wherry.api.errors import FieldError, forbidden_field, invalid, required
+from wherry.api.numerals import whole
 
 Tree = Mapping[str, Any]
 _TOO_GREAT: Final = "cannot be greater than status.replicas"
@@ -87,7 +88,7 @@ def number(value: int | str) -> int:
     if isinstance(value, int):
         return value
     digits = value.removesuffix("%")
-    return int(digits) if value.endswith("%") and digits.isdecimal() else 0
+    return (whole(digits) or 0) if value.endswith("%") else 0
 
 
 def collisions_only_grow(status: Tree, old: Tree) -> list[FieldError]:

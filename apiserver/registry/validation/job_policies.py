@@ -19,6 +19,7 @@ from wherry.api.errors import (
     too_long,
     too_many,
 )  # fmt: skip
+from wherry.api.numerals import whole
 
 Tree = Mapping[str, Any]
 
@@ -168,11 +169,11 @@ def interval(text: str, completions: int) -> tuple[int, int]:
         )
     numbers: list[int] = []
     for end in ends:
-        if not end.isdecimal():
+        if (number := whole(end)) is None:
             raise ValueError(f'cannot convert string to integer for index: "{end}"')
-        if int(end) >= completions:
+        if number >= completions:
             raise ValueError(f'too large index: "{end}"')
-        numbers.append(int(end))
+        numbers.append(number)
     if len(numbers) == 2 and numbers[0] >= numbers[1]:
         raise ValueError(f"non-increasing order, previous: {numbers[0]}, current: {numbers[1]}")
     return numbers[0], numbers[-1]

@@ -80,7 +80,10 @@ def test_list_options() -> None:
     ("query", "watching", "code", "words"),
     [
         ({"limit": "x"}, False, 400, 'strconv.ParseInt: parsing "x": invalid syntax'),
+        ({"limit": "1_0"}, False, 400, 'strconv.ParseInt: parsing "1_0": invalid syntax'),
+        ({"limit": "9" * 5000}, False, 400, "value out of range"),
         ({"resourceVersion": "x"}, False, 400, 'ParseUint: parsing "x": invalid syntax'),
+        ({"resourceVersion": "9" * 5000}, False, 400, "value out of range"),
         ({"labelSelector": "a in"}, False, 400, "unable to parse requirement"),
         ({"fieldSelector": "spec.nope=1"}, False, 400, "field label not supported: spec.nope"),
         ({"resourceVersionMatch": "Exact", "resourceVersion": "0"}, False, 422,

@@ -26,7 +26,7 @@ def test_streams() -> None:
 
 
 def test_ports() -> None:
-    found = port_forward_options([("ports", "80,443"), ("ports", "x")])
+    found = port_forward_options([("ports", "80,443"), ("ports", f"x,²,{'9' * 5000}")])
     assert found == {"kind": "PodPortForwardOptions", **HEAD, "ports": [80, 443]}
     assert port_forward_options([]) == {"kind": "PodPortForwardOptions", **HEAD}
 

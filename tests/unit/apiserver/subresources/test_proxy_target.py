@@ -51,7 +51,7 @@ def test_pod_ports(pod: dict[str, Any], port: str, want: int) -> None:
     assert pod_port(pod, Wanted("p", port=port)) == want
 
 
-@pytest.mark.parametrize("port", ["nope", "0", "70000"])
+@pytest.mark.parametrize("port", ["nope", "0", "70000", "²", "9" * 5000])
 def test_bad_pod_ports(port: str) -> None:
     with pytest.raises(ApiError) as refusal:
         pod_port(POD, Wanted("p", port=port))

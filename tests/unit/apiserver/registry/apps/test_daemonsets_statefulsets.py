@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from apiserver.registry.apps.daemonset import TEMPLATE_GENERATION
+from apiserver.registry.apps.workload import number
 from apiserver.registry.strategies import STRATEGIES
 from wherry.api.apps_v1 import DaemonSet, StatefulSet
 from wherry.api.model import TypedModel
@@ -151,3 +152,9 @@ def test_rows(build: Build) -> None:
     stateful = build(StatefulSet, spec(replicas=2))
     stateful["status"]["readyReplicas"] = 1
     assert STRATEGIES[resource_of(StatefulSet)].row(stateful, NOW) == ("x", "1/2", "60m", "c", "i")
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "²", "-", ""])
+def test_numbers_that_are_none(build: Build, text: str) -> None:
+    assert number(f"{text}%") == 0
+    assert build(DaemonSet, {**spec(), "metadata": {"annotations": {TEMPLATE_GENERATION: text}}})
