@@ -2,7 +2,9 @@
 
 Without resourceVersion a watch begins with what is there now, as ADDED; with one, it begins with what
 changed since. `sendInitialEvents` (streaming lists) asks for the former and a bookmark that ends it.
-Requests that are too old get an ERROR event with 410, as upstream's cacher answers them.
+Requests that are too old get an ERROR event with 410, as upstream's cacher answers them. One from a
+state that is yet to come hears nothing before it has come, and then what changes after it: the client
+may know it from a server that is ahead. A streaming list of such a state is refused by an ERROR event.
 
 Source: k8s.io/apiserver/pkg/storage/cacher and endpoints/handlers/{get,watch}.go.
 """
@@ -11,16 +13,19 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
+from contextlib import aclosing
+from dataclasses import replace
 
 import orjson
 
-from apiserver.registry.failures import too_old
+from apiserver.registry.failures import too_large_revision, too_old
 from apiserver.registry.options import ListOptions
-from apiserver.storage.cache import WatchCache
+from apiserver.storage.cache import CacheBehind, WatchCache
 from apiserver.storage.encoder import frame
 from apiserver.storage.watchers import Block, FrameEncoder, Watcher, candidates, frame_of
 from apiserver.storage.window import Cached, Event, HistoryGone
+from wherry.api.errors import ApiError
 from wherry.api.scheme import Resource
 
 TIMEOUT_SECONDS_MIN = 1800  # upstream's --min-request-timeout; watches end between it and twice it
@@ -28,16 +33,20 @@ TIMEOUT_SECONDS_MIN = 1800  # upstream's --min-request-timeout; watches end betw
 
 async def open_watch(
     cache: WatchCache, resource: Resource, options: ListOptions, encoder: FrameEncoder
-) -> AsyncIterator[bytes]:
+) -> WatchStream | AsyncGenerator[bytes, None]:
     """The watch's chunks. What can be refused is refused before this returns."""
     initial = options.initial_events
     if initial is None:
         initial = not options.revision
     if options.revision is None and initial:
         await cache.fresh()
-    elif options.revision:
-        # The client may have heard of it from a server that is ahead; time never runs backwards.
-        await cache.wait_for(options.revision)
+    elif options.revision and initial:
+        try:
+            await cache.wait_for(options.revision)
+        except CacheBehind as error:
+            return _error(too_large_revision(error.wanted, error.reached))
+    elif options.revision and options.revision > cache.revision:
+        return _later(cache, resource, options, encoder)
     # From here to `add_watcher` nothing waits: the watch misses nothing between.
     window = cache.window(resource)
     interest = options.interest
@@ -50,8 +59,7 @@ async def open_watch(
         try:
             first = _changed(window.since(options.revision), options, encoder)
         except HistoryGone as error:
-            status = too_old(options.revision, error.oldest).status
-            return _only(frame("ERROR", orjson.dumps(status)))
+            return _error(too_old(options.revision, error.oldest))
     watcher = Watcher(interest, encoder, bookmarks=options.bookmarks, first=first)
     return _stream(cache, resource, watcher, _seconds(options))
 
@@ -126,11 +134,26 @@ class WatchStream:
         watcher.close()
 
 
-def _stream(
-    cache: WatchCache, resource: Resource, watcher: Watcher, seconds: float
-) -> AsyncIterator[bytes]:
+def _stream(cache: WatchCache, resource: Resource, watcher: Watcher, seconds: float) -> WatchStream:
     return WatchStream(cache, resource, watcher, seconds)
 
 
-async def _only(line: bytes) -> AsyncIterator[bytes]:
-    yield line
+async def _later(
+    cache: WatchCache, resource: Resource, options: ListOptions, encoder: FrameEncoder
+) -> AsyncGenerator[bytes, None]:
+    """A watch from a state that is yet to come; it may end before that."""
+    assert options.revision is not None, "only asked for a state"
+    loop, seconds = asyncio.get_running_loop(), _seconds(options)
+    until = loop.time() + seconds
+    try:
+        await cache.wait_for(options.revision, seconds)
+    except CacheBehind:
+        return
+    rest = replace(options, timeout_seconds=max(1, round(until - loop.time())))
+    async with aclosing(await open_watch(cache, resource, rest, encoder)) as stream:
+        async for chunk in stream:
+            yield chunk
+
+
+async def _error(error: ApiError) -> AsyncGenerator[bytes, None]:
+    yield frame("ERROR", orjson.dumps(error.status))

@@ -44,6 +44,7 @@ REWIND_REVISIONS = 1000  # history taken over at start, so that clients resume a
 APPLY_YIELD_EVERY = 200  # changes applied before others may run
 BOOKMARK_SECONDS = 15.0
 WAIT_SECONDS_MAX = 3.0  # for the cache to reach a revision
+WAITERS_GONE_MIN = 64  # before those who wait are looked through
 LISTED_SHARED_MAX = 64  # objects of one listing that may enter the kept trees
 TREES_KEPT_MAX = 512  # parsed objects that admission is likely to ask for again
 
@@ -84,6 +85,7 @@ class WatchCache:
         self._watchers = {r: WatcherIndex(rounds) for r in stored}
         self._probe = RevisionProbe(storage.revision)
         self._waiters: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._gone = 0  # who stopped waiting since they were last looked through
         self._order = count()
         self.unreadable = Unreadables()
         self.loads = 0  # how often everything was read anew
@@ -117,6 +119,7 @@ class WatchCache:
         except TimeoutError:
             raise CacheBehind(revision, self.revision) from None
         finally:
+            self._forget_gone()
             self.waits.add("", loop.time() - started)
 
     def tree(self, resource: Resource, cached: Cached) -> Mapping[str, Any]:
@@ -281,6 +284,15 @@ class WatchCache:
             reached = heapq.heappop(waiters)[2]
             if not reached.done():
                 reached.set_result(None)
+
+    def _forget_gone(self) -> None:
+        """Who waited for what never came is not kept: never more than there are who still wait."""
+        waiters = self._waiters
+        self._gone += 1
+        if self._gone > WAITERS_GONE_MIN and self._gone > len(waiters) / 2:
+            waiters[:] = [one for one in waiters if not one[2].done()]
+            heapq.heapify(waiters)
+            self._gone = 0
 
     async def _tick(self) -> None:
         while True:

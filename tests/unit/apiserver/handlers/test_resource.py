@@ -303,6 +303,36 @@ async def test_watch_from_a_revision(server: Server) -> None:
     assert event["type"] == "ADDED"
 
 
+async def test_a_watch_from_a_state_that_is_yet_to_come(server: Server) -> None:
+    """What happens before that state is not told, as the client has seen it elsewhere."""
+    first = await server.tree("create", body=config("a"))
+    since = int(first["metadata"]["resourceVersion"]) + 2
+    watch = await server.ask("watch", resourceVersion=str(since))
+    names = ("early", "just", "later", "last")
+    reading = asyncio.get_running_loop().create_task(lines(watch, 2))
+    for name in names:
+        await server.ask("create", body=config(name))
+    events = await reading
+    assert [event["object"]["metadata"]["name"] for event in events] == ["later", "last"]
+    assert server.cache.watcher_count() == 0
+
+
+async def test_a_watch_from_a_state_that_never_comes_ends_in_time(server: Server) -> None:
+    watch = await server.ask("watch", resourceVersion="999999", timeoutSeconds="1")
+    assert await lines(watch, 1) == []
+
+
+async def test_a_streaming_list_of_a_state_that_is_yet_to_come(server: Server) -> None:
+    watch = await server.ask(
+        "watch", sendInitialEvents="true", resourceVersionMatch="NotOlderThan",
+        allowWatchBookmarks="true", resourceVersion="999999",
+    )  # fmt: skip
+    [event] = await lines(watch, 1)
+    assert (event["type"], event["object"]["code"]) == ("ERROR", 504)
+    assert event["object"]["reason"] == "Timeout"
+    assert event["object"]["details"]["causes"][0]["reason"] == "ResourceVersionTooLarge"
+
+
 async def test_watch_follows_and_ends(server: Server) -> None:
     watch = await server.ask("watch", timeoutSeconds="1", allowWatchBookmarks="true")
     made = await server.tree("create", body=config("a"))

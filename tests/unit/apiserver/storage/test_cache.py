@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
-from apiserver.storage.cache import CacheBehind, WatchCache
+from apiserver.storage.cache import WAITERS_GONE_MIN, CacheBehind, WatchCache
 from apiserver.storage.encoder import EventType, encode
 from apiserver.storage.interface import Change, StorageUnavailable
 from apiserver.storage.keys import key_of
@@ -130,6 +131,17 @@ async def test_waiting_for_a_revision_that_never_comes() -> None:
         with pytest.raises(CacheBehind) as behind:
             await cache.wait_for(99, seconds=0.01)
         assert (behind.value.wanted, behind.value.reached) == (99, 1)
+
+
+async def test_who_waited_in_vain_is_not_kept() -> None:
+    async with running(MemoryStorage()) as cache:
+        before = sum(isinstance(one, asyncio.Future) for one in gc.get_objects())
+        for _ in range(4 * WAITERS_GONE_MIN):
+            with pytest.raises(CacheBehind):
+                await cache.wait_for(1 << 62, seconds=0)
+        gc.collect()
+        after = sum(isinstance(one, asyncio.Future) for one in gc.get_objects())
+        assert after - before <= 2 * WAITERS_GONE_MIN
 
 
 async def test_lost_watch_is_resumed_without_losing_or_repeating() -> None:
