@@ -14,62 +14,33 @@ from random import Random
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from wherry.api.scheme import RESOURCES, Resource
+from tests.integration.apiserver.fuzz_words import (
+    ACCEPTS,
+    APPLY,
+    CONTENT_TYPES,
+    DEPTH_MAX,
+    GOOD_TEXTS,
+    JSON,
+    KNOWN_MAX,
+    NAMES,
+    NAMESPACES,
+    ODD_JSON,
+    ODD_NUMBERS,
+    ODD_SHARE,
+    ODD_TEXTS,
+    PATCHES,
+    QUERIES,
+    READ_QUERIES,
+    WRITE_QUERIES,
+)
+from wherry.api.meta_v1 import DeleteOptions
+from wherry.api.model import GroupVersionKind
+from wherry.api.resource import Subresource
+from wherry.api.scheme import BY_KIND, RESOURCES, Resource
 from wherry.api.shape import FieldShape, Shape, shape_of
 
-NAMESPACES = ("fuzz-0", "fuzz-1")
-NAMES = ("a", "b", "c", "d", "e")
-DEPTH_MAX = 7
-ODD_SHARE = 0.06  # of values
-KNOWN_MAX = 200
-JSON, YAML = "application/json", "application/yaml"
-PATCHES = (
-    "application/merge-patch+json", "application/strategic-merge-patch+json",
-    "application/json-patch+json", "application/apply-patch+yaml",
-)  # fmt: skip
-PROTOBUF = "application/vnd.kubernetes.protobuf"
-CONTENT_TYPES = (
-    *PATCHES, PROTOBUF, YAML, "text/plain", "application/cbor", "", "nonsense", "application/json;;",
-)  # fmt: skip
-ACCEPTS = (
-    "*/*", "application/json;as=Table;v=v1;g=meta.k8s.io", "application/yaml", "text/html", ";", "",
-    "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io", PROTOBUF,
-    "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io,application/json",
-    "application/json;as=Nonsense;v=v9;g=x",
-)  # fmt: skip
-ODD_TEXTS = (
-    "", " ", "-", "a" * 300, "ü", "𝄞", "\x00", "\n", "a/b", "..", "../..", "%", "0", "null", "{}", "*",
-    "10.0.0.1", "::1", "999.1.1.1", "1Gi", "-1", "1e9", "100m", "1n", "9" * 40, "1E-400", "50%", "NaN",
-    "2026-11-21T17:00:00Z", "0000-00-00T00:00:00Z", "v1", "fuzz-0", "a=b,c in (d)", "example.com/x",
-)  # fmt: skip
-GOOD_TEXTS = ("a", "b", "main", "web", "nginx:1", "example.com/name", "10.96.7.7", "TCP", "1", "/x")
-ODD_NUMBERS = (0, 1, -1, 80, 65536, 2**31 - 1, 2**31, -(2**31) - 1, 2**63 - 1, 2**63, 2**64, 10**30)
-ODD_JSON: tuple[Any, ...] = (
-    None, True, False, 0, -1, 1.5, 1e300, "", "x", [], {}, [None], {"": None}, [[[]]], {"a": {"b": []}},
-    2**70, [{}], {"name": 1},
-)  # fmt: skip
-QUERIES: Mapping[str, Sequence[str]] = {
-    "limit": ("1", "2", "0", "-1", "x", "9" * 30),
-    "continue": ("x", "e30", "eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6MSwic3RhcnQiOiJhXHUwMDAwIn0", "===="),
-    "resourceVersion": ("0", "1", "", "x", "-1", "99999999999999", "9" * 30),
-    "resourceVersionMatch": ("Exact", "NotOlderThan", "x", ""),
-    "labelSelector": ("a=b", "a in (b,c)", "!a", "((", "a==", "x y", ",", "a" * 400, "ü=ü", "a>1"),
-    "fieldSelector": ("metadata.name=a", "spec.nodeName=", "x=y", "==", "metadata.name!=a,", "\\"),
-    "watch": ("1", "true", "0", "x"),
-    "timeoutSeconds": ("1", "0", "-1", "x", "9" * 30),
-    "allowWatchBookmarks": ("true", "x"),
-    "sendInitialEvents": ("true", "false", "x"),
-    "dryRun": ("All", "", "x"),
-    "fieldManager": ("m", "", "x" * 200, "\x00", "ü"),
-    "fieldValidation": ("Strict", "Warn", "Ignore", "x"),
-    "force": ("true", "false", "x"),
-    "gracePeriodSeconds": ("0", "1", "-1", "x", "9" * 30),
-    "propagationPolicy": ("Orphan", "Background", "Foreground", "x"),
-    "orphanDependents": ("true", "x"),
-    "includeObject": ("None", "Object", "Metadata", "x"),
-    "pretty": ("true", "x"),
-    "\x00": ("\x00",), "": ("",), "unknown": ("x",),
-}  # fmt: skip
+# Ways to a kubelet or a pod, not to an object.
+STREAMS = frozenset({"log", "exec", "attach", "portforward", "proxy"})
 
 
 @dataclass(frozen=True)
@@ -92,14 +63,19 @@ class Fuzzer:
         self._random = random
         self._resources = resources
         self._odd_share = ODD_SHARE
-        self._known: dict[str, Any] = {}  # objects that were stored, by path
+        self._known: dict[str, tuple[Resource, Any]] = {}  # objects that were stored, by path
 
     def ask(self) -> Ask:
         """The next request."""
         rng = self._random
-        if self._known and rng.random() < 0.3:
-            return self._change()
         self._odd_share = rng.choice((0, 0, ODD_SHARE, 3 * ODD_SHARE))
+        way = rng.random()
+        if way < 0.08:
+            return self._read()
+        if self._known and way < 0.36:
+            return self._change()
+        if self._known and way < 0.48:
+            return self._part()
         resource = rng.choice(self._resources)
         method = rng.choices(
             ("POST", "PUT", "PATCH", "GET", "DELETE", "HEAD", "OPTIONS", "TRACE"),
@@ -132,7 +108,11 @@ class Fuzzer:
         path = ask.path.partition("?")[0]
         if ask.method == "POST":
             path = f"{path}/{quote(metadata['name'], safe='')}"
-        self._known[path] = tree
+        group, _, version = tree["apiVersion"].rpartition("/")
+        gvk = GroupVersionKind(group, version, tree["kind"])
+        if gvk not in BY_KIND or path.count("/") > 7:  # a Table, or the answer of a subresource
+            return
+        self._known[path] = BY_KIND[gvk], tree
         if len(self._known) > KNOWN_MAX:
             del self._known[self._random.choice(list(self._known))]
 
@@ -140,23 +120,129 @@ class Fuzzer:
         """A stored object put or patched with some of it spoiled."""
         rng = self._random
         path = rng.choice(list(self._known))
-        tree = json.loads(json.dumps(self._known[path]))
+        resource, tree = self._known[path]
+        tree = copy.deepcopy(tree)
         headers = {"Content-Type": JSON, "User-Agent": f"fuzz{rng.randrange(3)}/1"}
         if rng.random() < 0.9:
             tree["metadata"].pop("resourceVersion", None)
         method = rng.choice(("PUT", "PATCH"))
-        if rng.random() < 0.2:
-            path += "/status"
+        own = [one.name for one in resource.subresources if one.kind == resource.model.GVK]
+        if (own := [name for name in own if name not in STREAMS]) and rng.random() < 0.35:
+            path += f"/{rng.choice(own)}"
+        query = self._query(WRITE_QUERIES, 0.2)
         if method == "PATCH":
             headers["Content-Type"] = rng.choice(PATCHES)
             tree["metadata"].pop("managedFields", None)
-            if headers["Content-Type"] == "application/apply-patch+yaml":
-                path += rng.choice(("?fieldManager=m", "?fieldManager=n&force=true", ""))
+            if headers["Content-Type"] == APPLY:
+                query |= rng.choice(
+                    ({"fieldManager": "m"}, {"fieldManager": "n", "force": "1"}, {})
+                )
         part = tree.get("spec") or tree
-        self._spoil(rng.choice((tree, part)))
+        if rng.random() < 0.9:
+            self._spoil(rng.choice((tree, part)))
         if headers["Content-Type"] == "application/json-patch+json":
-            tree = self._operations(part)
-        return Ask(method, path, headers, json.dumps(tree).encode())
+            tree = self._operations(part, ["/spec" if part is not tree else "", *_pointers(tree)])
+        elif method == "PATCH" and rng.random() < 0.2:
+            self._direct(tree)
+        return Ask(method, _with(path, query), headers, json.dumps(tree).encode())
+
+    def _part(self) -> Ask:
+        """A subresource with a kind of its own (scale, eviction, token ...), of an object there is."""
+        rng = self._random
+        path = rng.choice(list(self._known))
+        resource, _ = self._known[path]
+        parts = [one for one in resource.subresources if one.name not in STREAMS]
+        if not parts:
+            return self._delete(path)
+        part = rng.choice(parts)
+        method = rng.choice(("GET", "POST", "PUT", "PATCH"))
+        if "create" in part.verbs and rng.random() < 0.8:
+            method = "POST"
+        headers = {"Content-Type": JSON, "User-Agent": "fuzz/1"}
+        tree = self._part_body(part, path.rpartition("/")[2])
+        if rng.random() < 3 * self._odd_share:
+            tree = self._spoil(tree)
+        if method == "PATCH":
+            headers["Content-Type"] = rng.choice(PATCHES)
+            if headers["Content-Type"] == "application/json-patch+json":
+                tree = self._operations(tree, _pointers(tree))
+        query = self._query(WRITE_QUERIES, 0.15)
+        body = None if method == "GET" else json.dumps(tree).encode()
+        return Ask(method, _with(f"{path}/{part.name}", query), headers, body)
+
+    def _part_body(self, part: Subresource, name: str) -> Any:
+        resource = BY_KIND.get(part.kind)
+        if resource is not None:
+            return self._object(resource, name)
+        kind = {"kind": part.kind.kind, "apiVersion": part.kind.api_version}
+        if part.kind.kind == "Eviction":
+            return {**kind, "metadata": {"name": name}, "deleteOptions": self._delete_options()}
+        if part.kind.kind == "Scale":
+            return {**kind, "metadata": {"name": name}, "spec": {"replicas": self._number()}}
+        seconds = self._mostly((600, 3600), ODD_NUMBERS)
+        bound = {"kind": _bindable(self._random), "apiVersion": "v1", "name": name}
+        spec = {"audiences": [self._text()], "expirationSeconds": seconds, "boundObjectRef": bound}
+        return {**kind, "metadata": {}, "spec": spec}
+
+    def _delete(self, path: str) -> Ask:
+        """A deletion with options, of an object there is."""
+        rng = self._random
+        if rng.random() < 0.6:  # else there would be little left to change
+            path += "x"
+        headers = {"Content-Type": JSON, "User-Agent": "fuzz/1"}
+        query = self._query(
+            ("gracePeriodSeconds", "propagationPolicy", "orphanDependents", "dryRun")
+        )
+        body = json.dumps(self._delete_options()).encode() if rng.random() < 0.6 else None
+        return Ask("DELETE", _with(path, query), headers, body)
+
+    def _delete_options(self) -> Any:
+        tree = self._struct(shape_of(DeleteOptions), 1)
+        tree = {key: value for key, value in tree.items() if self._random.random() < 0.4}
+        return self._spoil(tree) if self._random.random() < 3 * self._odd_share else tree
+
+    def _read(self) -> Ask:
+        """A list or watch with several parameters, in one of the forms of answers."""
+        rng = self._random
+        resource = rng.choice(self._resources)
+        query = self._query(READ_QUERIES, 0.6)
+        if query.get("watch"):
+            query.setdefault("timeoutSeconds", "1")
+        head = f"/apis/{resource.group}" if resource.group else "/api"
+        inside = f"/namespaces/{rng.choice(NAMESPACES)}" if resource.namespaced else ""
+        path = f"{head}/{resource.version}{inside if rng.random() < 0.7 else ''}/{resource.plural}"
+        headers = {"Accept": rng.choice(ACCEPTS)} if rng.random() < 0.4 else {}
+        return Ask(rng.choice(("GET",) * 9 + ("HEAD",)), _with(path, query), headers, None)
+
+    def _query(self, names: Sequence[str], share: float = 0.4) -> dict[str, str]:
+        """Parameters of these names, each the more likely the larger `share`."""
+        rng, query = self._random, {}
+        while rng.random() < share:
+            name = rng.choice(names)
+            query[name] = rng.choice(QUERIES[name])
+        return query
+
+    def _direct(self, tree: Any) -> None:
+        """Directives of a strategic merge patch, put in somewhere."""
+        rng = self._random
+        found = _dicts(tree)
+        for node in rng.sample(found, min(3, len(found))):
+            key = rng.choice(("x", *node))
+            made = rng.choice(
+                (
+                    ("$patch", rng.choice(("delete", "replace", "merge", "x", 1, None))),
+                    (
+                        f"$setElementOrder/{key}",
+                        rng.choice((node.get(key), [self._odd_json()], None)),
+                    ),
+                    (
+                        f"$deleteFromPrimitiveList/{key}",
+                        rng.choice((node.get(key), ["a"], "x", [1])),
+                    ),
+                    ("$retainKeys", rng.choice((list(node), [key], [], None, "x", [1]))),
+                )
+            )
+            node[made[0]] = made[1]
 
     # --- where ---
 
@@ -182,13 +268,10 @@ class Fuzzer:
                 rng.randrange(1, len(parts)), rng.choice(("", "%2f", "%00", "x", "watch", "%ff"))
             )
         path = "/".join(parts)
-        query = {}
-        while rng.random() < 0.15:
-            key = rng.choice(list(QUERIES))
-            query[key] = rng.choice(QUERIES[key])
+        query = self._query(list(QUERIES), 0.15)
         if method in ("GET", "HEAD") and query.get("watch"):
             query.setdefault("timeoutSeconds", "1")
-        return f"{path}?{urlencode(query)}" if query else path
+        return _with(path, query)
 
     # --- what ---
 
@@ -196,17 +279,15 @@ class Fuzzer:
         rng = self._random
         tree = self._object(resource, name)
         if method == "DELETE":
-            tree = rng.choice(
-                ({}, {"gracePeriodSeconds": 0}, {"preconditions": {"uid": "x"}}, tree)
-            )
+            tree = rng.choice((self._delete_options(), {"gracePeriodSeconds": 0}, tree))
         if rng.random() < 3 * self._odd_share:
             tree = self._spoil(tree)
         if method == "PATCH":
             headers["Content-Type"] = rng.choice(PATCHES)
             if headers["Content-Type"] == "application/json-patch+json":
-                tree = self._operations(tree)
-            elif rng.random() < 0.3 and isinstance(tree, dict):
-                tree = {**tree, "$patch": rng.choice(("delete", "replace", "merge", "x", 1, None))}
+                tree = self._operations(tree, _pointers(tree))
+            elif rng.random() < 0.3:
+                self._direct(tree)
         data = json.dumps(tree, ensure_ascii=rng.random() < 0.5).encode("utf-8", "surrogatepass")
         return self._damage(data) if rng.random() < 0.12 else data
 
@@ -238,7 +319,7 @@ class Fuzzer:
 
     def _value(self, field: FieldShape, depth: int) -> Any:
         rng = self._random
-        if depth > DEPTH_MAX + 3:
+        if depth > DEPTH_MAX + 3 or rng.random() < self._odd_share / 3:
             return None
         if field.kind == "struct":
             assert field.child is not None
@@ -286,7 +367,7 @@ class Fuzzer:
     def _spoil(self, tree: Any) -> Any:
         """Some node replaced, removed or repeated."""
         rng = self._random
-        here, nodes = [tree], []
+        here, nodes = [tree] if isinstance(tree, dict | list) else [], []
         while here:
             node = here.pop()
             keys = list(node) if isinstance(node, dict) else list(range(len(node)))
@@ -311,12 +392,13 @@ class Fuzzer:
     def _odd_json(self) -> Any:
         return copy.deepcopy(self._random.choice(ODD_JSON))
 
-    def _operations(self, tree: Any) -> Any:
+    def _operations(self, tree: Any, own: Sequence[str]) -> Any:
         rng = self._random
         paths = (
+            *(rng.choice(own) for _ in range(12 if own else 0)),
             "", "/", "/metadata", "/metadata/labels", "/metadata/labels/a", "/spec", "/spec/replicas",
             "/spec/containers/0", "/spec/containers/-", "/data/x", "/status", "/~2", "x", "/metadata/name",
-            "/spec/containers/99999999999999999999", "/kind", "/metadata/finalizers/-",
+            f"/spec/containers/{'9' * 5000}", "/spec/containers/--1", "/spec/containers/-1", "/kind", "/metadata/finalizers/-",
         )  # fmt: skip
         operations: list[Any] = []
         for _ in range(rng.choice((0, 1, 1, 2, 5))):
@@ -351,3 +433,28 @@ class Fuzzer:
                 lambda: data.replace(b"a", b"\\ud800", 1),
             )
         )()
+
+
+def _with(path: str, query: Mapping[str, str]) -> str:
+    return f"{path}?{urlencode(query)}" if query else path
+
+
+def _dicts(tree: Any) -> list[dict[str, Any]]:
+    """All objects in a tree."""
+    inner = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
+    found = [tree] if isinstance(tree, dict) else []
+    return found + [one for value in inner for one in _dicts(value)]
+
+
+def _pointers(tree: Any, at: str = "") -> list[str]:
+    """The JSON pointers of all that is in a tree."""
+    found = [at]
+    if isinstance(tree, dict | list):
+        for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
+            found += _pointers(value, f"{at}/{key}".replace("~", "~0"))
+    return found
+
+
+def _bindable(rng: Random) -> Any:
+    """A kind a token may be bound to, or one it may not."""
+    return rng.choice(("Pod", "Secret", "Node", "ConfigMap", "", None, 1))
