@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from deploy import engine, launch, netns, rights, storage
+from deploy import engine, launch, netns, rights, shims, storage
 from deploy.cleanup import remove_tree
 from deploy.cluster import control_plane, machine, standby
 from deploy.faults import Faults
@@ -221,6 +221,8 @@ def down(directory: Path) -> None:
     need_root()
     lab = Lab.read(directory.resolve())
     launch.stop(lab.state)
+    for node in lab.machines():
+        shims.end(f"moby-{node.namespace}")  # an engine that was killed forgets some
     netns.remove(lab.wires)
     remove_tree(lab.run_dir)
     remove_tree(lab.directory)

@@ -7,6 +7,8 @@ ours. Blocking, but the files are the kernel's: a write is microseconds.
 from __future__ import annotations
 
 import logging
+import os
+import signal
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -59,6 +61,19 @@ def stale(group: str, older_than: float, root: Path = ROOT) -> list[str]:
                 if entry.is_dir() and entry.stat().st_mtime < older_than:
                     found.add(entry.name)
     return sorted(found)
+
+
+def kill(group: str, root: Path = ROOT) -> int:
+    """SIGKILL to every process in the group and below it; how many there were."""
+    pids = set()
+    for folder in folders(group, root):
+        for listed in folder.rglob("cgroup.procs"):
+            with suppress(OSError):
+                pids |= {int(line) for line in listed.read_text().split()}
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return len(pids)
 
 
 def remove(parent: str, root: Path = ROOT) -> bool:

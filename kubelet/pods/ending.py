@@ -52,17 +52,22 @@ class Ending:
         self.is_done = True
 
     async def _remove_groups(self, uid: str) -> None:
-        """The kernel may take a moment to let go of what ended. An orphan's class is not known."""
+        """An orphan's class is not known, so in all of them.
+
+        An engine that was killed while it made a container forgets the process it had begun:
+        whatever is in the group of a pod that is over has no business there.
+        """
+        left = cgroups.possible(uid, self._s.node.facts)
         for attempt in range(GROUP_TRIES_MAX):
-            if attempt:
+            if attempt:  # the kernel takes a moment to let go of what ended
                 await self._s.clock.sleep(GROUP_RETRY_SECONDS)
-            left = [
-                group
-                for group in cgroups.possible(uid, self._s.node.facts)
-                if not await asyncio.to_thread(cgroup_fs.remove, group)
-            ]
+            left = [one for one in left if not await asyncio.to_thread(cgroup_fs.remove, one)]
             if not left:
                 return
+            for group in left:
+                killed = await asyncio.to_thread(cgroup_fs.kill, group)
+                if killed and attempt:
+                    log.warning("pod %s is over; killed %d processes of it", uid, killed)
         log.info("control groups of pod %s stay for now: %s", uid, left)
 
     async def _remove_containers(self, uid: str) -> None:
