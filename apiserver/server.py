@@ -171,6 +171,7 @@ class Server:
             group.create_task(store.cache.run())
             if store.ledger is not None:
                 group.create_task(store.ledger.run())
+                group.create_task(store.ledger.recount())
             seconds = self._config.etcd.compaction_seconds
             group.create_task(compact_for_ever(store.storage, self._clock, seconds))
             if self._fairness is not None:

@@ -2,7 +2,8 @@
 
 A charge is an optimistic update of the quota before the object is stored, so that racing creates, on
 any number of API servers, never exceed it. Refunds and releases are gathered and written by one task:
-until then a namespace may look fuller than it is, never emptier.
+until then a namespace may look fuller than it is, never emptier. What crashes left behind is found by
+counting anew (`recount`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from apiserver.admission.attributes import QUOTAS, refuse
 from apiserver.admission.interface import Attributes, Lister
 from apiserver.quota.account import charge, growth, is_settled, release, settle, share, there_is
 from apiserver.quota.pod_resources import Amounts, add
+from apiserver.quota.recount import LOOK_SECONDS, Key, Seen, corrected, due
 from apiserver.quota.usage import has_amounts, is_counted
 from apiserver.registry.store import Registry
 from apiserver.request import RequestContext, RequestInfo, User
@@ -114,6 +116,19 @@ class Ledger:
                     self._release(namespace, name, less)
                     await self._clock.sleep(backoff.next())
 
+    async def recount(self) -> None:
+        """Correct, for ever, what no release will."""
+        seen: dict[Key, Seen] = {}
+        while True:
+            await self._clock.sleep(LOOK_SECONDS)
+            seen, ready = due(self._lister.list(QUOTAS), seen, self._clock.monotonic())
+            for quota in ready:
+                try:
+                    await self._correct(quota)
+                except ApiError as error:
+                    name = quota["metadata"]["name"]
+                    log.warning("quota %s is not counted anew: %s", name, error)
+
     # --- how ---
 
     def _release(self, namespace: str, name: str, amounts: Mapping[str, str]) -> None:
@@ -149,6 +164,21 @@ class Ledger:
             settle(tree, counted)
             release(tree, less, counted)
 
+        async with self._locks[hash(namespace) % LOCKS]:
+            await self._update(namespace, name, record, dry_run=False)
+
+    async def _correct(self, quota: Mapping[str, Any]) -> None:
+        namespace, name = quota["metadata"]["namespace"], quota["metadata"]["name"]
+        used = quota["status"].get("used", {})
+        wanted = corrected(used, await self._count(quota, namespace))
+        if wanted is None:
+            return
+
+        def record(tree: Tree) -> None:
+            if tree["status"].get("used", {}) == used:  # else somebody is at work on it
+                tree["status"] = {"hard": dict(quota["spec"].get("hard", {})), "used": wanted}
+
+        log.info("usage of quota %s/%s is corrected from %s to %s", namespace, name, used, wanted)
         async with self._locks[hash(namespace) % LOCKS]:
             await self._update(namespace, name, record, dry_run=False)
 
