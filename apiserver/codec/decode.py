@@ -16,6 +16,7 @@ from apiserver.codec.body import JSON, Unparsable, media_type, parse_body, summa
 from apiserver.codec.body import go_kind as go_kind
 from apiserver.codec.canonical import canonical
 from apiserver.codec.explain import Explanation
+from apiserver.codec.go_names import go_package
 from apiserver.codec.protobuf import PROTOBUF, Malformed, read_body
 from apiserver.codec.scalars import Mismatch
 from wherry.api.errors import ApiError, bad_request
@@ -122,17 +123,14 @@ def _check_head(model: type[TypedModel], tree: Tree, body: bytes) -> None:
     if said not in BY_KIND:
         words = f'no kind "{kind}" is registered for version "{api_version}" in scheme "{_SCHEME}"'
     elif kind != gvk.kind:
-        words = f"converting (v1.{kind}) to ({_internal(gvk)}.{gvk.kind}): unknown conversion"
+        words = (
+            f"converting (v1.{kind}) to ({go_package(gvk.group)}.{gvk.kind}): unknown conversion"
+        )
     else:
         raise bad_request(
             f"the API version in the data ({api_version}) does not match the expected API version ({gvk.api_version})"
         )
     raise _cannot_handle(model, kind, version, words)
-
-
-def _internal(gvk: GroupVersionKind) -> str:
-    """The Go package of a group's internal types."""
-    return gvk.group.partition(".")[0] or "core"
 
 
 def _cannot_handle(model: type[TypedModel], kind: str, version: str, words: str) -> ApiError:

@@ -15,6 +15,8 @@ from typing import Final
 
 from wherry.api.shape import FieldShape, Shape
 
+# Where it is not the group's first word.
+_PACKAGES: Final = {"events.k8s.io": "core"}
 # Go type → the fields of that type; for lists and maps the elements' type.
 _FIELDS_OF: Final = {
     "types.UID": "ObjectMeta.uid OwnerReference.uid ObjectReference.uid ConfigMapNodeConfigSource.uid "
@@ -265,3 +267,8 @@ def field_type(owner: Shape, field: FieldShape) -> str:
     assert field.element is not None
     prefix = "[]" if field.kind == "list" else "map[string]"
     return prefix + element_type(owner, field, field.element)
+
+
+def go_package(group: str) -> str:
+    """The Go package of a group's internal types."""
+    return _PACKAGES.get(group) or group.partition(".")[0] or "core"

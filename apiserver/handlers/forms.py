@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import orjson
 
-from apiserver.handlers.negotiate import META_GROUP, Form, form_of
+from apiserver.handlers.negotiate import META_GROUP, Form, check_form, form_of
 from apiserver.registry.strategy import Strategy
 from apiserver.storage.encoder import EventType, frame, object_frame, object_head, object_of
 from apiserver.storage.window import Cached
@@ -218,9 +218,10 @@ class TableShower:
         }
 
 
-def shower_of(accept: str, strategy: Strategy, clock: Clock) -> Shower:
+def shower_of(accept: str, strategy: Strategy, clock: Clock, *, listed: bool) -> Shower:
     """The form that an Accept header asks for, of a kind that is not stored. ApiError 406."""
     form = form_of(accept)
+    check_form(form, strategy.resource.gvk, listed=listed)
     if form.kind == "object":
         return ObjectShower(strategy.resource)
     if form.kind == "partial":

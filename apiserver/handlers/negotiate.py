@@ -8,7 +8,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from apiserver.codec.go_names import go_package
 from wherry.api.errors import status_error
+from wherry.api.model import GroupVersionKind
 
 META_GROUP = "meta.k8s.io"
 _JSON_TYPES = frozenset({"application/json", "application/*", "*/*"})
@@ -23,10 +25,11 @@ ACCEPTS_KEPT_MAX = 256
 
 
 class Form(NamedTuple):
-    """How to show objects. `version` is that of meta.k8s.io."""
+    """How to show objects. `version` is that of meta.k8s.io, `listed` means metadata of a list."""
 
     kind: Literal["object", "table", "partial"]
     version: str = "v1"
+    listed: bool = False
 
 
 OBJECT = Form("object")
@@ -47,6 +50,22 @@ def form_of(accept: str) -> Form:
             return OBJECT
         version = values.get("v", "")
         if values.get("g") == META_GROUP and version in _FORMS.get(wanted, ()):
-            return Form("table" if wanted == "Table" else "partial", version)
+            kind: Literal["table", "partial"] = "table" if wanted == "Table" else "partial"
+            return Form(kind, version, wanted.endswith("List"))
     words = ", ".join(_KNOWN)
     raise status_error("NotAcceptable", f"only the following media types are accepted: {words}")
+
+
+def check_form(form: Form, gvk: GroupVersionKind, *, listed: bool) -> None:
+    """ApiError 406 when metadata of one object is asked of a list, or metadata of a list of one object.
+
+    Its words name the type Go would have in hand. Source: asPartialObjectMetadata[List] of
+    k8s.io/apiserver/pkg/endpoints/handlers/response.go.
+    """
+    if form.kind != "partial" or form.listed == listed:
+        return
+    shown = f"*{go_package(gvk.group)}.{gvk.kind}"
+    words = f"List, but the requested object is not a list ({shown})"
+    if listed:
+        words = f", but the requested object is a list ({shown}List)"
+    raise status_error("NotAcceptable", f"you requested PartialObjectMetadata{words}")

@@ -19,7 +19,7 @@ from apiserver.codec.decode import decode, decode_tree
 from apiserver.handlers.applying import applier_of, scale_applier_of
 from apiserver.handlers.forms import ObjectShower, PartialShower, Shower, TableShower
 from apiserver.handlers.lists import Listing, Lists
-from apiserver.handlers.negotiate import OBJECT, Form, form_of
+from apiserver.handlers.negotiate import OBJECT, Form, check_form, form_of
 from apiserver.handlers.patching import check_patch, parse_patch
 from apiserver.handlers.scale import SCALE_ROWS, SCALES, scale_errors, scale_of, scaled
 from apiserver.handlers.watches import open_watch
@@ -79,6 +79,7 @@ class ResourceHandlers:
         """Answer a request. Raises ApiError."""
         if deprecation := self._registry.strategies[ctx.resource].deprecation:
             ctx.warnings.append(deprecation)
+        form_of(ctx.accept)  # before anything is stored
         try:
             if not self._cache.ready.is_set():
                 await self._filled()
@@ -107,7 +108,7 @@ class ResourceHandlers:
             raise not_found(resource.qualified_name, info.name)
         if info.subresource == "scale":
             return self._shown_scale(ctx, cached.item)
-        return Response(body=self._shower(ctx).whole(cached.item))
+        return self._whole(ctx, cached.item)
 
     async def _until(self, ctx: RequestContext) -> None:
         """Wait for the state a GET asks for: the newest unless `resourceVersion` says less."""
@@ -122,6 +123,7 @@ class ResourceHandlers:
     async def _list(self, ctx: RequestContext, _: ReceiveBody) -> Response:
         shower = self._shower(ctx)
         options = list_options(ctx.query, ctx.resource, ctx.info.namespace, watching=False)
+        check_form(form_of(ctx.accept), ctx.resource.gvk, listed=True)
         listing = await self._lists.list(ctx.resource, options)
         return await _list_response(shower, listing)
 
@@ -155,6 +157,7 @@ class ResourceHandlers:
         body = orjson.dumps(scale_of(decode_item(item, ctx.resource.gvk)))
         form = form_of(ctx.accept)
         if form.kind != "object":
+            check_form(form, SCALES.gvk, listed=False)
             include = ctx.query.get("includeObject") or "Metadata"
             body = self._other_shower(SCALES, form, include).whole(body)
         return Response(body=body)
@@ -356,8 +359,13 @@ class ResourceHandlers:
         return lambda old: _decoded(ctx, model, patch(old), validation)
 
     def _written(self, ctx: RequestContext, outcome: Outcome) -> Response:
-        status = 201 if outcome.created else 200
-        return Response(status, self._shower(ctx).whole(outcome.item))
+        return self._whole(ctx, outcome.item, 201 if outcome.created else 200)
+
+    def _whole(self, ctx: RequestContext, item: bytes, status: int = 200) -> Response:
+        """One object in the form that was asked for."""
+        shower = self._shower(ctx)
+        check_form(form_of(ctx.accept), ctx.resource.gvk, listed=False)
+        return Response(status, shower.whole(item))
 
 
 def _decoded(ctx: RequestContext, model: type[TypedModel], tree: Tree, validation: str) -> Tree:

@@ -158,7 +158,7 @@ class MetricsEndpoints:
     async def _answer(
         self, ctx: RequestContext, strategy: NodeMetricsStrategy, shown: list[Tree]
     ) -> Response:
-        shower = shower_of(ctx.accept, strategy, self._clock)
+        shower = shower_of(ctx.accept, strategy, self._clock, listed=not ctx.info.name)
         if ctx.info.name:
             if not shown:
                 raise not_found(strategy.resource.qualified_name, ctx.info.name)

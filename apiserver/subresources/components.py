@@ -76,7 +76,7 @@ class ComponentEndpoints:
         """One of them, or all. ApiError 404."""
         ctx.warnings.append(DEPRECATED)
         resource, name = self._strategy.resource, ctx.info.name
-        shower = shower_of(ctx.accept, self._strategy, self._clock)
+        shower = shower_of(ctx.accept, self._strategy, self._clock, listed=not name)
         if not name:
             return Response(body=await listed(shower, await self._all()))
         if name != ETCD and name not in self._daemons:

@@ -383,6 +383,34 @@ async def test_table_and_partial_forms(server: Server) -> None:
     assert refusal.value.code == 406
 
 
+PARTIAL = "application/json;as=PartialObjectMetadata{};v=v1;g=meta.k8s.io"
+
+
+@pytest.mark.parametrize(
+    ("verb", "resource", "name", "form", "words"),
+    [
+        ("list", CONFIGMAPS, "", "", ", but the requested object is a list (*core.ConfigMapList)"),
+        ("get", CONFIGMAPS, "a", "List",
+         "List, but the requested object is not a list (*core.ConfigMap)"),
+    ],
+)  # fmt: skip
+async def test_metadata_of_one_are_not_metadata_of_many(
+    server: Server, verb: str, resource: Resource, name: str, form: str, words: str
+) -> None:
+    await server.ask("create", body=config("a"))
+    with pytest.raises(ApiError) as refusal:
+        await server.ask(verb, resource, name, accept=PARTIAL.format(form))
+    assert (refusal.value.code, refusal.value.reason) == (406, "NotAcceptable")
+    assert refusal.value.message == f"you requested PartialObjectMetadata{words}"
+
+
+async def test_nothing_is_stored_for_an_answer_in_no_form(server: Server) -> None:
+    with pytest.raises(ApiError) as refusal:
+        await server.ask("create", body=config("a"), accept="text/html")
+    assert refusal.value.code == 406
+    assert (await server.tree("list"))["items"] == []
+
+
 async def test_finalizers_hold_an_object(server: Server) -> None:
     await server.ask("create", body=config("a", finalizers=["example.com/x"]))
     held = await server.tree("delete", name="a")
