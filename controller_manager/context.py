@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from controller_manager.executor import Executor
 from controller_manager.informers import Informers
@@ -25,6 +25,13 @@ class Component(Protocol):
     """A controller: built while standing by (it subscribes to caches), run while leading."""
 
     async def run(self) -> None: ...
+
+
+@runtime_checkable
+class Attentive(Protocol):
+    """A controller that also does something while it stands by; it writes nothing then."""
+
+    async def stand_by(self) -> None: ...
 
 
 @dataclass

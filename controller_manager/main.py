@@ -11,7 +11,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from controller_manager import options
-from controller_manager.context import Component, Context
+from controller_manager.context import Attentive, Component, Context
 from controller_manager.informers import Informers
 from controller_manager.registry import Entry, asked_in_vain, chosen
 from wherry.client.controller import QueueMetrics
@@ -54,6 +54,9 @@ async def serve(flags: argparse.Namespace) -> None:
         tasks.create_task(_health(flags, registry, client), name="health")
         context = Context(client, Informers(client), SystemClock(), flags, QueueMetrics(registry))
         components = [entry.make(context) for entry in entries]
+        for component in components:
+            if isinstance(component, Attentive):
+                tasks.create_task(component.stand_by(), name=f"{type(component).__name__}-stand-by")
         for informer in context.informers.made:
             tasks.create_task(informer.run(), name="informer")
         for recorder in context.recorders:

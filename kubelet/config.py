@@ -58,6 +58,7 @@ class Config:
     cni_bin_dirs: tuple[Path, ...]
     reserved: dict[str, str]
     lease_seconds: int
+    fences_after: float
     status_update_seconds: float
     status_report_seconds: float
     garbage: GarbagePolicy
@@ -114,6 +115,11 @@ def declare() -> Flags:
     flags.mapping("--kube-reserved", help="not for pods either")
     flags.integer("--node-lease-duration-seconds", 40, "of the Node's Lease; renewed at a quarter")
     flags.duration(
+        "--self-fencing-after",
+        0.0,
+        "stop pods of StatefulSets when the Lease was not renewed for so long; 0 = never",
+    )
+    flags.duration(
         "--node-status-update-frequency", 10.0, "how often the Node's status is looked at"
     )
     flags.duration(
@@ -122,6 +128,17 @@ def declare() -> Flags:
     _declare_garbage(flags)
     _declare_eviction(flags)
     return flags
+
+
+def _fences_after(given: argparse.Namespace) -> float:
+    """Longer than a Lease is good for, or a short hiccup would cost pods."""
+    after: float = given.self_fencing_after
+    if after and after <= given.node_lease_duration_seconds:
+        raise StartError(
+            f"--self-fencing-after={after:g}s is no longer than the Lease lasts",
+            f"give more than --node-lease-duration-seconds={given.node_lease_duration_seconds}",
+        )
+    return after
 
 
 def _declare_eviction(flags: Flags) -> None:
@@ -262,6 +279,7 @@ def parse(arguments: Sequence[str] | None = None) -> Config:
         cni_bin_dirs=tuple(Path(folder) for folder in given.cni_bin_dir),
         reserved=_sum(given.system_reserved, given.kube_reserved),
         lease_seconds=given.node_lease_duration_seconds,
+        fences_after=_fences_after(given),
         status_update_seconds=given.node_status_update_frequency,
         status_report_seconds=given.node_status_report_frequency,
         garbage=_garbage(given),

@@ -22,6 +22,7 @@ from kubelet.gauges import Gauges
 from kubelet.network.cni import Cni
 from kubelet.network.keeper import NetworkKeeper
 from kubelet.node import machine
+from kubelet.node.fencing import Fencing
 from kubelet.node.health import NodeHealth
 from kubelet.node.lease import NodeLease
 from kubelet.node.reporter import NodeReporter
@@ -140,7 +141,12 @@ async def _run_with(
     reporter = bells.reporter = _reporter(config, services, identity, bells)
     manager = bells.pods = PodManager(
         services, pod_informer, lambda: node_informer.get("", config.node_name),
-        Manifests(config.manifests, config.node_name), bells.pressure,
+        Manifests(config.manifests, config.node_name), bells.pressure, lambda: fences.is_overdue,
+    )  # fmt: skip
+    fences = Fencing(
+        config.fences_after, config.root_dir / "self-fencing.json", clock,
+        pods=manager.fenced_pods, stop=manager.fence,
+        say=lambda reason, message: services.node_event(reason, message, "Warning"),
     )  # fmt: skip
     images_dir = Path(engine.root_dir or config.root_dir)
     stats = StatsCollector(
@@ -165,13 +171,23 @@ async def _run_with(
     services.cni.set_pod_cidr(config.pod_cidr)
     node_informer.add_handler(node_changed)
     networks = NetworkKeeper(services.cni, services.cache, runtime, clock, manager.say)
-    lease = NodeLease(client_config, config.node_name, config.lease_seconds)
+    loop = asyncio.get_running_loop()
+
+    def reachable() -> None:
+        """The Lease is renewed again, so the network has healed: hear at once what was missed."""
+        for informer in (pod_informer, node_informer):
+            loop.call_soon_threadsafe(informer.reconnect)
+
+    lease = NodeLease(
+        client_config, config.node_name, config.lease_seconds, fences_after=config.fences_after,
+        renewed=fences.renewed, recovered=reachable,
+    )  # fmt: skip
     lease.start()
     try:
         async with asyncio.TaskGroup() as tasks:
             for part in (
                 services.recorder, services.cache, services.objects, services.probes, reporter,
-                node_informer, pod_informer, manager, garbage, evictions, networks,
+                node_informer, pod_informer, manager, garbage, evictions, networks, fences,
             ):  # fmt: skip
                 tasks.create_task(part.run(), name=type(part).__name__)
             certificates.rotate_client(config, client_config, client, clock, tasks)

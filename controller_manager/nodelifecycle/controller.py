@@ -1,8 +1,9 @@
 """Looks at all nodes every few seconds, and keeps their taints.
 
-Before a node is called silent, its Lease is read from the server itself: a cache whose watch hangs
-must not cost anybody's pods. When the server did not answer, or we ourselves stood still, every node
-gets a full grace again, for their heartbeats could not arrive either.
+Heartbeats are listened to from the start, also while standing by, so that a new leader need not begin
+its grace anew. Before a node is called silent, its Lease is read from the server itself: a cache whose
+watch hangs must not cost anybody's pods. When the server did not answer, or we ourselves stood still,
+every node gets a full grace again, for their heartbeats could not arrive either.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from typing import TypeVar
 
 from controller_manager.context import Context, keys_of
 from controller_manager.informers import BY_NODE, NODE_LEASES
-from controller_manager.nodelifecycle import health, plan, zones
+from controller_manager.nodelifecycle import fenced, health, plan, zones
 from controller_manager.nodelifecycle.health import Grace, Health
 from controller_manager.nodelifecycle.limiter import Limiter
 from controller_manager.nodelifecycle.zones import Disruption, Rates
 from controller_manager.plan import Plan
+from controller_manager.podgc.plan import Doomed, force_out
 from wherry.api.coordination_v1 import Lease
 from wherry.api.core_v1 import Node
 from wherry.api.errors import ApiError
@@ -33,6 +35,7 @@ WORKERS = 8
 CALLS_MAX = 16  # under way at once
 PROBE_SECONDS_MAX = 5.0
 STILL_FACTOR = 0.5  # of the grace: a pause of ours that long counts as our own silence
+LOOK_SECONDS_MIN = 0.05
 
 
 class NodeLifecycleController:
@@ -58,44 +61,97 @@ class NodeLifecycleController:
         self._limiters: dict[str, Limiter] = {}  # by zone
         self._states: dict[str, Disruption] = {}  # by zone, as last judged
         self._disrupted = False
-        self._looked_at: float | None = None  # monotonic, of the last look that the server answered
+        self._answered_at: float | None = None  # monotonic: when the server last answered
+        self._leading = False
         self._queue: WorkQueue[str] = WorkQueue("node_lifecycle")
         self._nodes.add_handler(self._on_node)
+        self._leases.add_handler(self._on_lease)
+
+    async def stand_by(self) -> None:
+        """Listen, also when others lead: whether the server answers is what silence is held against."""
+        while True:
+            if not self._leading:
+                try:
+                    await self._probe()
+                except (ApiError, ApiUnavailable) as error:
+                    log.debug("the server does not answer: %s", error)
+            await self._context.clock.sleep(self._context.options.node_monitor_period)
 
     async def run(self) -> None:
-        self._looked_at = None
+        self._leading = True
         work = self._context.work(
             "node_lifecycle", self._reconcile, self._queue, WORKERS, keys_of(self._nodes)
         )
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._watch_health(), name="node-health")
-            tasks.create_task(work, name="node-taints")
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._watch_health(), name="node-health")
+                tasks.create_task(work, name="node-taints")
+        finally:
+            self._leading = False
 
     def _on_node(self, before: Node | None, after: Node | None) -> None:
         if after is not None:
             self._queue.add(after.metadata.name)
+            self._hear(after.metadata.name, after, None)
+        elif before is not None:
+            self._health.pop(before.metadata.name, None)
+
+    def _on_lease(self, before: Lease | None, after: Lease | None) -> None:
+        if after is not None and after.metadata.name in self._health:
+            self._hear(after.metadata.name, None, after)
+
+    def _hear(self, name: str, node: Node | None, lease: Lease | None) -> None:
+        now = self._context.clock.monotonic()
+        self._health[name] = health.heard(self._health.get(name), node, lease, now)
 
     # -- silence
 
     async def _watch_health(self) -> None:
         while True:
             try:
+                await self._probe()
                 await self._look()
             except (ApiError, ApiUnavailable) as error:
                 log.warning("nodes are not judged while the server does not answer: %s", error)
-                self._looked_at = None
-            await self._context.clock.sleep(self._context.options.node_monitor_period)
+                self._answered_at = None
+            await self._context.clock.sleep(self._until_next_look())
+
+    def _until_next_look(self) -> float:
+        """Until the next node that may fall silent, or for the usual period."""
+        now = self._context.clock.monotonic()
+        moments = [
+            health.silent_from(node, known, self._grace) - now
+            for node in self._nodes.list()
+            if (known := self._health.get(node.metadata.name)) is not None
+        ]
+        fresh = [one for one in moments if one >= 0]
+        usual: float = self._context.options.node_monitor_period
+        return max(LOOK_SECONDS_MIN, min([usual, *(one + LOOK_SECONDS_MIN for one in fresh)]))
+
+    async def _probe(self) -> None:
+        """Ask whether the server answers; time in which it did not is nobody's silence."""
+        clock = self._context.clock
+        try:
+            await self._context.client.request("GET", "/readyz", timeout=PROBE_SECONDS_MAX)
+        except (ApiError, ApiUnavailable):
+            self._answered_at = None
+            raise
+        now, usual = clock.monotonic(), self._context.options.node_monitor_period
+        gap = None if self._answered_at is None else now - self._answered_at
+        if gap is None or gap > usual + self._grace.running * STILL_FACTOR:
+            self._forgive_all()
+        elif gap > usual:
+            self._health = {
+                name: health.excuse(one, gap - usual, now) for name, one in self._health.items()
+            }
+        self._answered_at = now
 
     async def _look(self) -> None:
         clock = self._context.clock
-        await self._context.client.request("GET", "/readyz", timeout=PROBE_SECONDS_MAX)
-        self._forgive_own_silence(clock.monotonic())
         nodes = {node.metadata.name: node for node in self._nodes.list()}
         self._tell_changes(nodes)
-        now = clock.now()
         for name, node in nodes.items():
-            lease = self._leases.get(NODE_LEASES, name)
-            self._health[name] = health.heard(self._health.get(name), node, lease, now)
+            self._hear(name, node, self._leases.get(NODE_LEASES, name))
         silent = [n for n in nodes.values() if self._is_silent(n)]
         plans = []
         for name, fresh in await self._silent_indeed(silent):
@@ -110,7 +166,31 @@ class NodeLifecycleController:
             plan.plan_pods_not_ready(self._pods.by_index(BY_NODE, name), clock.now())
             for name in not_ready
         )
-        self._looked_at = clock.monotonic()
+        for name in not_ready:
+            await self._free_fenced(name)
+
+    async def _free_fenced(self, name: str) -> None:
+        """Give up the pods that a node which fences itself must have stopped by now."""
+        clock = self._context.clock
+        on_node = [pod for pod in self._pods.by_index(BY_NODE, name) if fenced.concerns(pod)]
+        known, after = self._health.get(name), fenced.promise(self._leases.get(NODE_LEASES, name))
+        if known is None or after is None:
+            return
+        if not fenced.dead(on_node, after, known.lease_at, clock.monotonic()):
+            return
+        lease = await self._read(Lease, name, NODE_LEASES)
+        self._hear(name, None, lease)
+        after = fenced.promise(lease)
+        if after is None:
+            return
+        doomed = fenced.dead(on_node, after, self._health[name].lease_at, clock.monotonic())
+        for pod in doomed:
+            log.info("pod %s/%s: %s", pod.metadata.namespace, pod.metadata.name, fenced.MESSAGE)
+        now = clock.now()
+        await self._execute_all(
+            Plan(tuple(force_out(Doomed(pod, fenced.MESSAGE, orphaned=True), now)))
+            for pod in doomed
+        )
 
     async def _execute_all(self, plans: Iterable[Plan]) -> None:
         """Each on its own: what is refused for one node must not keep the others unseen."""
@@ -125,19 +205,13 @@ class NodeLifecycleController:
 
         await asyncio.gather(*(one(written) for written in plans if written.actions))
 
-    def _forgive_own_silence(self, moment: float) -> None:
-        """After a gap in our own looking, nobody's silence proves anything."""
-        allowed = self._context.options.node_monitor_period + self._grace.running * STILL_FACTOR
-        if self._looked_at is None or moment - self._looked_at > allowed:
-            self._forgive_all()
-
     def _forgive_all(self) -> None:
-        now = self._context.clock.now()
+        now = self._context.clock.monotonic()
         self._health = {name: health.forgive(one, now) for name, one in self._health.items()}
 
     def _is_silent(self, node: Node) -> bool:
         known = self._health.get(node.metadata.name)
-        now = self._context.clock.now()
+        now = self._context.clock.monotonic()
         return known is not None and health.is_silent(node, known, self._grace, now)
 
     async def _silent_indeed(self, suspects: list[Node]) -> list[tuple[str, Node]]:
@@ -151,8 +225,7 @@ class NodeLifecycleController:
                 lease = await self._read(Lease, name, NODE_LEASES)
             if node is None:
                 return None
-            now = self._context.clock.now()
-            self._health[name] = health.heard(self._health.get(name), node, lease, now)
+            self._hear(name, node, lease)
             return (name, node) if self._is_silent(node) else None
 
         fresh = [s for s in suspects if health.unknown_conditions(s, self._context.clock.now())]
@@ -176,7 +249,6 @@ class NodeLifecycleController:
             if name not in nodes:
                 message = f"Node {name} event: Removing Node {name} from Controller"
                 self._recorder.event(node, "Normal", "RemovingNode", message)
-                self._health.pop(name, None)
         self._known = nodes.copy()
 
     # -- how many at once

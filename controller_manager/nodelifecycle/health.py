@@ -1,7 +1,8 @@
 """When did we last hear of a node, and is that too long ago? Pure.
 
-Only *our* clock counts: a heartbeat is the moment we see that the node's status or Lease changed,
-never a time the node wrote. A node that was never heard of gets a longer first grace.
+Only *our* monotonic clock counts: a heartbeat is the moment we see that the node's status or Lease
+changed, never a time the node wrote. A node that was never heard of gets a longer first grace. Time in
+which the API server itself did not answer is nobody's silence.
 
 Source of the rules and words: upstream's pkg/controller/nodelifecycle.
 """
@@ -9,8 +10,8 @@ Source of the rules and words: upstream's pkg/controller/nodelifecycle.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from wherry.api.coordination_v1 import Lease
 from wherry.api.core_v1 import Node
@@ -22,11 +23,15 @@ WATCHED = (READY, "MemoryPressure", "DiskPressure", "PIDPressure")
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """heard_at: when a sign of life was last seen, by our clock. The rest: what it looked like."""
+    """heard_at: when a sign of life was last seen; lease_at: when a renewed Lease was (both by our
+    monotonic clock, in seconds). The rest: what they looked like, at which revision."""
 
-    heard_at: datetime
+    heard_at: float
+    lease_at: float
     status_sign: datetime | None = None
+    status_revision: int = 0
     lease_sign: datetime | None = None
+    lease_revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,33 +52,48 @@ def ready_status(node: Node) -> str:
     return found.status if found else "Unknown"
 
 
-def heard(health: Health | None, node: Node, lease: Lease | None, now: datetime) -> Health:
-    """What is known after looking at the node and its lease."""
-    ready = ready_condition(node)
-    status_sign = ready.last_heartbeat_time if ready else None
-    lease_sign = lease.spec.renew_time if lease else None
-    if health is None:
-        created = node.metadata.creation_timestamp or now
-        return Health(now if ready or lease_sign else created, status_sign, lease_sign)
-    newer_status = status_sign is not None and status_sign != health.status_sign
-    newer_lease = lease_sign is not None and (
-        health.lease_sign is None or lease_sign > health.lease_sign
-    )
-    return Health(
-        heard_at=now if newer_status or newer_lease else health.heard_at,
-        status_sign=status_sign if newer_status else health.status_sign,
-        lease_sign=lease_sign if newer_lease else health.lease_sign,
-    )
+def heard(health: Health | None, node: Node | None, lease: Lease | None, now: float) -> Health:
+    """What is known after a look at the node and its Lease; None = not there, or not looked at.
+
+    A state older than what was seen already (a cache may lag behind a direct read) tells nothing.
+    """
+    known = health or Health(now, now)
+    if node is not None and (revision := _revision(node)) >= known.status_revision:
+        ready = ready_condition(node)
+        sign = ready.last_heartbeat_time if ready else None
+        if sign is not None and sign != known.status_sign:
+            known = replace(known, heard_at=now, status_sign=sign)
+        known = replace(known, status_revision=revision)
+    if lease is not None and (revision := _revision(lease)) >= known.lease_revision:
+        sign = lease.spec.renew_time
+        if sign is not None and sign != known.lease_sign:
+            known = replace(known, heard_at=now, lease_at=now, lease_sign=sign)
+        known = replace(known, lease_revision=revision)
+    return known
 
 
-def is_silent(node: Node, health: Health, grace: Grace, now: datetime) -> bool:
-    seconds = grace.running if ready_condition(node) else grace.startup
-    return now > health.heard_at + timedelta(seconds=seconds)
+def _revision(obj: Node | Lease) -> int:
+    text = obj.metadata.resource_version
+    return int(text) if text.isdecimal() else 0
 
 
-def forgive(health: Health, now: datetime) -> Health:
+def silent_from(node: Node, health: Health, grace: Grace) -> float:
+    """The moment from which a node counts as silent, unless it is heard of before."""
+    return health.heard_at + (grace.running if ready_condition(node) else grace.startup)
+
+
+def is_silent(node: Node, health: Health, grace: Grace, now: float) -> bool:
+    return now > silent_from(node, health, grace)
+
+
+def excuse(health: Health, seconds: float, now: float) -> Health:
+    """For so long nobody could be heard, as the server did not answer."""
+    return replace(health, heard_at=min(now, health.heard_at + max(0.0, seconds)))
+
+
+def forgive(health: Health, now: float) -> Health:
     """A full grace from now on: the silence may have been ours."""
-    return Health(now, health.status_sign, health.lease_sign)
+    return replace(health, heard_at=now)
 
 
 def unknown_conditions(node: Node, now: datetime) -> Sequence[NodeCondition]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from kubelet.eviction import manager as eviction
+from kubelet.node import fencing
 from kubelet.pods import admit, groups, resize
 from kubelet.pods.resize import Refusal
 from kubelet.pods.services import Services
@@ -46,11 +47,13 @@ class PodManager:
         node: Callable[[], Node | None],
         manifests: Manifests,
         pressure: Callable[[], frozenset[str]] = frozenset,
+        fenced: Callable[[], bool] = lambda: False,
     ) -> None:
         self._s = services
         self._informer = informer
         self._node = node
         self._pressure = pressure
+        self._fenced = fenced
         self._workers: dict[str, PodWorker] = {}
         self._orphans: set[str] = set()
         self._static = StaticPods(
@@ -59,6 +62,7 @@ class PodManager:
         self._tasks: asyncio.TaskGroup | None = None
         # True until what must end before anything starts has ended.
         self._held = True
+        self._ending = False
 
     # -- for others (kubelet/server, node status)
 
@@ -88,6 +92,20 @@ class PodManager:
         worker = self._workers.get(uid)
         return worker.evict(message, grace_seconds) if worker is not None else None
 
+    def fenced_pods(self) -> set[str] | None:
+        """Uids of the pods here that self-fencing is about; None before we know."""
+        if not self._informer.has_synced:
+            return None
+        return {uid for uid, worker in self._workers.items() if fencing.concerns(worker.pod)}
+
+    def fence(self, known: frozenset[str], message: str) -> None:
+        """End what self-fencing is about; known: uids that a predecessor knew of."""
+        for worker in list(self._workers.values()):
+            if fencing.concerns(worker.pod):
+                worker.evict(message, fencing.grace_of(worker.pod))
+        if self._tasks is not None:
+            self._end((self._s.cache.pod_uids() - set(self._workers)) & known)
+
     def say(self, uid: str, reason: str, message: str) -> None:
         """A warning event about a pod, if it is here."""
         worker = self._workers.get(uid)
@@ -110,25 +128,28 @@ class PodManager:
 
     async def run(self) -> None:
         """Drive the pods until cancelled. Containers go on when we end."""
-        async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
-            await self._s.cache.listed.wait()
-            await self._static.read()  # they start whether there is an API server or not
-            tasks.create_task(self._static.run(), name="static-pods")
-            await self._informer.synced()
-            self._adopt_orphans({pod.metadata.uid for pod in self._informer.list()})
-            first = [self._workers[uid] for uid in self._orphans]
-            self._informer.add_handler(self._changed)
-            await self._await_end(first)
-            while True:
-                await self._s.clock.sleep(HOUSEKEEPING_SECONDS)
-                self._room_changed()
-                self._s.bounding.levels(self._others(""))
-                api = {pod.metadata.uid for pod in self._informer.list()}
-                self._adopt_orphans(api | set(self._workers))
-                await asyncio.to_thread(
-                    groups.sweep, self._s.node.facts, set(self._workers), time.time()
-                )
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                await self._s.cache.listed.wait()
+                await self._static.read()  # they start whether there is an API server or not
+                tasks.create_task(self._static.run(), name="static-pods")
+                await self._informer.synced()
+                self._adopt_orphans({pod.metadata.uid for pod in self._informer.list()})
+                first = [self._workers[uid] for uid in self._orphans]
+                self._informer.add_handler(self._changed)
+                await self._await_end(first)
+                while True:
+                    await self._s.clock.sleep(HOUSEKEEPING_SECONDS)
+                    self._room_changed()
+                    self._s.bounding.levels(self._others(""))
+                    api = {pod.metadata.uid for pod in self._informer.list()}
+                    self._adopt_orphans(api | set(self._workers))
+                    await asyncio.to_thread(
+                        groups.sweep, self._s.node.facts, set(self._workers), time.time()
+                    )
+        finally:
+            self._ending = True
 
     def _changed(self, before: Pod | None, after: Pod | None) -> None:
         if any(pod is not None and is_mirror(pod) for pod in (before, after)):
@@ -174,6 +195,8 @@ class PodManager:
         node = self._node()
         if node is None:
             return None
+        if fencing.concerns(pod) and self._fenced():
+            return "Failed", EVICTED, "Pod was rejected: the node fences itself"
         pressure = eviction.refusal(pod, self._pressure())
         found = (EVICTED, pressure) if pressure else None
         found = found or admit.refusal(pod, self._others(uid), node, self._s.node.unsafe_sysctls)
@@ -221,11 +244,19 @@ class PodManager:
                     await self._s.clock.sleep(WORKER_AGAIN_SECONDS)
         finally:
             self._workers.pop(uid, None)
-            self._orphans.discard(uid)
+            if uid in self._orphans:
+                self._orphans.discard(uid)
+                self._still_wanted(worker.pod)
             self._s.objects.unregister(uid)
             self._room_changed()
             if worker.over.is_set():  # and not: we are ending
                 self._static.settle()
+
+    def _still_wanted(self, ended: Pod) -> None:
+        """A pod that was ended before the API server could be asked may be wanted there after all."""
+        pod = self._informer.get(ended.metadata.namespace, ended.metadata.name)
+        if pod is not None and pod.metadata.uid == ended.metadata.uid and not self._ending:
+            self._wanted(pod)
 
     # -- orphans
 
@@ -233,7 +264,11 @@ class PodManager:
         """Whatever of ours runs or lies here without a pod: end it and clean up."""
         here = (self._s.cache.pod_uids() | set(self._s.volumes.list_uids())) - known
         here -= self._static.uids
-        for uid in here - set(self._workers):
+        self._end(here - set(self._workers))
+
+    def _end(self, uids: set[str]) -> None:
+        """By what its containers' labels tell of a pod."""
+        for uid in uids:
             log.info("pod %s is not on this node any more: ending it", uid)
             worker = PodWorker(self._s, orphan(uid, self._s.cache.records(uid)))
             worker.gone()

@@ -92,13 +92,15 @@ def compute(view: View) -> PodStatus:
     hold = [_ephemeral_status(view, c) for c in containers.ephemeral(view.pod)]
     if view.forced and not view.observed.containers:
         init = main = hold = []  # rejected before anything was made
-    phase = view.forced[0] if view.forced else _phase(view, init, main)
+    # Who reads that it failed may replace it at once: not before its last container has ended.
+    forced = view.forced if not view.observed.running() else None
+    phase = forced[0] if forced else _phase(view, init, main)
     ips = [ip for ip in view.pod_ips if ip] or [ip.ip for ip in view.previous.pod_ips]
     whole = spec.resources
     return PodStatus(
         phase=phase,
-        reason=view.forced[1] if view.forced else view.previous.reason,
-        message=view.forced[2] if view.forced else view.previous.message,
+        reason=forced[1] if forced else view.previous.reason,
+        message=forced[2] if forced else view.previous.message,
         conditions=conditions(view.pod, phase, init, main, view.previous, view.now,
                               has_network=view.observed.sandbox is not None and bool(view.pod_ips),
                               more=_passing(view)),

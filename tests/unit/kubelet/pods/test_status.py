@@ -205,6 +205,18 @@ def test_a_rejected_pod():
     assert (found.phase, found.reason, found.container_statuses) == ("Failed", "OutOfcpu", [])
 
 
+def test_an_evicted_pod_has_failed_when_its_last_container_has_ended():
+    """Whoever replaces what failed (a StatefulSet) must not find the old one still running."""
+    forced = ("Failed", "Evicted", "the node was low on memory")
+    ending = status(pod("a", "b"), record("a"), record("b", State.EXITED), forced=forced)
+    assert (ending.phase, ending.reason) == ("Running", "")
+    assert condition(ending, "DisruptionTarget").status == "True"
+    ended = status(
+        pod("a", "b"), record("a", State.EXITED), record("b", State.EXITED), forced=forced
+    )
+    assert (ended.phase, ended.reason, ended.message) == forced
+
+
 def test_readiness_gates():
     gated = pod("a", readinessGates=[{"conditionType": "x/y"}])
     found = status(gated, SANDBOX, record("a"))
