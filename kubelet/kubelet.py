@@ -22,6 +22,7 @@ from kubelet.gauges import Gauges
 from kubelet.network.cni import Cni
 from kubelet.network.keeper import NetworkKeeper
 from kubelet.node import machine
+from kubelet.node.address import NodeAddress
 from kubelet.node.fencing import Fencing
 from kubelet.node.health import NodeHealth
 from kubelet.node.lease import NodeLease
@@ -93,8 +94,8 @@ async def run(config: Config) -> None:
     """Run the kubelet until cancelled; StartError when it can't work here."""
     if os.geteuid() != 0:
         raise StartError("the kubelet must run as root", "start it with sudo")
-    address = config.node_ip or machine.default_address()
-    if not address:
+    address = NodeAddress(config.node_ip)
+    if not address.current:
         raise StartError("this machine has no default route", "name its address with --node-ip")
     config.root_dir.mkdir(parents=True, exist_ok=True)
     client_config = await certificates.client_config(config, SystemClock())
@@ -123,7 +124,7 @@ async def _run_with(
     client: Client,
     runtime: Runtime,
     engine: EngineInfo,
-    address: str,
+    address: NodeAddress,
 ) -> None:
     clock = SystemClock()
     bells = Bells()
@@ -134,7 +135,7 @@ async def _run_with(
         config, client, runtime, engine, facts, address, clock, bells, node_informer
     )
     identity = Identity(
-        config.node_name, config.hostname, address, config.port, facts, engine, KUBELET_VERSION,
+        config.node_name, config.hostname, address.current, config.port, facts, engine, KUBELET_VERSION,
         config.pods_max, config.reserved, config.node_labels, config.register_taints,
         config.eviction,
     )  # fmt: skip
@@ -168,6 +169,10 @@ async def _run_with(
             if not reporter.is_ready:
                 reporter.poke()
 
+    def address_changed(now: str) -> None:
+        reporter.moved(now)
+        manager.address_changed()
+
     services.cni.set_pod_cidr(config.pod_cidr)
     node_informer.add_handler(node_changed)
     networks = NetworkKeeper(services.cni, services.cache, runtime, clock, manager.say)
@@ -190,6 +195,7 @@ async def _run_with(
                 node_informer, pod_informer, manager, garbage, evictions, networks, fences,
             ):  # fmt: skip
                 tasks.create_task(part.run(), name=type(part).__name__)
+            tasks.create_task(address.run(clock, address_changed), name="address")
             certificates.rotate_client(config, client_config, client, clock, tasks)
             await _serve(config, services, manager, stats, address, tasks)
             freeze_after_start()
@@ -224,8 +230,8 @@ def _garbage(
 
 
 async def _serve(
-    config: Config, services: Services, pods: PodManager, stats: StatsCollector, address: str,
-    tasks: asyncio.TaskGroup,
+    config: Config, services: Services, pods: PodManager, stats: StatsCollector,
+    address: NodeAddress, tasks: asyncio.TaskGroup,
 ) -> None:  # fmt: skip
     """The kubelet's own server, and its health port."""
     registry = CollectorRegistry()
@@ -252,7 +258,7 @@ async def _serve(
 
 async def _services(
     config: Config, client: Client, runtime: Runtime, engine: EngineInfo, facts: machine.Machine,
-    address: str, clock: Clock, bells: Bells, node_informer: Informer[Node],
+    address: NodeAddress, clock: Clock, bells: Bells, node_informer: Informer[Node],
 ) -> Services:  # fmt: skip
     objects = NodeObjects(
         client, bells.objects_changed, lambda: node_informer.get("", config.node_name)
@@ -265,7 +271,7 @@ async def _services(
 
     settings = NodeSettings(
         name=config.node_name,
-        address=address,
+        where=address,
         sandbox_image=config.sandbox_image or await sandbox_image.ensure(runtime),
         cluster_dns=config.cluster_dns,
         cluster_domain=config.cluster_domain,

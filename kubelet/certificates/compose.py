@@ -12,6 +12,7 @@ from kubelet.certificates.rotation import Rotation
 from kubelet.certificates.serving import ServingCertificate, serving_kind
 from kubelet.certificates.trust import TrustFollower
 from kubelet.config import Config
+from kubelet.node.address import NodeAddress
 from wherry.client import kubeconfig
 from wherry.client.kubeconfig import ClientConfig
 from wherry.client.rest import Client
@@ -61,7 +62,7 @@ async def serving_context(
     found: ClientConfig,
     client: Client,
     clock: Clock,
-    address: str,
+    address: NodeAddress,
     tasks: asyncio.TaskGroup,
 ) -> ssl.SSLContext:
     """What the kubelet's server listens with."""
@@ -76,14 +77,18 @@ async def serving_context(
                 f"cannot use the serving certificate {config.tls_cert_file}: {error}",
                 "check --tls-cert-file, --tls-private-key-file and --client-ca-file",
             ) from error
-    own = await certificate.self_signed_context([config.hostname, address])
+    own = await certificate.self_signed_context([config.hostname, address.current])
     if ca is not None:
         own.load_verify_locations(ca)
         own.verify_mode = ssl.CERT_OPTIONAL
     if not config.rotate_server:
         return own
     node = identity(config.node_name)
-    wanted = Wanted(node.common_name, node.organizations, (config.node_name, address))
+
+    def wanted() -> Wanted:
+        names = (config.node_name, address.current)
+        return Wanted(node.common_name, node.organizations, names)
+
     kind = serving_kind(config.cert_dir, wanted, _authorities(config, found))
     serving = ServingCertificate(kind, ca, own)
     rotation = Rotation(client, kind, clock, serving.take)

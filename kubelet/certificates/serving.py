@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 from kubelet.certificates.child import Wanted
@@ -14,10 +15,10 @@ from wherry.daemon.tls import FollowedContext, server_context
 log = logging.getLogger(__name__)
 
 
-def serving_kind(folder: Path, wanted: Wanted, authorities: Path | None) -> Kind:
-    """The serving certificate of a node: `wanted` has its name and addresses."""
+def serving_kind(folder: Path, wanted: Callable[[], Wanted], authorities: Path | None) -> Kind:
+    """The serving certificate of a node: `wanted` has its name and, at the moment, its addresses."""
     file = PairFile(folder, "kubelet-server")
-    return Kind(file, SERVING_SIGNER, "server auth", lambda: wanted, authorities)
+    return Kind(file, SERVING_SIGNER, "server auth", wanted, authorities)
 
 
 class ServingCertificate:

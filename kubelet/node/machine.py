@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
+from wherry.api import quantity
+
 # Any address beyond the default route will do: nothing is sent.
 _BEYOND = ("198.51.100.1", 9)
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
@@ -31,6 +33,7 @@ class Machine:
     kernel_version: str
     os_image: str
     architecture: str
+    huge_pages: tuple[tuple[str, str], ...] = ()  # ("2Mi", "0"): size, bytes in all
 
 
 def read(path: str) -> str:
@@ -78,7 +81,19 @@ def look(root_dir: Path) -> Machine:
         kernel_version=platform.release(),
         os_image=os_image(read("/etc/os-release")),
         architecture=architecture(),
+        huge_pages=huge_pages(Path("/sys/kernel/mm/hugepages")),
     )
+
+
+def huge_pages(folder: Path) -> tuple[tuple[str, str], ...]:
+    """What the kernel keeps of each size of huge page, as quantities: size and bytes in all."""
+    found = []
+    for place in sorted(folder.glob("hugepages-*kB")):
+        size = int(place.name.removeprefix("hugepages-").removesuffix("kB")) * 1024
+        count = int(read(str(place / "nr_hugepages")) or 0)
+        shown = quantity.format_value(size, binary=True)
+        found.append((shown, quantity.format_value(size * count, binary=True)))
+    return tuple(found)
 
 
 def look_at_memory() -> tuple[int, int]:

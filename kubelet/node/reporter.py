@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 
 from kubelet.node import status
@@ -51,12 +52,18 @@ class NodeReporter:
         self._register_wanted = register
         self._reported_at: datetime | None = None
         self._known = NodeStatus()
+        self._told: frozenset[str] = frozenset()
         self._poked = asyncio.Event()
         self.registered = asyncio.Event()
         self.is_ready = False
 
     def poke(self) -> None:
         """Something about the node's readiness may have changed."""
+        self._poked.set()
+
+    def moved(self, address: str) -> None:
+        """The node's address has changed."""
+        self._identity = replace(self._identity, address=address)
         self._poked.set()
 
     def seen(self, stored: Node) -> None:
@@ -142,6 +149,7 @@ class NodeReporter:
         else:
             self._known, self._reported_at = fresh, now
             self._note_ready(fresh)
+            self._tell_conditions(fresh)
 
     def _note_ready(self, known: NodeStatus) -> None:
         ready = any(c.type == "Ready" and c.status == "True" for c in known.conditions)
@@ -149,3 +157,10 @@ class NodeReporter:
             word = "NodeReady" if ready else "NodeNotReady"
             self._say(word, f"Node {self._identity.name} status is now: {word}")
         self.is_ready = ready
+
+    def _tell_conditions(self, known: NodeStatus) -> None:
+        """An event for each condition that has come or changed since it was last told."""
+        now = frozenset(status.condition_events(known))
+        for word in sorted(now - self._told):
+            self._say(word, f"Node {self._identity.name} status is now: {word}")
+        self._told = now

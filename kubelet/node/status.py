@@ -29,6 +29,7 @@ from wherry.api.core_v1 import (
     NodeAddress,
     NodeCondition,
     NodeDaemonEndpoints,
+    NodeFeatures,
     NodeSpec,
     NodeStatus,
     NodeSystemInfo,
@@ -37,7 +38,17 @@ from wherry.api.core_v1 import (
 from wherry.api.meta_v1 import ObjectMeta
 
 IMAGES_MAX = 50
-FEATURES = ["ExtendWebSocketsToKubelet"]
+# What a pod may ask of this node that not every node has; sorted, as upstream declares them.
+FEATURES = [
+    "ExtendWebSocketsToKubelet",
+    "GuaranteedQoSPodCPUResize",
+    "RestartAllContainersOnContainerExits",
+]
+_EVENTS = {  # condition → the events of True and False
+    MEMORY_PRESSURE: ("NodeHasInsufficientMemory", "NodeHasSufficientMemory"),
+    DISK_PRESSURE: ("NodeHasDiskPressure", "NodeHasNoDiskPressure"),
+    PID_PRESSURE: ("NodeHasInsufficientPID", "NodeHasSufficientPID"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +105,7 @@ def capacity(identity: Identity) -> dict[str, str]:
     return {
         "cpu": str(machine.cpus),
         "ephemeral-storage": f"{machine.disk_bytes // 1024}Ki",
+        **{f"hugepages-{size}": text for size, text in machine.huge_pages},
         "memory": f"{machine.memory_bytes // 1024}Ki",
         "pods": str(identity.pods_max),
     }
@@ -141,6 +153,7 @@ def status(identity: Identity, health: Health, previous: NodeStatus, now: dateti
             architecture=machine.architecture,
         ),
         images=_images(health.images),
+        features=NodeFeatures(supplemental_groups_policy=False),
         declared_features=FEATURES,
     )
 
@@ -195,6 +208,15 @@ def _pressure(
     return NodeCondition(type=type, status=str(present), reason=reason, message=message)
 
 
+def condition_events(status: NodeStatus) -> list[str]:
+    """The reasons of the events that tell the node's pressures as they are."""
+    return [
+        _EVENTS[condition.type][0 if condition.status == "True" else 1]
+        for condition in status.conditions
+        if condition.type in _EVENTS
+    ]
+
+
 def differs(one: NodeStatus, other: NodeStatus) -> bool:
     """Is there anything to report beside the heartbeat?"""
     return _without_heartbeat(one) != _without_heartbeat(other)
@@ -212,7 +234,8 @@ def is_overruled(said: NodeStatus, stored: NodeStatus) -> bool:
 
 
 def is_due(last: datetime | None, now: datetime, report_seconds: float) -> bool:
-    return last is None or now - last >= timedelta(seconds=report_seconds)
+    """A last time that lies ahead was told by a clock that has been set back."""
+    return last is None or not timedelta() <= now - last < timedelta(seconds=report_seconds)
 
 
 def patch(new: NodeStatus, old: NodeStatus) -> dict[str, Any]:

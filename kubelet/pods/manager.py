@@ -119,6 +119,11 @@ class PodManager:
         if worker is not None:
             worker.poke()
 
+    def address_changed(self) -> None:
+        """The node's: every pod tells it."""
+        for worker in self._workers.values():
+            worker.poke()
+
     def objects_changed(self, pod_uid: str) -> None:
         worker = self._workers.get(pod_uid)
         if worker is not None:

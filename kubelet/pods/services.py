@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubelet.network.cni import Cni
+from kubelet.node.address import NodeAddress
 from kubelet.objects import NodeObjects
 from kubelet.pods import containers
 from kubelet.pods.bounding import Bounding
@@ -31,7 +32,7 @@ class NodeSettings:
     """Who this node is and how its pods find names."""
 
     name: str
-    address: str
+    where: NodeAddress
     sandbox_image: str
     cluster_dns: Sequence[str]
     cluster_domain: str
@@ -41,6 +42,11 @@ class NodeSettings:
     seccomp_root: Path = Path("/var/lib/kubelet/seccomp")
     dead_kept: int = 1  # ended runs of a container beside its newest
     unsafe_sysctls: Sequence[str] = ()  # names (or `prefix*`) that pods may set although unsafe
+
+    @property
+    def address(self) -> str:
+        """The node's address at this moment."""
+        return self.where.current
 
 
 @dataclass(frozen=True)

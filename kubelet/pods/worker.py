@@ -212,7 +212,8 @@ class PodWorker:
         network = None
         sandbox = observed.sandbox
         if sandbox is not None and SANDBOX not in deeds.busy:
-            network = self._networks.get(sandbox.id) or self._starter.network(sandbox)
+            known = self._networks.get(sandbox.id) if not sandbox.host_network else None
+            network = known or self._starter.network(sandbox)
             if network is None:
                 # We died between its start and its wiring: it is of no use.
                 dead = replace(sandbox, state=State.EXITED)
@@ -231,6 +232,7 @@ class PodWorker:
         self._learn_users(running)
         started = frozenset(r.name for r in running if self._s.probes.started(uid, r.id))
         now = self._s.clock.now()
+        deeds.failures.settle(now)
         at = self._deadline()
         if at is not None and now >= at:
             self._forced = ("Failed", DEADLINE_REASON, DEADLINE_MESSAGE)
@@ -253,7 +255,7 @@ class PodWorker:
         }
         if running:
             ip = network.ips[0] if network is not None else ""
-            self._s.probes.update(self.pod, running, ip)
+            self._s.probes.update(self.pod, running, ip, ending=self._stop() is not None)
         else:
             self._s.probes.remove(self.pod.metadata.uid)
 

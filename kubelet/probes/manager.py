@@ -109,18 +109,27 @@ class ProbeManager:
                 self._start(key, worker)
             await asyncio.Event().wait()
 
-    def update(self, pod: Pod, running: Mapping[str, tuple[str, datetime]], pod_ip: str) -> None:
-        """What runs in the pod now: container name → (id, when it started)."""
+    def update(
+        self, pod: Pod, running: Mapping[str, tuple[str, datetime]], pod_ip: str,
+        *, ending: bool = False,
+    ) -> None:  # fmt: skip
+        """What runs in the pod now: container name → (id, when it started).
+
+        ending: the pod is to stop. It goes on to be told ready or not, but is not held to be alive.
+        """
         uid = pod.metadata.uid
         ids = {container_id for container_id, _ in running.values()}
-        for key in [k for k in self._workers if k.pod_uid == uid and k.container_id not in ids]:
-            self._stop(key)
+        for key in [k for k in self._workers if k.pod_uid == uid]:
+            if key.container_id not in ids or (ending and key.kind is Kind.LIVENESS):
+                self._stop(key)
         self._known[uid] = ids
         for container in (*pod.spec.init_containers, *pod.spec.containers):
             if container.name not in running:
                 continue
             container_id, started_at = running[container.name]
             for kind, probe in probes_of(container):
+                if ending and kind is Kind.LIVENESS:
+                    continue
                 key = _Key(uid, container_id, kind)
                 worker = self._workers.get(key)
                 if worker is not None:
@@ -171,7 +180,8 @@ class ProbeManager:
     async def _work(self, key: _Key, worker: _Worker) -> None:
         await worker.begun.wait()
         age = (self._clock.now() - worker.started_at).total_seconds()
-        await self._clock.sleep(worker.spec.initial_delay_seconds - age)
+        # Below 0: the clock was set back, and is not waited for.
+        await self._clock.sleep(worker.spec.initial_delay_seconds - max(0.0, age))
         while not self._is_over(key, worker):
             due = self._clock.monotonic() + worker.spec.period_seconds
             outcome = await self._runner.probe(

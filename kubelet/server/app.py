@@ -10,8 +10,9 @@ Source: upstream's pkg/kubelet/server/server.go.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
@@ -21,14 +22,18 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
-from kubelet.runtime.protocol import NotFound, Runtime, RuntimeFailure
+from kubelet.runtime.protocol import ContainerRecord, NotFound, Runtime, RuntimeFailure, State
 from kubelet.server import netns
 from kubelet.server.auth import Gate, Guard
-from kubelet.server.containers import Refusal, check_declared, for_logs
+from kubelet.server.containers import Refusal, check_declared, for_exec, for_logs
 from kubelet.server.logs import limited, log_options
 from kubelet.server.sessions import Connect, Sessions, target_of
 from kubelet.server.sources import PodSource
+from wherry.api.core_v1 import Pod
 from wherry.daemon.clock import Clock
+
+HEALTH_CHECKS = ("/ping", "/log", "/syncloop")
+RUN_SECONDS_MAX = 3600.0  # of a command that `/run` waits for
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,10 @@ class Server:
 
     def app(self, gate: Gate) -> ASGIApp:
         routes = [
-            Route("/healthz", self.healthz),
+            *(Route(f"/healthz{check}", self.healthz) for check in ("", *HEALTH_CHECKS)),
             Route("/pods", self.list_pods),
+            Route("/runningpods/", self.list_running_pods),
+            Route("/run/{namespace}/{pod}/{container}", self.run, methods=["POST"]),
             Route("/metrics", self.metrics),
             Route("/containerLogs/{namespace}/{pod}/{container}", self.logs),
             *self.more,
@@ -63,6 +70,35 @@ class Server:
         items = [pod.to_wire() for pod in self.pods.pods()]
         tree = {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items}
         return Response(json.dumps(tree), media_type="application/json")
+
+    async def list_running_pods(self, request: Request) -> Response:
+        """Pods that have a running container, as far as the engine tells: names and images."""
+        items = [
+            found
+            for pod in self.pods.pods()
+            if (found := _as_running(pod, self.pods.containers(pod.metadata.uid)))
+        ]
+        tree = {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items}
+        return Response(json.dumps(tree), media_type="application/json")
+
+    async def run(self, request: Request) -> Response:
+        """Run `cmd` in a container to its end; the output, and 500 when it failed."""
+        try:
+            pod, container = target_of(self.pods, request), request.path_params["container"]
+            check_declared(pod, container)
+            record = for_exec(container, self.pods.containers(pod.metadata.uid))
+        except Refusal as refusal:
+            return PlainTextResponse(refusal.message, refusal.code)
+        command = request.query_params.get("cmd", "").split(" ")
+        try:
+            done = await self.runtime.exec_sync(record.id, command, RUN_SECONDS_MAX)
+        except RuntimeFailure as error:
+            return PlainTextResponse(str(error), 500)
+        output = done.output.decode(errors="replace")
+        if done.exit_code != 0:
+            words = f"command '{' '.join(command)}' exited with {done.exit_code}: {output}"
+            return PlainTextResponse(words, 500)
+        return PlainTextResponse(output)
 
     async def metrics(self, request: Request) -> Response:
         body = generate_latest(self.registry)
@@ -95,6 +131,18 @@ class Server:
         except RuntimeFailure as error:
             return PlainTextResponse(str(error), 500)
         return StreamingResponse(_chained(first, body), media_type="text/plain")
+
+
+def _as_running(pod: Pod, records: Iterable[ContainerRecord]) -> dict[str, Any]:
+    running = [one for one in records if one.state is State.RUNNING and not one.is_sandbox]
+    if not running:
+        return {}
+    meta = pod.metadata
+    return {
+        "metadata": {"name": meta.name, "namespace": meta.namespace, "uid": meta.uid},
+        "spec": {"containers": [{"name": one.name, "image": one.image} for one in running]},
+        "status": {},
+    }
 
 
 def _stream_routes(sessions: Sessions) -> list[BaseRoute]:

@@ -152,6 +152,7 @@ class Kubelet:
     name: str = "n1"
     process: subprocess.Popen[bytes] | None = None
     verbosity: int = 4
+    options: tuple[str, ...] = ()
     client: Client = field(init=False)
 
     @property
@@ -175,7 +176,7 @@ class Kubelet:
             f"--cgroup-root={self.machine.cgroup_root}", "--pod-cidr=10.244.1.0/24",
             f"--cni-conf-dir={self.machine.directory}/net.d", "--cluster-dns=10.96.0.10",
             "--system-reserved=memory=1Gi", f"--v={self.verbosity}",
-            f"--pod-manifest-path={self.manifests}",
+            f"--pod-manifest-path={self.manifests}", *self.options,
         ]  # fmt: skip
         with open(self.machine.directory / "kubelet.log", "ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)

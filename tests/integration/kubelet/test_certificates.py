@@ -223,7 +223,7 @@ async def test_the_serving_certificate_comes_and_is_taken_up(
     await admin.create(Node.from_wire(tree))
     node = identity("j3")
     wanted = Wanted(node.common_name, node.organizations, ("j3", address))
-    kind = serving_kind(tmp_path / "pki", wanted, Path(config.ca_file))
+    kind = serving_kind(tmp_path / "pki", lambda: wanted, Path(config.ca_file))
     serving = ServingCertificate(kind, site.pki / "ca.crt", await self_signed_context(["j3"]))
     server = await asyncio.start_server(
         lambda reader, writer: writer.close(), "127.0.0.1", 0, ssl=serving.context

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from prometheus_client import CollectorRegistry
 
 from kubelet.runtime import labels
-from kubelet.runtime.protocol import ContainerRecord, RuntimeFailure, State
+from kubelet.runtime.protocol import ContainerRecord, ExecResult, RuntimeFailure, State
 from kubelet.server.app import Server
 from kubelet.server.auth import Gate
 from kubelet.server.serve import serve
@@ -33,7 +33,7 @@ POD = Pod.from_wire(
     }
 )
 RECORD = ContainerRecord(
-    "id-1", State.RUNNING, datetime.now(UTC), started_at=datetime.now(UTC),
+    "id-1", State.RUNNING, datetime.now(UTC), started_at=datetime.now(UTC), image="i",
     labels={labels.CONTAINER_NAME: "c", labels.TYPE: labels.TYPE_CONTAINER},
 )  # fmt: skip
 
@@ -90,6 +90,9 @@ class Engine:
             finally:
                 self.hung_up.set()
         yield 2, b"two\n"
+
+    async def exec_sync(self, container_id, command, timeout):
+        return ExecResult(int(command[-1]), " ".join(command).encode())
 
     async def exec(self, container_id, command, **options):
         if command == ["broken"]:
@@ -238,8 +241,29 @@ async def test_pods_and_metrics(world):
     async with world.http(certificate=True) as http:
         pods = (await http.get("/pods")).json()
         metrics = await http.get("/metrics")
+        running = (await http.get("/runningpods/")).json()
+        checks = [(await http.get(f"/healthz/{name}")).text for name in ("ping", "log", "syncloop")]
     assert [pods["kind"], pods["items"][0]["metadata"]["name"]] == ["PodList", "web"]
+    assert [pod["spec"] for pod in running["items"]] == [
+        {"containers": [{"name": "c", "image": "i"}]}
+    ]
     assert metrics.status_code == 200
+    assert checks == ["ok"] * 3
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "text"),
+    [
+        ("c?cmd=echo 0", 200, "echo 0"),
+        ("c?cmd=fail 3", 500, "command 'fail 3' exited with 3: fail 3"),
+        ("waiting?cmd=x", 500, 'container not found ("waiting")'),
+        ("none?cmd=x", 404, 'container "none" not found in pod "web"'),
+    ],
+)
+async def test_a_command_run_to_its_end(world, path, code, text):
+    async with world.http(certificate=True) as http:
+        answer = await http.post(f"/run/shop/web/{path}")
+    assert (answer.status_code, answer.text) == (code, text)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kubelet.eviction.thresholds import Policy, thresholds
-from kubelet.node import status
+from kubelet.node import machine, status
 from kubelet.node.lease import renewed
 from kubelet.node.machine import Machine, architecture, meminfo, os_image
 from kubelet.node.status import Health, Identity
@@ -49,7 +49,8 @@ def test_a_healthy_node():
         "pods": "110",
     }
     assert found.node_info.container_runtime_version == "docker://20.10.24"
-    assert found.declared_features == ["ExtendWebSocketsToKubelet"]
+    assert "ExtendWebSocketsToKubelet" in found.declared_features
+    assert found.declared_features == sorted(found.declared_features)
     assert found.daemon_endpoints.kubelet_endpoint.port == 10250
 
 
@@ -156,3 +157,16 @@ def test_reading_the_machine():
     }
     assert os_image('NAME=x\nPRETTY_NAME="Debian 12"\n') == "Debian 12"
     assert (architecture("x86_64"), architecture("riscv64")) == ("amd64", "riscv64")
+
+
+def test_pressures_have_events():
+    told = status.condition_events(report())
+    assert told == ["NodeHasSufficientMemory", "NodeHasNoDiskPressure", "NodeHasSufficientPID"]
+
+
+def test_huge_pages_are_counted(tmp_path):
+    for size, count in (("2048kB", 3), ("1048576kB", 0)):
+        place = tmp_path / f"hugepages-{size}"
+        place.mkdir()
+        (place / "nr_hugepages").write_text(f"{count}\n")
+    assert machine.huge_pages(tmp_path) == (("1Gi", "0"), ("2Mi", "6Mi"))

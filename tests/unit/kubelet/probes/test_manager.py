@@ -105,6 +105,19 @@ async def test_a_failed_liveness_stands_until_the_container_is_another():
         assert w.manager.liveness_failed(UID, "c1") is None
 
 
+async def test_a_pod_that_ends_is_told_ready_but_not_held_to_be_alive():
+    async with world() as w:
+        a_pod = pod(liveness={"periodSeconds": 1}, readiness={"periodSeconds": 1})
+        w.run(a_pod)
+        await w.pass_time(1)
+        w.manager.update(a_pod, {"c": ("c1", w.clock.now())}, "10.0.0.1", ending=True)
+        made = w.runner.made["liveness"]
+        w.runner.answers["readiness"] = BAD
+        await w.pass_time(4)
+        assert w.runner.made["liveness"] == made
+        assert w.manager.readiness(UID, "c1") is False
+
+
 async def test_startup_holds_the_others():
     async with world() as w:
         w.runner.answers["startup"] = BAD
