@@ -1,7 +1,9 @@
 """Creates and deletes an owner's pods: many at once, with events and expectations.
 
 Creations go in growing batches, and the first batch with a refusal is the last: when a quota is
-spent, few attempts are wasted. What is asked for is expected until the cache has shown it.
+spent, few attempts are wasted. What is asked for is expected until the cache has shown it. A creation
+that went unanswered (the API server died, a time-out) stays expected, until the server is asked
+whether the pod is there: a second one in its place would be one too many.
 
 Source of the behaviour: upstream's RealPodControl and slowStartBatch.
 """
@@ -48,17 +50,42 @@ class PodControl:
         self._recorder = recorder
         self._clock = clock
         self._writes = asyncio.Semaphore(POD_WRITES_MAX)
+        self._doubts: dict[str, list[Pod]] = {}  # by owner; as many as one pass makes
         self.expectations = Expectations()
+
+    def begin_term(self) -> None:
+        """What an earlier term of ours hoped for is past."""
+        self.expectations.clear()
+        self._doubts.clear()
+
+    def forget(self, key: str) -> None:
+        """The owner is gone, or is another one of its name."""
+        self.expectations.forget(key)
+        self._doubts.pop(key, None)
+
+    async def resolve(self, key: str) -> None:
+        """Ask for the pods whose creation went unanswered. ApiUnavailable when nobody answers."""
+        doubts = self._doubts.get(key)
+        while doubts:
+            metadata = doubts[-1].metadata
+            try:
+                await self._client.get(Pod, metadata.name, metadata.namespace)
+            except ApiError as error:
+                if error.code != 404:
+                    raise
+                self.expectations.created(key)  # it will not be seen
+            doubts.pop()
+        self._doubts.pop(key, None)
 
     def fulfilled(self, key: str) -> bool:
         return self.expectations.fulfilled(key, self._clock.monotonic())
 
     async def create(self, key: str, owner: TypedModel, wanted: Sequence[Pod]) -> Outcome:
-        """Make the pods. A namespace that is being deleted is no error, but nothing is made."""
+        """Make the pods, each named. A namespace that goes is no error, but nothing is made."""
         if not wanted:
             return Outcome()
         self.expectations.expect_creations(key, len(wanted), self._clock.monotonic())
-        made = tried = 0
+        made = tried = doubtful = 0
         error: Refusal | None = None
         try:
             for size in slow_start(len(wanted)):
@@ -67,12 +94,21 @@ class PodControl:
                 tried += size
                 refusals = [result for result in results if result is not None]
                 made += size - len(refusals)
+                unanswered = [
+                    pod
+                    for pod, result in zip(batch, results, strict=True)
+                    if result is not None and is_unanswered(result)
+                ]
+                if unanswered:
+                    doubtful += len(unanswered)
+                    self._doubts.setdefault(key, []).extend(unanswered)
                 if refusals:
                     error = refusals[0]
                     break
         finally:
-            if made < len(wanted):  # these will not be seen: do not wait for them
-                self.expectations.created(key, len(wanted) - made)
+            unseen = len(wanted) - made - doubtful
+            if unseen:  # these will not be seen: do not wait for them
+                self.expectations.created(key, unseen)
         return Outcome(made, None if error is not None and namespace_goes(error) else error)
 
     async def _create_one(self, owner: TypedModel, pod: Pod) -> Refusal | None:
@@ -173,6 +209,11 @@ def owner_key(pod: Pod | None, kind: str) -> str:
     if pod is None or reference is None or reference.kind != kind:
         return ""
     return f"{pod.metadata.namespace}/{reference.name}"
+
+
+def is_unanswered(error: Refusal) -> bool:
+    """May the write have been done all the same?"""
+    return isinstance(error, ApiUnavailable) or error.code >= 500
 
 
 def is_already_there(error: Refusal) -> bool:

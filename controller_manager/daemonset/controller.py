@@ -46,7 +46,7 @@ class DaemonSetController:
 
     async def run(self) -> None:
         workers = self._context.options.concurrent_daemonset_syncs
-        self._control.expectations.clear()  # what an earlier term of ours hoped for is past
+        self._control.begin_term()
         await self._context.work(
             "daemonset", self._reconcile, self._queue, workers, keys_of(self._sets)
         )
@@ -58,7 +58,7 @@ class DaemonSetController:
         if changed is None:
             return
         if after is None or (before is not None and before.metadata.uid != after.metadata.uid):
-            self._control.expectations.forget(key_of(changed))
+            self._control.forget(key_of(changed))
             self._failures.forget((before or changed).metadata.uid)
         self._queue.add(key_of(changed))
 
@@ -91,7 +91,7 @@ class DaemonSetController:
     async def _reconcile(self, key: str) -> float | None:
         daemon_set = self._sets.get(*split_key(key))
         if daemon_set is None:
-            self._control.expectations.forget(key)
+            self._control.forget(key)
             return None
         if daemon_set.metadata.deletion_timestamp is not None:
             return None
@@ -100,6 +100,7 @@ class DaemonSetController:
             told = Emit(daemon_set, "Warning", "SelectingAll", SELECTING_ALL)
             await self._executor.execute([told])
             return None
+        await self._control.resolve(key)
         fulfilled = self._control.fulfilled(key)
         revisions = await self._history(daemon_set)
         if revisions.collided:

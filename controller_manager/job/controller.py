@@ -39,7 +39,7 @@ class JobController:
 
     async def run(self) -> None:
         workers = self._context.options.concurrent_job_syncs
-        self._control.expectations.clear()  # what an earlier term of ours hoped for is past
+        self._control.begin_term()
         self._written.clear()
         strays = {
             owner_key(pod, "Job") or _nobodys(pod) for pod in self._pods.list() if is_tracked(pod)
@@ -54,7 +54,7 @@ class JobController:
         if changed is None:
             return
         if after is None or (before is not None and before.metadata.uid != after.metadata.uid):
-            self._control.expectations.forget(key_of(changed))
+            self._control.forget(key_of(changed))
             self._written.forget(key_of(changed))
         self._queue.add(key_of(changed))
 
@@ -75,12 +75,13 @@ class JobController:
             return None
         await self._release_strays(key, job)
         if job is None:
-            self._control.expectations.forget(key)
+            self._control.forget(key)
             return None
         # A status from before our last write lacks pods that we counted and released since: they
         # would be made once more.
         if is_finished(job) or not await self._written.caught_up(self._client, job):
             return None
+        await self._control.resolve(key)
         fulfilled = self._control.fulfilled(key)
         observed = Observed(job, tuple(await self._claimed(job)), fulfilled)
         now = self._context.clock.now()

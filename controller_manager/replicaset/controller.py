@@ -18,6 +18,7 @@ from controller_manager.replicaset.plan import (
 )
 from wherry.api.core_v1 import Pod
 from wherry.api.model import TypedModel
+from wherry.api.names import generate_name
 from wherry.client.store import key_of, split_key
 from wherry.client.workqueue import WorkQueue
 
@@ -43,7 +44,7 @@ class ReplicaSetController:
 
     async def run(self) -> None:
         workers = getattr(self._context.options, self._kind.workers_option)
-        self._control.expectations.clear()  # what an earlier term of ours hoped for is past
+        self._control.begin_term()
         await self._context.work(
             self._kind.name, self._reconcile, self._queue, workers, keys_of(self._sets)
         )
@@ -56,7 +57,7 @@ class ReplicaSetController:
             return
         replaced = before is not None and after is not None
         if after is None or (replaced and metadata_of(before).uid != metadata_of(after).uid):  # type: ignore[arg-type]  # `replaced` says so
-            self._control.expectations.forget(key_of(changed))
+            self._control.forget(key_of(changed))
         self._queue.add(key_of(changed))
 
     def _adopters(self, pod: Pod) -> list[str]:
@@ -71,8 +72,9 @@ class ReplicaSetController:
     async def _reconcile(self, key: str) -> float | None:
         obj = self._sets.get(*split_key(key))
         if obj is None:
-            self._control.expectations.forget(key)
+            self._control.forget(key)
             return None
+        await self._control.resolve(key)
         fulfilled = self._control.fulfilled(key)
         observed = await self._observe(obj, fulfilled)
         now = self._context.clock.now()
@@ -120,7 +122,8 @@ class ReplicaSetController:
         """Create or delete as planned; the first refusal, if any."""
         if plan.create:
             template = new_pod(self._kind.view(obj), obj)
-            return (await self._control.create(key, obj, [template] * plan.create)).error
+            wanted = [_named(template) for _ in range(plan.create)]
+            return (await self._control.create(key, obj, wanted)).error
         return (await self._control.delete(key, obj, plan.delete)).error
 
 
@@ -129,6 +132,12 @@ class ReplicationControllerController(ReplicaSetController):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context, REPLICATION_CONTROLLERS)
+
+
+def _named(template: Pod) -> Pod:
+    """With a name of ours, in the server's way: so a pod can be asked for whatever became of it."""
+    name = generate_name(template.metadata.generate_name)
+    return template.with_(metadata=template.metadata.with_(name=name))
 
 
 def _words(error: Refusal | None) -> str | None:
