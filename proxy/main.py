@@ -1,4 +1,4 @@
-"""`wherry-proxy`: Services and pod routes on one node, by nftables and direct routes.
+"""`wherry-proxy`: Services and the pod network on one node, by nftables, routes and VXLAN.
 
 Flags as kube-proxy's; `--cleanup` removes everything it ever set and exits.
 """
@@ -14,13 +14,14 @@ from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry
 
+from proxy import podnetwork
 from proxy.commands import CommandError
-from proxy.docker import remove_accepts
 from proxy.filter import remove_table
-from proxy.routes import remove_routes
 from proxy.syncer import Metrics, Syncer, World
 from wherry.api.core_v1 import Node, Service
+from wherry.api.core_v1.reference import ObjectReference
 from wherry.api.discovery_v1 import EndpointSlice
+from wherry.client.events import EventRecorder
 from wherry.client.informer import Informer
 from wherry.client.kubeconfig import ConfigError, for_daemon
 from wherry.client.rest import Client
@@ -28,8 +29,10 @@ from wherry.daemon import logs, process
 from wherry.daemon.clock import SystemClock
 from wherry.daemon.flags import Flags, client_flags
 from wherry.daemon.health import serve_health
+from wherry.daemon.links import MODES
 
 COMPONENT = "kube-proxy"
+REASON = "PodNetworkProblem"  # of the Event on the node
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -40,8 +43,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     flags.text("--healthz-bind-address", "0.0.0.0:10256", "where /healthz and /metrics answer")
     flags.text("--metrics-bind-address", "127.0.0.1:10249", "where /metrics answers; empty = not")
     flags.choice(
-        "--pod-network", ("direct", "none"), "direct",
-        "direct: routes to the other nodes' pods (one L2 network); none: somebody else's task",
+        "--pod-network", MODES, "auto",
+        "routes to the other nodes' pods. auto: direct to nodes on a network of this machine, VXLAN"
+        " to the rest; direct or vxlan: always so; none: somebody else's task",
     )  # fmt: skip
     flags.choice("--proxy-mode", ("nftables",), "nftables", "how Services are done")
     flags.boolean("--cleanup", False, "remove all rules and routes of ours, and exit")
@@ -66,10 +70,9 @@ def main() -> None:
 
 
 async def clean_up() -> None:
-    """Remove the table, the rules in Docker's chain and the routes."""
+    """Remove the tables, chains, routes and interfaces."""
     await remove_table()
-    await remove_accepts()
-    await remove_routes()
+    await podnetwork.clean_up()
 
 
 async def serve(options: argparse.Namespace) -> None:
@@ -78,6 +81,10 @@ async def serve(options: argparse.Namespace) -> None:
         config = for_daemon(options.kubeconfig, options.master)
     except ConfigError as error:
         raise process.StartError(str(error), "pass --kubeconfig=FILE") from error
+    try:
+        ranges = podnetwork.cluster_ranges(options.cluster_cidr)
+    except ValueError as error:
+        raise process.StartError(f"--cluster-cidr: {error}", "correct the range") from error
     registry = CollectorRegistry()
     node = (options.hostname_override or socket.gethostname()).strip().lower()
     async with Client(config, user_agent=COMPONENT) as client, asyncio.TaskGroup() as tasks:
@@ -88,18 +95,32 @@ async def serve(options: argparse.Namespace) -> None:
             world,
             node,
             options.cluster_cidr,
-            direct_routes=options.pod_network == "direct",
             metrics=Metrics(registry),
             clock=SystemClock(),
         )
         for informer in (world.services, world.slices, world.nodes):
             tasks.create_task(informer.run())
         tasks.create_task(syncer.run())
+        events = EventRecorder(client, COMPONENT, node)
+        pod_network = podnetwork.PodNetwork(
+            world.nodes,
+            node,
+            options.pod_network,
+            ranges,
+            say=lambda words: events.event(node_reference(node), "Warning", REASON, words),
+        )
+        tasks.create_task(pod_network.run())
+        tasks.create_task(events.run())
         checks = {"sync": syncer.health}
         for address in (options.healthz_bind_address, options.metrics_bind_address):
             if address:
                 tasks.create_task(serve_health(*split_address(address), checks, registry))
         process.freeze_after_start()
+
+
+def node_reference(name: str) -> ObjectReference:
+    """Events on a node are looked for by its name, which upstream puts where the uid belongs."""
+    return ObjectReference(kind="Node", api_version="v1", name=name, uid=name)
 
 
 def split_address(text: str) -> tuple[str, int]:

@@ -58,7 +58,6 @@ table {TABLE} {{
     type nat hook postrouting priority srcnat; policy accept;
     meta mark and {MARK} != 0 meta mark set meta mark and {UNMARK} masquerade fully-random
     ip saddr . ip daddr @hairpins masquerade fully-random
-    ip saddr @pods ip daddr != @pods oifname != "lo" masquerade fully-random
   }}
   chain forward {{
     type filter hook forward priority filter; policy accept;

@@ -1,8 +1,7 @@
 """The proxy's loop: something changed → compile → write the difference → forget stale flows.
 
 Changes within a few milliseconds are taken together. A failure is tried again with back-off, then
-with the full table. Every now and then everything that others may have touched is checked: the
-table, Docker's chain, the kernel's settings.
+with the full table. Every now and then the table, which others may have touched, is checked.
 """
 
 from __future__ import annotations
@@ -18,11 +17,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from proxy.commands import CommandError
 from proxy.compile import compile_ruleset
 from proxy.conntrack import forget, stale_flows
-from proxy.docker import ensure_accepts
 from proxy.filter import Filter
-from proxy.routes import Routes, wanted_routes
 from proxy.ruleset import Ruleset
-from proxy.sysctl import ensure_settings
 from wherry.api.core_v1 import Node, Service
 from wherry.api.discovery_v1 import EndpointSlice
 from wherry.client.informer import Informer
@@ -33,9 +29,6 @@ log = logging.getLogger(__name__)
 
 GATHER_SECONDS: Final = 0.02  # changes this close are one transaction
 CHECK_SECONDS: Final = 15.0
-# Docker, which makes the chain our accepts go into, mostly starts when we do: look for it often.
-DOCKER_CHECK_SECONDS: Final = 1.0
-DOCKER_WAIT_SECONDS: Final = 120.0
 UNHEALTHY_SECONDS: Final = 120.0  # a change that could not be written for so long
 
 
@@ -67,7 +60,7 @@ class Metrics:
 
 
 class Syncer:
-    """Owns the node's filter and routes."""
+    """Owns the node's filter."""
 
     def __init__(
         self,
@@ -75,22 +68,18 @@ class Syncer:
         node: str,
         cluster_cidrs: Iterable[str],
         *,
-        direct_routes: bool,
         metrics: Metrics,
         clock: Clock,
     ) -> None:
         self._world = world
         self._node = node
         self._cluster_cidrs = tuple(cluster_cidrs)
-        self._direct_routes = direct_routes
         self._metrics = metrics
         self._clock = clock
         self._filter = Filter(clock)
-        self._routes = Routes()
         self._changed = asyncio.Event()
         self._waiting_since: float | None = None
         self._known_problems: frozenset[str] = frozenset()
-        self._docker_accepts = False
         for informer in (world.services, world.slices, world.nodes):
             informer.add_handler(self._notice)
 
@@ -114,15 +103,11 @@ class Syncer:
             await informer.synced()
         self._changed.set()
         backoff = Backoff(0.2, 2.0, 10.0, jitter=0.5)
-        started = next_check = self._clock.monotonic()
+        next_check = self._clock.monotonic()
         while True:
             if self._clock.monotonic() >= next_check:
                 await self._check()
-                waiting = self._clock.monotonic() - started < DOCKER_WAIT_SECONDS
-                soon = waiting and not self._docker_accepts
-                next_check = self._clock.monotonic() + (
-                    DOCKER_CHECK_SECONDS if soon else CHECK_SECONDS
-                )
+                next_check = self._clock.monotonic() + CHECK_SECONDS
             try:
                 async with asyncio.timeout(max(next_check - self._clock.monotonic(), 0.0)):
                     await self._changed.wait()
@@ -151,20 +136,10 @@ class Syncer:
                 log.warning("rules were refused, all of them are tried next: %s", error)
                 return False
         await forget(stale_flows(before or Ruleset(), wanted))
-        await self._sync_routes()
         self._metrics.last.set(self._clock.now().timestamp())
         if not self._changed.is_set():
             self._waiting_since = None
         return True
-
-    async def _sync_routes(self) -> None:
-        """Failures are tried again by the next check: services do not wait for them."""
-        if not self._direct_routes:
-            return
-        try:
-            await self._routes.apply(wanted_routes(self._world.nodes.list(), self._node))
-        except (CommandError, OSError) as error:
-            log.warning("routes to other nodes: %s", error)
 
     def _ranges(self, nodes: Iterable[Node]) -> tuple[str, ...]:
         """Where pods live: what we were told, else what the nodes have."""
@@ -172,19 +147,10 @@ class Syncer:
             node.spec.pod_cidr for node in nodes if "." in node.spec.pod_cidr
         )
 
-    async def _check_docker(self) -> None:
-        ranges = self._ranges(self._world.nodes.list())
-        self._docker_accepts = await ensure_accepts(ranges)
-
     async def _check(self) -> None:
         """Look after what others may have changed."""
-        problems = set(await ensure_settings())
-        steps: tuple[Callable[[], Any], ...] = (
-            self._filter.sweep,
-            self._filter.check,
-            self._check_docker,
-            self._sync_routes,  # those that failed
-        )
+        problems: set[str] = set()
+        steps: tuple[Callable[[], Any], ...] = (self._filter.sweep, self._filter.check)
         for step in steps:
             try:
                 await step()

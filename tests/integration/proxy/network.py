@@ -52,14 +52,16 @@ class Network:
         command = ["nsenter", f"--net=/run/netns/{self.space(name)}", "curl", "-s", "--max-time", "3", url]  # fmt: skip
         return subprocess.run(command, capture_output=True, check=False, timeout=20).returncode
 
-    def inside(self, work: Callable[[], Awaitable[T]], seconds: float = 30.0) -> T:
-        """Run a coroutine in a thread that lives in the node's namespace."""
+    def inside(
+        self, work: Callable[[], Awaitable[T]], seconds: float = 30.0, *, name: str = "node"
+    ) -> T:
+        """Run a coroutine in a thread that lives in the node's (or another) namespace."""
         results: list[T] = []
         errors: list[BaseException] = []
 
         def body() -> None:
             try:
-                with open(f"/run/netns/{self.space('node')}") as space:
+                with open(f"/run/netns/{self.space(name)}") as space:
                     if ctypes.CDLL(None, use_errno=True).setns(space.fileno(), CLONE_NEWNET):
                         raise OSError(ctypes.get_errno(), "setns")
                 with asyncio.Runner() as runner:

@@ -12,7 +12,7 @@ def test_flags_are_kube_proxys() -> None:
     options = parse(["--cluster-cidr=10.244.0.0/16,10.245.0.0/16", "--hostname-override", "n1"])
     assert options.cluster_cidr == ["10.244.0.0/16", "10.245.0.0/16"]
     assert options.hostname_override == "n1"
-    assert (options.pod_network, options.cleanup) == ("direct", False)
+    assert (options.pod_network, options.cleanup) == ("auto", False)
     assert split_address(options.healthz_bind_address) == ("0.0.0.0", 10256)
 
 
