@@ -13,6 +13,8 @@ from kubelet.garbage import GarbagePolicy
 from kubelet.node import labels
 from kubelet.node.status import parse_taint
 from kubelet.pods import sysctls
+from kubelet.pods.cgroups import LogLimits
+from wherry.api import quantity
 from wherry.api.core_v1 import Taint
 from wherry.daemon.flags import Flags, client_flags
 from wherry.daemon.process import StartError
@@ -62,6 +64,7 @@ class Config:
     status_update_seconds: float
     status_report_seconds: float
     garbage: GarbagePolicy
+    log_limits: LogLimits
     eviction: Policy
     manifests: Path | None
     unsafe_sysctls: tuple[str, ...]
@@ -177,6 +180,12 @@ def _declare_garbage(flags: Flags) -> None:
         "--minimum-image-ttl-duration", policy.image_age_min_seconds,
         "an unused image stays at least so long",
     )  # fmt: skip
+    flags.duration(
+        "--image-maximum-gc-age", policy.image_age_max_seconds,
+        "an image unused for so long goes, however much room there is; 0 = never",
+    )  # fmt: skip
+    flags.text("--container-log-max-size", "10Mi", "size at which a container's log is rotated")
+    flags.integer("--container-log-max-files", 5, "files of a container's log, with the newest")
     flags.integer(
         "--maximum-dead-containers", policy.dead_max, "ended containers of the node; -1 = any"
     )
@@ -199,10 +208,26 @@ def _garbage(given: argparse.Namespace) -> GarbagePolicy:
         raise StartError(
             f"--image-gc-low-threshold {low} is not below --image-gc-high-threshold {high}"
         )
+    least, most = given.minimum_image_ttl_duration, given.image_maximum_gc_age
+    if most and most <= least:
+        raise StartError(
+            f"--image-maximum-gc-age {most:g}s is not above --minimum-image-ttl-duration {least:g}s"
+        )
     return GarbagePolicy(
-        high, low, given.minimum_image_ttl_duration, given.maximum_dead_containers,
+        high, low, least, most, given.maximum_dead_containers,
         given.maximum_dead_containers_per_container, given.minimum_container_ttl_duration,
     )  # fmt: skip
+
+
+def _log_limits(given: argparse.Namespace) -> LogLimits:
+    text, files = given.container_log_max_size, given.container_log_max_files
+    try:
+        size = quantity.value(text)
+    except ValueError as error:
+        raise StartError(f"--container-log-max-size {text}: {error}") from error
+    if files <= 1:
+        raise StartError(f"--container-log-max-files {files} is not above 1")
+    return LogLimits(max(0, size), files)
 
 
 def _socket_path(endpoint: str) -> str:
@@ -283,6 +308,7 @@ def parse(arguments: Sequence[str] | None = None) -> Config:
         status_update_seconds=given.node_status_update_frequency,
         status_report_seconds=given.node_status_report_frequency,
         garbage=_garbage(given),
+        log_limits=_log_limits(given),
         eviction=_eviction(given),
         manifests=Path(given.pod_manifest_path) if given.pod_manifest_path else None,
         unsafe_sysctls=tuple(given.allowed_unsafe_sysctls),

@@ -18,7 +18,7 @@ import logging
 import sys
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from kubelet.pods.cache import ContainerCache
@@ -40,6 +40,7 @@ class GarbagePolicy:
     image_high_percent: int = 85
     image_low_percent: int = 80
     image_age_min_seconds: float = 120.0
+    image_age_max_seconds: float = 0.0  # unused for longer: it goes, however much room there is; 0 = never
     dead_max: int = -1
     dead_max_per_container: int = 1
     dead_age_min_seconds: float = 0.0
@@ -79,7 +80,7 @@ def look(
     seen: Mapping[str, Seen], images: Iterable[ImageRecord], in_use: Collection[str], now: datetime
 ) -> dict[str, Seen]:
     """What is known of the images there are now. Those that were here before us are old."""
-    long_ago = datetime.fromtimestamp(0, now.tzinfo)
+    long_ago = datetime.min.replace(tzinfo=now.tzinfo)
     first = not seen
     found = {}
     for image in images:
@@ -108,6 +109,26 @@ def to_remove(
         found.append(image)
         freed += image.size
     return found
+
+
+def outdated(
+    images: Iterable[ImageRecord],
+    seen: Mapping[str, Seen],
+    spared: Collection[str],
+    begun: datetime,
+    now: datetime,
+    policy: GarbagePolicy,
+) -> list[ImageRecord]:
+    """Images that nothing has used for too long. What was before we `begun` looking is not known."""
+    longest = timedelta(seconds=policy.image_age_max_seconds)
+    if not longest:
+        return []
+    return [
+        image
+        for image in images
+        if image.id not in spared
+        and now - max(seen[image.id].used, seen[image.id].detected, begun) > longest
+    ]
 
 
 # -- containers
@@ -174,6 +195,7 @@ class GarbageCollector:
         self._sandbox_image = sandbox_image
         self._say = say
         self._seen: dict[str, Seen] = {}
+        self._begun = self._steady()
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -214,18 +236,25 @@ class GarbageCollector:
         """Remove every image that no container has: the node is short of disk."""
         await self._free(sys.maxsize, 0.0)
 
+    def _steady(self) -> datetime:
+        """Of images only differences count, and those must not jump with the machine's clock."""
+        return datetime.fromtimestamp(self._clock.monotonic(), UTC)
+
     async def _free(self, wanted: int, age_min_seconds: float) -> int:
         """Remove images until so many bytes are free; how many they were."""
         images, in_use = await asyncio.gather(self._runtime.images(), self._runtime.images_in_use())
-        now = self._clock.now()
+        now = self._steady()
         self._seen = look(self._seen, images, in_use, now)
-        if not wanted:
-            return 0
         policy = replace(self._policy, image_age_min_seconds=age_min_seconds)
         sandbox = {image.id for image in images if self._sandbox_image in (*image.tags, image.id)}
         spared = in_use | sandbox
+        going = outdated(images, self._seen, spared, self._begun, now, policy)
+        left = wanted - sum(image.size for image in going)
+        if left > 0:
+            spared |= {image.id for image in going}
+            going += to_remove(images, self._seen, spared, left, now, policy)
         freed = 0
-        for image in to_remove(images, self._seen, spared, wanted, now, policy):
+        for image in going:
             log.info("removing image %s of %d bytes", image.tags or image.id, image.size)
             try:
                 await self._runtime.remove_image(image)

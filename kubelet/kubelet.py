@@ -284,6 +284,7 @@ async def _services(
             cgroup_root=config.cgroup_root,
             oom_score_min=machine.oom_score_min(),
             seccomp_default=config.seccomp_default,
+            log_limits=config.log_limits,
             cluster_domain=config.cluster_domain,
         ),
         seccomp_root=config.root_dir / "seccomp",

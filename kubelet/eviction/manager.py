@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -120,7 +121,7 @@ class EvictionManager:
     async def once(self) -> asyncio.Event | None:
         """One look; the end of the pod that was evicted, if one was."""
         levels = await asyncio.to_thread(self._levels)
-        verdict = judge(self._policy, levels, self._state, self._clock.now())
+        verdict = judge(self._policy, levels, self._state, self._steady())
         self._state = verdict.state
         if verdict.conditions != self.conditions:
             self.conditions = verdict.conditions
@@ -146,8 +147,12 @@ class EvictionManager:
         await self._reclaim.containers()
         await self._reclaim.images()
         levels = await asyncio.to_thread(self._levels)
-        verdict = judge(self._policy, levels, self._state, self._clock.now())
+        verdict = judge(self._policy, levels, self._state, self._steady())
         return threshold not in verdict.state.met
+
+    def _steady(self) -> datetime:
+        """Only differences count, and those must not jump with the machine's clock."""
+        return datetime.fromtimestamp(self._clock.monotonic(), UTC)
 
     async def _evict_one(self, threshold: Threshold, level: Level) -> asyncio.Event | None:
         stats = await self._stats.collect()

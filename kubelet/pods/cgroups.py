@@ -26,6 +26,14 @@ _POD_GROUP = re.compile(r"(?:kubepods-(?:\w+-)?)?pod([0-9a-f][0-9a-f_-]{30,})(?:
 
 
 @dataclass(frozen=True, slots=True)
+class LogLimits:
+    """When the engine rotates a container's log, and how many files it keeps. bytes 0: never"""
+
+    bytes: int = 10 * 1024 * 1024
+    files: int = 5
+
+
+@dataclass(frozen=True, slots=True)
 class NodeFacts:
     """What the node can do: it shapes containers.
 
@@ -39,6 +47,7 @@ class NodeFacts:
     cgroup_root: str = ""
     oom_score_min: int = -1000
     seccomp_default: bool = False
+    log_limits: LogLimits = LogLimits()
     cluster_domain: str = "cluster.local"
 
 

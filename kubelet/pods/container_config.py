@@ -14,7 +14,7 @@ from typing import Any
 
 from kubelet.env import ConfigError, expand
 from kubelet.pods import cgroups, dns, sysctls
-from kubelet.pods.cgroups import NodeFacts
+from kubelet.pods.cgroups import LogLimits, NodeFacts
 from kubelet.pods.plan import Start, grace_seconds, spec_hash
 from kubelet.runtime import labels as names
 from kubelet.runtime.labels import SANDBOX_CONTAINER_NAME, Identity
@@ -22,7 +22,6 @@ from kubelet.volumes.interface import Device, Mount
 from wherry.api.core_v1 import Container, Pod, SeccompProfile
 
 DEFAULT_TERMINATION_PATH = "/dev/termination-log"
-LOG_CONFIG = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "5"}}
 # A pod's /dev/shm, as containerd gives it.
 SHM_BYTES = 64 * 1024 * 1024
 
@@ -58,6 +57,12 @@ def identity(pod: Pod, container: str, attempt: int) -> Identity:
     return Identity(meta.uid, meta.name, meta.namespace, container, attempt)
 
 
+def log_config(limits: LogLimits) -> dict[str, Any]:
+    """The engine rotates; without a size it would not, whatever the number of files."""
+    size = {"max-size": str(limits.bytes), "max-file": str(limits.files)} if limits.bytes else {}
+    return {"Type": "json-file", "Config": size}
+
+
 def image_with_tag(image: str) -> str:
     """As a status shows it: `busybox` → `busybox:latest`."""
     return image if "@" in image or ":" in image.rpartition("/")[2] else f"{image}:latest"
@@ -78,7 +83,7 @@ def sandbox(pod: Pod, attempt: int, image: str, node: NodeFacts, node_name: str)
         "CpuShares": cgroups.SHARES_MIN,
         "OomScoreAdj": max(cgroups.OOM_SANDBOX, node.oom_score_min),
         "RestartPolicy": {"Name": "no"},
-        "LogConfig": LOG_CONFIG,
+        "LogConfig": log_config(node.log_limits),
         "ShmSize": SHM_BYTES,
         "SecurityOpt": [],  # RuntimeDefault, whatever the pod's own profile is, as upstream
     }
@@ -113,7 +118,7 @@ def container(pod: Pod, start: Start, given: Inputs) -> dict[str, Any]:
         **cgroups.resources(spec),
         "OomScoreAdj": cgroups.oom_score(pod, spec, given.node),
         "RestartPolicy": {"Name": "no"},
-        "LogConfig": LOG_CONFIG,
+        "LogConfig": log_config(given.node.log_limits),
         "Mounts": _mounts(spec, given),
         **_security(pod, spec, given),
     }

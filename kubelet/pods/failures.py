@@ -7,10 +7,11 @@ often, since it costs little and a change of the object also clears it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from kubelet.pods.plan import SANDBOX
+from kubelet.pods.restart import CLOCK_STEP
 from kubelet.pods.starter import StartError
 from kubelet.pods.status import Waiting
 
@@ -48,6 +49,12 @@ class Failures:
         )
         delay = min(most, first * 2.0 ** min(times - 1, 10))
         self._failures[name] = _Failure(error, now, now + timedelta(seconds=delay), times)
+
+    def settle(self, now: datetime) -> None:
+        """When the clock was set back, what failed "later" is tried now, not when it catches up."""
+        for name, failure in self._failures.items():
+            if failure.at > now + CLOCK_STEP:
+                self._failures[name] = replace(failure, at=now, until=now)
 
     def forget(self, name: str) -> None:
         """It worked."""

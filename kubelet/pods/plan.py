@@ -338,9 +338,10 @@ class _Wanted:
             for record in self._now.observed.containers.get(other.name, ())
             if rounds.of(record) < self._round and restart.restarts_all(other, record)
         ]
-        at = max((restart.restart_at(record) for record in ends), default=self._now.now)
+        due = {record.id: restart.restart_at(record, self._now.now) for record in ends}
+        at = max(due.values(), default=self._now.now)
         if at > self._now.now:
-            ended = max(ends, key=restart.restart_at)
+            ended = max(ends, key=lambda record: due[record.id])
             self._result.backing_off[container.name] = restart.delay_seconds(ended)
             self._result.wake(at)
         else:
@@ -348,7 +349,7 @@ class _Wanted:
 
     def _again(self, container: Container, ended: ContainerRecord) -> None:
         """Start it anew when its back-off is over."""
-        at = restart.restart_at(ended)
+        at = restart.restart_at(ended, self._now.now)
         if resize.needs_restart(container, ended):
             at = self._now.now  # it ended for its new resources, and did not fail
         if at > self._now.now:

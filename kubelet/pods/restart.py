@@ -18,6 +18,8 @@ from wherry.api.core_v1 import Container, Pod
 DELAY_SECONDS_FIRST = 10
 DELAY_SECONDS_MAX = 300
 FORGET_SECONDS = 600
+# A moment of the past that lies further ahead than this was told by another time.
+CLOCK_STEP = timedelta(seconds=5)
 START_ERROR_EXIT_CODE = 128
 RESTART, RESTART_ALL = "Restart", "RestartAllContainers"  # a rule's action
 
@@ -73,7 +75,14 @@ def delay_seconds(record: ContainerRecord) -> int:
     return int(record.labels.get(names.RESTART_DELAY) or 0)
 
 
-def restart_at(record: ContainerRecord) -> datetime:
+def restart_at(record: ContainerRecord, now: datetime) -> datetime:
+    """When the attempt after this one is due.
+
+    An end that lies ahead: the machine's clock was set back meanwhile. To wait until it has caught
+    up could take for ever; the next attempt's end will be told by the new time.
+    """
+    if ended_at(record) > now + CLOCK_STEP:
+        return now
     return ended_at(record) + timedelta(seconds=delay_seconds(record))
 
 

@@ -69,6 +69,10 @@ class FakeClock:
         self._sleepers = [(at, woken) for at, woken in self._sleepers if not woken.done()]
         return len(self._sleepers)
 
+    def jump(self, seconds: float) -> None:
+        """Somebody sets the wall clock; intervals go on as they were."""
+        self._now += timedelta(seconds=seconds)
+
     def advance(self, seconds: float) -> None:
         """Move on and wake whoever is due."""
         self._now += timedelta(seconds=seconds)

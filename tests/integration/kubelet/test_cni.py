@@ -1,5 +1,7 @@
 """CNI with the real plug-ins, in a machine's namespace."""
 
+import json
+import os
 import shutil
 import subprocess
 from dataclasses import replace
@@ -23,7 +25,7 @@ def bin_dir(machine, tmp_path):
         pytest.skip("needs the CNI plug-ins")
     folder = tmp_path / "bin"
     folder.mkdir()
-    for name in ("bridge", "host-local", "portmap", "loopback"):
+    for name in ("bridge", "host-local", "portmap", "loopback", "tuning"):
         script = folder / name
         script.write_text(f"#!/bin/sh\nexec {' '.join(machine.enter)} {PLUGINS / name}\n")
         script.chmod(0o755)
@@ -53,9 +55,13 @@ async def sandbox(machine):
     await runtime.close()
 
 
+def inside(pid, *words):
+    enter = ["nsenter", f"--net=/proc/{pid}/ns/net"]
+    return subprocess.run([*enter, *words], capture_output=True, text=True, check=False).stdout
+
+
 def addresses_in(pid):
-    words = ["nsenter", f"--net=/proc/{pid}/ns/net", "ip", "-4", "-o", "addr", "show", "eth0"]
-    return subprocess.run(words, capture_output=True, text=True, check=False).stdout
+    return inside(pid, "ip", "-4", "-o", "addr", "show", "eth0")
 
 
 def address_rules(machine):
@@ -114,3 +120,64 @@ async def test_what_is_missing_is_said(cni, bin_dir, tmp_path):
     assert "spec.podCIDR" in await fresh.trouble()
     shutil.rmtree(bin_dir)
     assert "failed to find plugin 'bridge'" in await cni.trouble()
+
+
+async def test_check_sees_what_is_broken(cni, sandbox, tmp_path):
+    await cni.add(sandbox)
+    kept = json.loads((tmp_path / "state" / "results" / f"{sandbox.sandbox_id}.json").read_text())
+    assert kept["cniVersion"] == "1.0.0"  # the newest that Debian's plug-ins speak
+    assert await cni.check(sandbox) == ""
+    inside(sandbox.pid, "ip", "addr", "flush", "dev", "eth0")
+    assert "failed (check)" in await cni.check(sandbox)
+    await cni.delete(sandbox)
+
+
+async def test_the_administrators_chain_is_respected_and_undone_after_it_changed(
+    machine, cni, sandbox, tmp_path
+):
+    folder = tmp_path / "net.d"
+    folder.mkdir()
+    ipam = {
+        "type": "host-local", "ranges": [[{"subnet": "10.99.0.0/24"}]],
+        "dataDir": str(tmp_path / "corp"),
+    }  # fmt: skip
+    chain = [
+        {"type": "bridge", "bridge": "corp0", "isGateway": True, "ipam": ipam},
+        {"type": "tuning", "mac": "02:00:00:00:99:02"},
+        {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True},
+    ]
+    tree = {"name": "corp", "cniVersion": "1.0.0", "plugins": chain}
+    (folder / "10-corp.conflist").write_text(json.dumps(tree))
+    ports = ({"hostPort": 8098, "containerPort": 80, "protocol": "tcp", "hostIP": ""},)
+    wanted = replace(sandbox, port_mappings=ports)
+    assert await cni.add(wanted) == ["10.99.0.2"]
+    assert "02:00:00:00:99:02" in inside(sandbox.pid, "ip", "link", "show", "eth0")
+    assert "8098" in address_rules(machine)
+    assert await cni.check(wanted) == ""
+    (folder / "10-corp.conflist").unlink()
+    # As a kubelet does that knows no more than the sandbox's id.
+    await cni.delete(Attachment(sandbox.sandbox_id, 0, "", "", ""))
+    assert not list((tmp_path / "corp" / "corp").glob("10.*"))
+    assert "8098" not in address_rules(machine)
+    inside(os.getpid(), *machine.enter, "ip", "link", "del", "corp0")
+
+
+async def test_a_lease_that_nobody_knows_is_freed(cni, sandbox, tmp_path):
+    await cni.add(sandbox)
+    lease = tmp_path / "state" / "leases" / "wherry" / "10.244.9.2"
+    assert await cni.collect() == []
+    assert lease.exists()
+    # As after the loss of the state folder's files.
+    (tmp_path / "state" / "results" / f"{sandbox.sandbox_id}.json").unlink()
+    assert await cni.collect() == ["10.244.9.2"]
+    assert not lease.exists()
+
+
+async def test_what_a_lost_file_said_is_seen_in_the_sandbox(cni, sandbox, tmp_path):
+    found = await cni.add(sandbox)
+    path = tmp_path / "state" / "results" / f"{sandbox.sandbox_id}.json"
+    path.write_bytes(b"\0" * 100)
+    assert cni.addresses(sandbox.sandbox_id, sandbox.pid) == found
+    assert len(list(path.parent.glob("*.corrupt-*"))) == 1
+    await cni.delete(sandbox)
+    assert not list((tmp_path / "state" / "leases" / "wherry").glob("10.*"))

@@ -16,6 +16,8 @@ from kubelet.garbage import (
     to_remove,
 )
 from kubelet.pods.cache import ContainerCache
+from kubelet.pods.cgroups import LogLimits
+from kubelet.pods.container_config import log_config
 from kubelet.runtime.labels import Identity
 from kubelet.runtime.memory import MemoryRuntime
 from kubelet.runtime.protocol import ContainerRecord, ImageRecord, State
@@ -136,6 +138,29 @@ async def test_unused_images_are_removed_and_a_shortfall_is_told():
     ]
 
 
+async def test_what_nobody_used_for_long_goes_though_there_is_room():
+    policy = GarbagePolicy(image_age_max_seconds=3600)
+    runtime, made = await collector(policy, 50, [])
+    made._clock.jump(1e6)  # somebody sets the wall clock: nobody knows that anything is old
+    await made.images()
+    assert len(await runtime.images()) == 3
+    made._clock.advance(3601)
+    await made.images()
+    assert {tag for i in await runtime.images() for tag in i.tags} == {"sandbox:1", "used:1"}
+
+
+async def test_what_is_not_ours_is_never_taken():
+    """Neither a stranger's containers, running or ended, nor the images they have."""
+    said = []
+    runtime, made = await collector(GarbagePolicy(dead_max=0), 1, said)
+    config = {"Image": "idle:1", "Labels": {"io.kubernetes.pod.uid": "x"}, "HostConfig": {}}
+    stranger = await runtime.create("stranger", config)
+    await made.images()
+    await made.containers()
+    assert (await runtime.inspect(stranger)).id == stranger
+    assert await runtime.image("idle:1") is not None
+
+
 async def test_room_enough():
     said = []
     runtime, made = await collector(POLICY, 50, said)
@@ -149,14 +174,28 @@ def test_flags():
          "--minimum-image-ttl-duration=5m", "--maximum-dead-containers=100",
          "--maximum-dead-containers-per-container=2"]
     ).garbage  # fmt: skip
-    assert given == GarbagePolicy(70, 60, 300.0, 100, 2, 0.0)
+    assert given == GarbagePolicy(70, 60, 300.0, 0.0, 100, 2, 0.0)
+
+
+def test_log_flags():
+    assert parse([]).log_limits == LogLimits(10 * 1024 * 1024, 5)
+    given = parse(["--container-log-max-size=1Mi", "--container-log-max-files=2"]).log_limits
+    assert log_config(given)["Config"] == {"max-size": "1048576", "max-file": "2"}
+    never = parse(["--container-log-max-size=-1"]).log_limits
+    assert log_config(never) == {"Type": "json-file", "Config": {}}
 
 
 @pytest.mark.parametrize(
     "flags",
-    [["--image-gc-high-threshold=101"], ["--image-gc-low-threshold=90"]],
-    ids=["no-percentage", "low-above-high"],
+    [
+        ["--image-gc-high-threshold=101"],
+        ["--image-gc-low-threshold=90"],
+        ["--image-maximum-gc-age=1m"],
+        ["--container-log-max-files=1"],
+        ["--container-log-max-size=much"],
+    ],
+    ids=["no-percentage", "low-above-high", "age-below-the-least", "one-file", "no-size"],
 )
-def test_wrong_thresholds(flags):
+def test_wrong_flags(flags):
     with pytest.raises(StartError):
         parse(flags)
