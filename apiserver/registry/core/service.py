@@ -91,7 +91,7 @@ class ServiceStrategy(Strategy):
         normalize_cluster_ips(spec, before)
         if errors := related_address_fields(spec):
             raise invalid_object("", "Service", tree["metadata"].get("name", ""), errors)
-        self.allocator.set_families(tree)
+        self.allocator.set_families(tree, old)
         if before is not None and _same_wishes(spec, before):
             return
         self.allocator.allocate(tree, old, others())

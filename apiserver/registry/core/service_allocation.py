@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from apiserver.registry.core.service_allocator import AddressRange, AllocationError, PortRange
+from apiserver.registry.core.service_families import set_families
 from apiserver.registry.core.service_fields import (
     LOAD_BALANCER,
     NODE_PORT,
@@ -22,16 +23,10 @@ from apiserver.registry.core.service_fields import (
     needs_node_ports,
 )  # fmt: skip
 from apiserver.registry.core.service_networks import networks
-from apiserver.registry.validation.words import parse_ip
 from wherry.api.errors import ApiError, FieldError, invalid, invalid_object, status_error
 
 Spec = Mapping[str, Any]
 Tree = dict[str, Any]
-
-SINGLE: Final = "SingleStack"
-PREFER_DUAL: Final = "PreferDualStack"
-REQUIRE_DUAL: Final = "RequireDualStack"
-_NOT_DUAL: Final = "this cluster is not configured for dual-stack services"
 
 
 @dataclass(frozen=True)
@@ -45,38 +40,10 @@ class ServiceAllocator:
     ports: PortRange
     cidrs: Callable[[], Iterable[Mapping[str, Any]]] = tuple
 
-    def set_families(self, tree: Tree) -> None:
+    def set_families(self, tree: Tree, old: Mapping[str, Any] | None) -> None:
         """Decide families and their policy. ApiError when the cluster lacks what is required."""
-        spec = tree["spec"]
-        if not needs_cluster_ip(spec):
-            return
-        available = [one.family for one in self.ranges]
-        families = _families_of(spec)
-        headless = is_headless(spec) and not spec.get("selector")
-        policy = spec.get("ipFamilyPolicy")
-        if policy is None:
-            both = len(spec.get("clusterIPs", ())) == 2 or len(families) == 2
-            policy = REQUIRE_DUAL if both or headless else SINGLE
-        if not headless:
-            self._refuse_families(tree, families, policy, available)
-        if not families:
-            families = available[:1]
-        dual = policy != SINGLE and len(families) == 1
-        if dual and (headless or len(available) == 2):
-            families = [*families, "IPv6" if families == ["IPv4"] else "IPv4"]
-        spec["ipFamilies"], spec["ipFamilyPolicy"] = families, policy
-
-    def _refuse_families(
-        self, tree: Tree, families: Sequence[str], policy: str, available: Sequence[str]
-    ) -> None:
-        errors: list[FieldError] = []
-        if policy == REQUIRE_DUAL and len(available) < 2:
-            errors.append(invalid("spec.ipFamilyPolicy", policy, _NOT_DUAL))
-        errors += [
-            invalid(f"spec.ipFamilies[{index}]", family, "not configured on this cluster")
-            for index, family in enumerate(families)
-            if family in ("IPv4", "IPv6") and family not in available
-        ]
+        before = old["spec"] if old else None
+        errors = set_families(tree["spec"], before, [one.family for one in self.ranges])
         if errors:
             raise _refusal(tree, errors)
 
@@ -173,17 +140,6 @@ class ServiceAllocator:
             self.ports.claim(port, taken)
         except AllocationError as error:
             raise _refusal(tree, [invalid(path, port, str(error))]) from error
-
-
-def _families_of(spec: Spec) -> list[str]:
-    """The families asked for, and those that given addresses imply."""
-    families = list(spec.get("ipFamilies", ()))
-    for address in spec.get("clusterIPs", ())[len(families) :]:
-        parsed = parse_ip(address)
-        if parsed is None:
-            break
-        families.append(f"IPv{parsed.version}")
-    return families
 
 
 def _wish_for(number: int, ports: Sequence[Mapping[str, Any]]) -> int:

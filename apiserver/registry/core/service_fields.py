@@ -70,9 +70,6 @@ def keep_allocated(spec: Tree, old: Spec) -> None:
         _keep_node_ports(spec, old)
     if needs_health_port(old) and needs_health_port(spec) and not spec.get("healthCheckNodePort"):
         _copy(spec, old, "healthCheckNodePort")
-    for field in ("ipFamilies", "ipFamilyPolicy"):
-        if needs_cluster_ip(old) and needs_cluster_ip(spec) and not spec.get(field):
-            _copy(spec, old, field)
 
 
 def _copy(spec: Tree, old: Spec, field: str) -> None:

@@ -170,3 +170,21 @@ async def test_a_second_family_is_added_to_the_default_network(etcd: Any) -> Non
             ]
             both = await make(client, "s", ipFamilyPolicy="RequireDualStack")
             assert [":" in one for one in both.json()["spec"]["clusterIPs"]] == [False, True]
+            second_address = both.json()["spec"]["clusterIPs"][1]
+            assert (await addresses(client))[second_address] == "s"
+            single = await change(client, "s", ipFamilyPolicy="SingleStack")
+            assert single.json()["spec"]["clusterIPs"] == both.json()["spec"]["clusterIPs"][:1]
+            assert second_address not in await addresses(client)
+            again = (await change(client, "s", ipFamilyPolicy="PreferDualStack")).json()["spec"]
+            assert (again["clusterIP"], again["ipFamilies"]) == (
+                both.json()["spec"]["clusterIP"],
+                ["IPv4", "IPv6"],
+            )
+            assert (await addresses(client))[again["clusterIPs"][1]] == "s"
+
+
+async def change(client: httpx.AsyncClient, name: str, **spec: Any) -> httpx.Response:
+    merge = {"Content-Type": "application/merge-patch+json"}
+    answer = await client.patch(f"{SERVICES}/{name}", json={"spec": spec}, headers=merge)
+    assert answer.status_code == 200, answer.text
+    return answer
