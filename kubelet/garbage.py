@@ -35,12 +35,15 @@ DISABLED = 100  # a high threshold of 100 % is never passed
 
 @dataclass(frozen=True, slots=True)
 class GarbagePolicy:
-    """What the flags say. `dead_max` below 0: no limit for the whole node."""
+    """What the flags say. `dead_max` below 0: no limit for the whole node.
+
+    image_age_max_seconds: an image unused for longer goes, however much room there is; 0 = never
+    """
 
     image_high_percent: int = 85
     image_low_percent: int = 80
     image_age_min_seconds: float = 120.0
-    image_age_max_seconds: float = 0.0  # unused for longer: it goes, however much room there is; 0 = never
+    image_age_max_seconds: float = 0.0
     dead_max: int = -1
     dead_max_per_container: int = 1
     dead_age_min_seconds: float = 0.0
