@@ -26,8 +26,8 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-START_SECONDS = 20.0
-STOP_SECONDS = 10.0
+START_SECONDS = 60.0
+STOP_SECONDS = 60.0
 
 
 def free_port() -> int:
@@ -266,7 +266,7 @@ class ApiServer:
             base_url=self.url,
             verify=ssl.create_default_context(cafile=str(self.ca_file)),
             headers={"Authorization": f"Bearer {TOKEN}"},
-            timeout=15.0,
+            timeout=60.0,
         )
 
     def stop(self, number: int = signal.SIGTERM) -> int:

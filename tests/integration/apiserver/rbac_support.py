@@ -38,7 +38,7 @@ class People:
             base_url=self._server.url,
             verify=ssl.create_default_context(cafile=str(self._server.ca_file)),
             headers=headers,
-            timeout=15.0,
+            timeout=60,
         )
         self._open.append(made)
         return made

@@ -22,7 +22,7 @@ WHO_BODY = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview
 REVIEW = "/apis/authentication.k8s.io/v1/tokenreviews"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 SECRET_TEXT = "dont-tell-anybody"  # what must not come out
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 60.0
 
 
 @dataclass
@@ -38,9 +38,7 @@ class Secured:
     def anybody(self, certificate: Path | None = None, token: str = "") -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         tls = context(self.server.ca_file, certificate)
-        return httpx.AsyncClient(
-            base_url=self.server.url, verify=tls, headers=headers, timeout=15.0
-        )
+        return httpx.AsyncClient(base_url=self.server.url, verify=tls, headers=headers, timeout=60)
 
 
 @pytest.fixture(scope="module")

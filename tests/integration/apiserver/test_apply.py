@@ -256,7 +256,7 @@ class Kubectl:
     def __call__(self, *arguments: str, stdin: Any = None, code: int = 0) -> str:
         done = subprocess.run(
             [*self._base, *arguments], input=json.dumps(stdin), capture_output=True, text=True,
-            timeout=30, env={**os.environ, "KUBECONFIG": ""}, check=False,
+            timeout=60, env={**os.environ, "KUBECONFIG": ""}, check=False,
         )  # fmt: skip
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr

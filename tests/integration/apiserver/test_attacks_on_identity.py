@@ -52,7 +52,7 @@ async def test_certificate_out_of_its_time(
 
 
 async def test_certificate_that_runs_out_on_a_standing_connection(secured: Secured) -> None:
-    path = secured.clients.issue("jane", ends=timedelta(seconds=4))
+    path = secured.clients.issue("jane", ends=timedelta(seconds=8))
     async with secured.anybody(path) as client:
         assert await name_of(client) == "jane"
         deadline = time.monotonic() + WAIT_SECONDS

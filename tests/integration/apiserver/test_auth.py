@@ -250,7 +250,7 @@ def test_refuses_to_start_with_one_line(tmp_path: Path, flag: str, words: str) -
         sys.executable, "-m", "apiserver.main", "--etcd-servers=http://127.0.0.1:1",
         "--bind-address=127.0.0.1", "--secure-port=1024", f"--cert-dir={tmp_path}", flag,
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert words in done.stderr
     assert len(done.stderr.splitlines()) == 1

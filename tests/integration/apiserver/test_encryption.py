@@ -19,7 +19,7 @@ import yaml
 
 from tests.integration.conftest import ApiServer, Etcd, running_apiserver
 
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 SECRETS = "/api/v1/namespaces/default/secrets"
 VALUE = "a-plain-secret-value"
 IDENTITY: dict[str, Any] = {"identity": {}}
@@ -42,7 +42,7 @@ def write(path: Path, *providers: dict[str, Any], names: tuple[str, ...] = ("sec
 def stored(etcd: Etcd, key: str) -> bytes:
     """A value as it lies in etcd; empty when there is none."""
     asked = json.dumps({"key": base64.b64encode(key.encode()).decode()}).encode()
-    with urllib.request.urlopen(f"{etcd.url}/v3/kv/range", data=asked, timeout=10) as answer:
+    with urllib.request.urlopen(f"{etcd.url}/v3/kv/range", data=asked, timeout=60) as answer:
         found = json.load(answer).get("kvs", [])
     return base64.b64decode(found[0]["value"]) if found else b""
 

@@ -37,7 +37,7 @@ async def opened(*urls: str, **more: Any) -> AsyncIterator[EtcdStorage]:
         await storage.close()
 
 
-async def until(check: Callable[[], bool], seconds: float = 15.0) -> None:
+async def until(check: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < deadline, "it never happened"
@@ -132,7 +132,7 @@ async def test_a_graceful_end_is_told_apart(etcd: Etcd) -> None:
         assert await anext(watch)
         etcd.signal(signal.SIGTERM)
         with pytest.raises(StorageUnavailable):
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(60):
                 await anext(watch)
         assert etcd.process is not None
         await asyncio.to_thread(etcd.process.wait, 10)
@@ -158,7 +158,7 @@ async def test_deadlines(etcd: Etcd, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def until_answers(storage: EtcdStorage) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 await storage.revision()
@@ -184,7 +184,7 @@ async def test_pings_that_come_too_often_are_refused_and_said_so(
         watch = storage.watch(after=0)
         assert await anext(watch)
         with pytest.raises(StorageUnavailable, match="too_many_pings"):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await anext(watch)
 
 
@@ -193,17 +193,17 @@ async def test_a_silent_peer_is_given_up(
 ) -> None:
     etcd = pinged_etcd
     monkeypatch.setattr(connection_module, "PING_SECONDS", 0.3)
-    monkeypatch.setattr(connection_module, "PONG_SECONDS", 0.3)
+    monkeypatch.setattr(connection_module, "PONG_SECONDS", 1.0)
     async with opened(etcd.url) as storage:
         await storage.create(b"/a", b"1")
         watch = storage.watch(after=0)
         assert await anext(watch)
         quiet = asyncio.ensure_future(anext(watch))
-        await asyncio.wait([quiet], timeout=1.5)
+        await asyncio.wait([quiet], timeout=2.5)
         assert not quiet.done()  # a peer that answers pings may say nothing
         etcd.pause()
         with pytest.raises(StorageUnavailable, match="silent"):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 await quiet
         etcd.resume()
         await until_answers(storage)
@@ -248,7 +248,7 @@ async def test_renewed_certificates_are_used_at_the_next_connection(tmp_path: Pa
                 await storage.revision()
             for source, name in ((good.certificate, "client.crt"), (good.key, "client.key")):
                 shutil.copy(source, tmp_path / name)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await until_answers(storage)
             # Together far larger than etcd's first window.
             calls = [storage.create(b"/%d" % n, b"x" * 5_000) for n in range(600)]

@@ -48,7 +48,7 @@ class Kubectl:
 
     def __call__(self, *arguments: str, stdin: str = "", code: int = 0) -> str:
         done = subprocess.run(
-            [*self._base, *arguments], input=stdin, capture_output=True, text=True, timeout=30,
+            [*self._base, *arguments], input=stdin, capture_output=True, text=True, timeout=60,
             env={**os.environ, "KUBECONFIG": ""}, check=False,
         )  # fmt: skip
         assert done.returncode == code, done.stdout + done.stderr
@@ -111,9 +111,9 @@ def test_create_from_a_file_twice(kubectl: Kubectl) -> None:
 
 def test_wait_and_delete_with_wait(kubectl: Kubectl) -> None:
     kubectl("apply", "-f", "-", stdin=MANIFEST)
-    kubectl("wait", "--for=jsonpath={.data.mode}=one", "cm/settings", "--timeout=10s")
-    kubectl("delete", "cm", "settings", "--wait=true", "--timeout=10s")
-    kubectl("wait", "--for=delete", "cm/settings", "--timeout=10s")
+    kubectl("wait", "--for=jsonpath={.data.mode}=one", "cm/settings", "--timeout=60s")
+    kubectl("delete", "cm", "settings", "--wait=true", "--timeout=60s")
+    kubectl("wait", "--for=delete", "cm/settings", "--timeout=60s")
 
 
 def test_explain_describe_and_discovery(kubectl: Kubectl) -> None:

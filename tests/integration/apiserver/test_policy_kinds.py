@@ -166,7 +166,7 @@ def test_kubectl_applies_shows_and_deletes(
         done = subprocess.run(
             ["kubectl", f"--kubeconfig={shared_apiserver.kubeconfig}", f"--cache-dir={tmp_path}",
              *arguments],
-            input=json.dumps(stdin), capture_output=True, text=True, timeout=30,
+            input=json.dumps(stdin), capture_output=True, text=True, timeout=60,
             env={**os.environ, "KUBECONFIG": ""}, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
@@ -191,7 +191,7 @@ def test_kubectl_applies_shows_and_deletes(
 def test_kubectl_lists_what_one_may_do(shared_apiserver: Any, tmp_path: Path) -> None:
     command = ["kubectl", f"--kubeconfig={shared_apiserver.kubeconfig}", f"--cache-dir={tmp_path}"]
     said = subprocess.run(
-        [*command, "auth", "can-i", "--list"], capture_output=True, text=True, timeout=30,
+        [*command, "auth", "can-i", "--list"], capture_output=True, text=True, timeout=60,
         env={**os.environ, "KUBECONFIG": ""}, check=True,
     ).stdout  # fmt: skip
     assert "*.*" in said

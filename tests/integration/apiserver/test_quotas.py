@@ -39,7 +39,7 @@ async def used(client: httpx.AsyncClient) -> dict[str, str]:
 
 
 async def until_used(client: httpx.AsyncClient, wanted: dict[str, str]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while (found := await used(client)) != wanted:
         assert time.monotonic() < deadline, found
         await asyncio.sleep(0.05)

@@ -324,7 +324,7 @@ async def raw_get(server: ApiServer, path: str, user: str) -> str:
         f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n"
         f"Impersonate-User: {user}\r\nConnection: close\r\n\r\n".encode()
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         text = (await reader.read()).decode(errors="replace")
     out.close()
     return text

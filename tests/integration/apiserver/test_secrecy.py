@@ -137,7 +137,7 @@ async def test_secrets_are_nowhere_to_be_read(
         texts += told_of_process(server.process.pid)
         etcd.kill()  # what is said when the store is away
         answer = await client.post(
-            SECRETS, json={"metadata": {"name": "t"}, "stringData": {"a": PASSWORD}}, timeout=30
+            SECRETS, json={"metadata": {"name": "t"}, "stringData": {"a": PASSWORD}}, timeout=60
         )
         texts.append(answer.text)
         etcd.start()

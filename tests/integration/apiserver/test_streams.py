@@ -177,7 +177,7 @@ async def test_logs_over_a_websocket(
     shared_apiserver: Any, site: Site, protocol: str, want: bytes | str
 ) -> None:
     async with connect(shared_apiserver, site, "talks/log?follow=true", protocol) as socket:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await socket.recv() == want
             with pytest.raises(websockets.ConnectionClosedOK):
                 await socket.recv()
@@ -203,7 +203,7 @@ def connect(apiserver: Any, site: Site, query: str, protocol: str = PROTOCOL) ->
 
 async def test_exec_is_a_tunnel(shared_apiserver: Any, site: Site, kubelet: Kubelet) -> None:
     query = "talks/exec?command=cat&command=-n&stdin=true&stdout=true"
-    async with asyncio.timeout(10), connect(shared_apiserver, site, query) as socket:
+    async with asyncio.timeout(60), connect(shared_apiserver, site, query) as socket:
         assert socket.subprotocol == PROTOCOL
         big = b"x" * 300_000
         for text in (b"hello", big):
@@ -245,7 +245,7 @@ async def test_admission_is_asked(apiserver: Any, refusing: Any, kubelet: Kubele
 
 
 async def test_a_server_that_stops_takes_its_leave(apiserver: Any, kubelet: Kubelet) -> None:
-    async with apiserver.client() as client, asyncio.timeout(20):
+    async with apiserver.client() as client, asyncio.timeout(60):
         site = Site(client, "leave")
         await site.prepare(kubelet.port)
         query = "talks/exec?command=cat&stdin=true&stdout=true"
@@ -319,7 +319,7 @@ async def test_kubectl_exec_and_logs(
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             out, err = await child.communicate(stdin)
         return out, err, child.returncode
 
@@ -343,12 +343,12 @@ async def test_python_clients_exec(shared_apiserver: Any, site: Site, kubelet: K
                 core.connect_get_namespaced_pod_exec, "talks", site.name, command=["hello"],
                 stdout=True, stderr=True, stdin=False, tty=False, _preload_content=False,
             )  # fmt: skip
-            socket.run_forever(timeout=20)
+            socket.run_forever(timeout=60)
             assert socket.returncode == 0
             return f"{socket.read_stdout()}{socket.read_stderr()}"
         finally:
             socket.sock.shutdown()  # its own close leaves the connection behind
             api.close()
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         assert await asyncio.to_thread(run) == "hello\noh\n"

@@ -99,13 +99,13 @@ async def test_both_versions_are_watched(client: httpx.AsyncClient) -> None:
     query = f"watch=true&timeoutSeconds=20&fieldSelector=metadata.name={name}"
 
     async def first(path: str) -> dict[str, Any]:
-        async with client.stream("GET", f"{path}?{query}", timeout=20) as stream:
+        async with client.stream("GET", f"{path}?{query}", timeout=60) as stream:
             async for line in stream.aiter_lines():
                 found: dict[str, Any] = json.loads(line)["object"]
                 return found
         raise AssertionError("the watch ended")
 
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         one, two = group.create_task(first(V1)), group.create_task(first(V2))
         await make(client, V2, name, {"scaleTargetRef": TARGET, "maxReplicas": 3})
     assert one.result()["apiVersion"] == "autoscaling/v1"
