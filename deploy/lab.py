@@ -12,7 +12,7 @@ What can be done to a running lab's machines and wires is in `outages.py`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -26,7 +26,9 @@ from deploy.nodes import wait_nodes_ready
 from deploy.places import ControlPlane, Machine
 from deploy.preflight import Problem, need_programs, need_root
 from deploy.prepare import prepare, without_root
-from deploy.spec import Plan
+from deploy.spec import Daemon, Plan
+
+Flags = Mapping[str, tuple[str, ...]]  # by daemon
 
 SOCKET_PATH_MAX = 107  # a unix socket's path has room for no more
 MACHINES_MAX = 40
@@ -146,7 +148,9 @@ class Lab:
     def plan_file(self) -> Path:
         return self.directory / "plan.json"
 
-    def make_plan(self, lifetimes: Lifetimes, say: Callable[[str], None]) -> Plan:
+    def make_plan(
+        self, lifetimes: Lifetimes, say: Callable[[str], None], flags: Flags | None = None
+    ) -> Plan:
         """Certificates are made; what is to be run is returned."""
         place = replace(self.control_plane(), lifetimes=lifetimes)
         place = without_root(place, say)
@@ -154,7 +158,8 @@ class Lab:
         inventory = prepare(place, machines)
         daemons = [*control_plane(place), *(one for m in machines for one in machine(m, place))]
         daemons += [one for m in machines[: self.standby] for one in standby(m, place)]
-        return Plan(tuple(daemons), str(self.state), str(inventory.file), lifetimes.check)
+        tuned = tuple(_tuned(one, flags or {}) for one in daemons)
+        return Plan(tuned, str(self.state), str(inventory.file), lifetimes.check)
 
     def running_plan(self) -> Plan:
         """What runs but for what is switched off."""
@@ -169,11 +174,13 @@ def up(
     say: Callable[[str], None],
     timeout_seconds: float,
     lifetimes: Lifetimes | None = None,
+    flags: Flags | None = None,
 ) -> Lab:
     """Make the lab and wait until every machine's node is Ready. A running lab is left as it is.
 
     shape:     of the lab; a number is that many machines on one network
     lifetimes: of the certificates, when they are not to be the usual ones
+    flags:     more flags of daemons, by name: `kubelet` is every machine's, `node1/kubelet` one's
     """
     shape = Shape(shape) if isinstance(shape, int) else shape
     need_root()
@@ -183,7 +190,7 @@ def up(
     if len(str(directory / shape.names[-1] / "docker.sock")) > SOCKET_PATH_MAX:
         raise Problem(f"{directory} is too long a path for a socket", "choose a shorter --dir")
     if launch.read_state(directory / "state.json") is None:
-        lab = _start(directory, shape, say, lifetimes or Lifetimes())
+        lab = _start(directory, shape, say, lifetimes or Lifetimes(), flags or {})
     else:
         lab = Lab.read(directory)
         if lab.shape != shape:
@@ -200,7 +207,16 @@ def up(
     return lab
 
 
-def _start(directory: Path, shape: Shape, say: Callable[[str], None], lifetimes: Lifetimes) -> Lab:
+def _tuned(daemon: Daemon, flags: Flags) -> Daemon:
+    """With the flags that were asked for, later ones overriding."""
+    names = dict.fromkeys((daemon.name.rpartition("/")[2], daemon.name))
+    more = [flag for name in names for flag in flags.get(name, ())]
+    return replace(daemon, command=(*daemon.command, *more)) if more else daemon
+
+
+def _start(
+    directory: Path, shape: Shape, say: Callable[[str], None], lifetimes: Lifetimes, flags: Flags
+) -> Lab:
     with netns.choosing():
         first, *more = netns.free_subnets(shape.subnets)
         wires = netns.Wires(netns.identify(directory), first, shape.names, tuple(more))
@@ -211,7 +227,7 @@ def _start(directory: Path, shape: Shape, say: Callable[[str], None], lifetimes:
         Faults().write(lab.faults_file)
         say(f"wiring {shape.nodes} machine(s) on {', '.join(wires.subnets)}")
         netns.make(wires)
-    plan = lab.make_plan(lifetimes, say)
+    plan = lab.make_plan(lifetimes, say, flags)
     launch.start(plan, lab.plan_file, directory / "control-plane/logs/supervisor.log")
     return lab
 

@@ -41,6 +41,16 @@ def problems() -> Iterator[None]:
         raise typer.Exit(1) from problem
 
 
+def _flags(words: list[str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for word in words:
+        name, equals, flag = word.partition("=")
+        if not equals or not flag.startswith("--"):
+            raise Problem(f"--flag {word}: not DAEMON=--NAME=VALUE", "--flag kubelet=--v=4")
+        found[name] = (*found.get(name, ()), flag)
+    return found
+
+
 @lab_app.command("up")
 def lab_up(
     nodes: Annotated[int, typer.Option(help="How many machines.")] = 2,
@@ -49,12 +59,17 @@ def lab_up(
         int,
         typer.Option(help="How many machines also run a controller manager and a scheduler."),
     ] = 0,
+    flag: Annotated[
+        list[str] | None,
+        typer.Option(help="One more of a daemon's: kubelet=--v=4, or node1/kubelet=--v=4."),
+    ] = None,
     directory: LabDir = LAB_DIR,
     timeout: Timeout = 120.0,
 ) -> None:
     """Start a lab; returns once every machine's node is Ready."""
     with problems():
-        made = lab.up(directory, lab.Shape(nodes, subnets, standby), say, timeout)
+        shape, flags = lab.Shape(nodes, subnets, standby), _flags(flag or [])
+        made = lab.up(directory, shape, say, timeout, flags=flags)
     say(f"the lab is up: {', '.join(made.wires.machines)}")
     say(f"  export KUBECONFIG={made.kubeconfig}")
 

@@ -164,6 +164,8 @@ async def _run_with(
     def node_changed(before: Node | None, after: Node | None) -> None:
         if after is not None:
             reporter.seen(after)
+        elif before is not None:
+            reporter.deleted(before)
         if after is not None and after.spec.pod_cidr:
             services.cni.set_pod_cidr(after.spec.pod_cidr)
             if not reporter.is_ready:

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 # Readiness is looked at this often until the node is ready for the first time.
 EAGER_SECONDS = 0.2
+LEFT = "wherry.io/left"  # annotates the Node of a machine that leaves the cluster
 
 
 class NodeReporter:
@@ -54,6 +55,7 @@ class NodeReporter:
         self._known = NodeStatus()
         self._told: frozenset[str] = frozenset()
         self._poked = asyncio.Event()
+        self._is_deleted = False
         self.registered = asyncio.Event()
         self.is_ready = False
 
@@ -72,6 +74,12 @@ class NodeReporter:
             self._known = stored.status
             self._poked.set()
 
+    def deleted(self, stored: Node) -> None:
+        """Somebody deleted the node: it registers again, unless this machine is leaving."""
+        if self.registered.is_set() and LEFT not in stored.metadata.annotations:
+            self._is_deleted = True
+            self._poked.set()
+
     async def run(self) -> None:
         await self._register()
         self._say("Starting", "Starting kubelet.")
@@ -81,6 +89,10 @@ class NodeReporter:
                 async with asyncio.timeout(seconds):
                     await self._poked.wait()
             self._poked.clear()
+            if self._is_deleted:
+                self._is_deleted = False
+                self.registered.clear()
+                await self._register()
             await self._report()
 
     async def _register(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-ANNOTATION = "wherry.dev/self-fencing-after"  # seconds
+ANNOTATION = "wherry.io/self-fencing-after"  # seconds
 OWNER_KIND = "StatefulSet"  # whose pods are stopped: no second one of an ordinal may ever live
 
 

@@ -17,7 +17,7 @@ from tests.integration.controller_manager.conftest import until
 from wherry.api.apps_v1 import Deployment
 from wherry.api.coordination_v1 import Lease
 from wherry.api.core_v1 import ConfigMap, Event, Node, Pod, ServiceAccount
-from wherry.api.model import format_micro_time
+from wherry.api.model import format_micro_time, format_time
 
 FAST = [
     "--node-monitor-period=200ms",
@@ -108,7 +108,9 @@ async def test_pods_of_a_dead_node_run_elsewhere_and_the_node_may_come_back(own,
         assert {"NodeNotReady", "TaintManagerEviction", "RegisteredNode"} <= reasons
 
         alive.add("n1")
-        patch = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+        heartbeat = format_time(datetime.now(UTC))
+        posted = {"type": "Ready", "status": "True", "lastHeartbeatTime": heartbeat}
+        patch = {"status": {"conditions": [posted]}}
         await own.client.patch(Node, "n1", "", patch, type="strategic", subresource="status")
 
         async def clean():
