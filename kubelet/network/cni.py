@@ -49,6 +49,7 @@ class Kept:
     """What is on disk of one sandbox. `result` None: ADD has not come to its end.
 
     rebuilt: the file was lost; the result is what was seen in the sandbox
+    passed: the plug-ins whose CHECK has found it well before
     """
 
     network: Network
@@ -56,6 +57,16 @@ class Kept:
     capabilities: Mapping[str, Any]
     pod: tuple[str, str, str] = ("", "", "")
     rebuilt: bool = False
+    passed: tuple[str, ...] = ()
+
+    @property
+    def can_check(self) -> bool:
+        return (
+            self.result is not None
+            and not self.rebuilt
+            and self.network.checks
+            and self.network.speaks(CHECK_SINCE)
+        )
 
 
 class Cni:
@@ -193,19 +204,29 @@ class Cni:
         self._path(attachment.sandbox_id).unlink(missing_ok=True)
 
     async def check(self, attachment: Attachment) -> str:
-        """What is wrong with a wired sandbox's network; empty when nothing is, or nobody can tell."""
-        kept = self._read(attachment.sandbox_id)
-        if kept is None or kept.result is None or kept.rebuilt:
+        """What is wrong with a wired sandbox's network; empty when nothing is, or nobody can tell.
+
+        A plug-in is believed that something is wrong only if it once found this sandbox well: some
+        never do (portmap 1.1 looks for the rules of an IP family that the pod does not have).
+        """
+        id, kept = attachment.sandbox_id, self._read(attachment.sandbox_id)
+        if kept is None or not kept.can_check:
             return ""
-        if not kept.network.checks or not kept.network.speaks(CHECK_SINCE):
-            return ""
-        try:
-            for plugin in kept.network.plugins:
+        passed = list(kept.passed)
+        for plugin in kept.network.plugins:
+            kind = plugin["type"]
+            try:
                 await self._run(
                     "CHECK", kept.network, plugin, attachment, kept.result, kept.capabilities
                 )
-        except NetworkError as error:
-            return "" if error.code == INCOMPATIBLE_VERSION else str(error)
+            except NetworkError as error:
+                if kind in passed and error.code != INCOMPATIBLE_VERSION:
+                    return str(error)
+                log.debug("sandbox %s, not counted: %s", id[:12], error)
+            else:
+                passed += [kind] if kind not in passed else []
+        if len(passed) > len(kept.passed) and not self.is_busy(id) and self._path(id).exists():
+            self._write(id, replace(kept, passed=tuple(passed)))
         return ""
 
     def addresses(self, sandbox_id: str, pid: int = 0) -> list[str]:
@@ -342,6 +363,7 @@ class Cni:
             "capabilities": kept.capabilities,
             "pod": kept.pod,
             "rebuilt": kept.rebuilt,
+            "passed": kept.passed,
         }
         state_files.write(self._path(sandbox_id), tree)
 
@@ -361,6 +383,7 @@ def _kept(tree: Any) -> Kept:
         dict(tree.get("capabilities") or {}),
         (namespace, name, uid),
         bool(tree.get("rebuilt")),
+        tuple(map(str, tree.get("passed") or ())),
     )
 
 

@@ -1,9 +1,9 @@
 """Keeps what the network plug-ins hold in step with the sandboxes there are.
 
 What was lost (a sandbox that vanished without us, an ADD cut off by our own death) is given back at
-once at start and then in rounds. A wired sandbox is looked at (CHECK) after our start and then in turn,
-one at a time, since a plug-in costs a process; one that fails twice is ended, so that its pod gets
-another, with a network.
+once at start and then in rounds. A wired sandbox is looked at (CHECK) when it is new to us, so also
+after our start, and then in turn, one at a time, since a plug-in costs a process; one that fails
+twice is ended, so that its pod gets another, with a network.
 
 Source: the CNI specification 1.1 (CHECK, GC); the rounds are ours.
 """
@@ -21,8 +21,8 @@ from wherry.daemon.clock import Clock
 
 log = logging.getLogger(__name__)
 
-ROUND_SECONDS = 20.0
-CHECK_EVERY = 2  # rounds: one sandbox is looked at in each of these
+ROUND_SECONDS = 30.0
+NEW_MAX = 20  # sandboxes looked at in one round
 SURE_SECONDS = 2.0  # between the two failures that count
 
 Say = Callable[[str, str, str], None]  # (pod's uid, reason, message)
@@ -40,23 +40,18 @@ class NetworkKeeper:
         self._clock = clock
         self._say = say
         self._unchecked: list[str] = []
+        self._seen: set[str] = set()
         self._lost_before = True  # who died may have left something that no file tells
 
     async def run(self) -> None:
         """Until cancelled."""
         await self._cache.listed.wait()
-        number = 0
-        first = self._wired()
         while True:
             try:
                 await self.free()
-                if number % CHECK_EVERY == 0:
-                    await self.check_next()
-                while first:
-                    await self._check(first.pop())
+                await self.check_some()
             except (NetworkError, RuntimeFailure, OSError) as error:
                 log.warning("pod networks: %s", error)
-            number += 1
             await self._clock.sleep(ROUND_SECONDS)
 
     async def free(self) -> None:
@@ -87,12 +82,16 @@ class NetworkKeeper:
             if (record := self._cache.record(id)) is not None and record.state is State.RUNNING
         )
 
-    async def check_next(self) -> None:
-        """Look at the next one in turn."""
-        if not self._unchecked:
-            self._unchecked = self._wired()
-        if self._unchecked:
-            await self._check(self._unchecked.pop())
+    async def check_some(self) -> None:
+        """Look at those that are new to us, at no more than so many, or else at the next in turn."""
+        wired = self._wired()
+        self._seen &= set(wired)
+        new = [id for id in wired if id not in self._seen][:NEW_MAX]
+        self._unchecked = [id for id in self._unchecked if id in self._seen] or wired
+        for sandbox_id in new or self._unchecked[-1:]:
+            self._seen.add(sandbox_id)
+            self._unchecked = [id for id in self._unchecked if id != sandbox_id]
+            await self._check(sandbox_id)
 
     async def _check(self, sandbox_id: str) -> None:
         trouble = await self._trouble(sandbox_id)

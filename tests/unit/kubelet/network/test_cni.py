@@ -123,10 +123,22 @@ async def test_check(make, place, more, code, trouble):
     configure(place, **more)
     cni = make()
     await cni.add(BOX)
+    assert await cni.check(BOX) == ""
     fail(place, "CHECK", code)
-    found = await cni.check(BOX)
+    found = await make().check(BOX)
     assert trouble in found
     assert bool(found) == bool(trouble)
+
+
+async def test_a_plugin_that_never_found_it_well_is_not_believed(make, place):
+    cni = make()
+    await cni.add(BOX)
+    fail(place, "CHECK")
+    assert await cni.check(BOX) == ""
+    (place / "bin" / "fails-CHECK").unlink()
+    assert await cni.check(BOX) == ""
+    fail(place, "CHECK")
+    assert "no luck" in await cni.check(BOX)
 
 
 async def test_versions_are_agreed_upon(make, place):
@@ -238,6 +250,7 @@ async def test_what_a_vanished_sandbox_had_is_given_back(world, place):
 
 
 async def test_a_broken_network_ends_its_sandbox(world, place):
+    await world.keeper.check_some()
     fail(place, "CHECK")
 
     async def rush():
@@ -247,7 +260,7 @@ async def test_a_broken_network_ends_its_sandbox(world, place):
                 world.clock.advance(10)
 
     rushing = asyncio.create_task(rush())
-    await world.keeper.check_next()
+    await world.keeper.check_some()
     rushing.cancel()
     assert (await world.runtime.inspect(world.id)).exit_code == 137
     [(uid, reason, message)] = world.said
@@ -256,6 +269,7 @@ async def test_a_broken_network_ends_its_sandbox(world, place):
 
 
 async def test_a_sound_network_is_left_alone(world):
-    await world.keeper.check_next()
+    for _ in range(3):
+        await world.keeper.check_some()
     assert world.said == []
     assert (await world.runtime.inspect(world.id)).pid
