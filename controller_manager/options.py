@@ -52,10 +52,12 @@ def _signing_flags(flags: Flags) -> None:
 
 def _node_flags(flags: Flags) -> None:
     flags.text("--cluster-name", "kubernetes", "accepted for upstream's manifests")
-    flags.texts("--cluster-cidr", [], "range of pod addresses; nodes get parts of it")
+    flags.texts("--cluster-cidr", [], "ranges of pod addresses; nodes get parts of each")
     flags.boolean("--allocate-node-cidrs", False, "give each node a part of --cluster-cidr")
-    flags.text("--service-cluster-ip-range", help="range of Service addresses, kept from nodes")
+    flags.texts("--service-cluster-ip-range", [], "ranges of Service addresses, kept from nodes")
     flags.integer("--node-cidr-mask-size", 0, "prefix length of a node's range; 0 = 24, IPv6 64")
+    flags.integer("--node-cidr-mask-size-ipv4", 0, "the same of a dual-stack cluster's IPv4 range")
+    flags.integer("--node-cidr-mask-size-ipv6", 0, "the same of its IPv6 range")
     flags.duration("--node-monitor-period", 5.0, "how often nodes are looked at")
     flags.duration("--node-monitor-grace-period", 50.0, "silence after which a node is unknown")
     flags.duration("--node-startup-grace-period", 60.0, "the same for a node never heard of")

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from controller_manager.context import Context, keys_of
-from controller_manager.disruption.plan import Observed, Unknowable, failed_status, plan_status
+from controller_manager.disruption.plan import (
+    Observed,
+    Unknowable,
+    failed_status,
+    plan_status,
+    unmanaged,
+)
+from controller_manager.disruption.stale import is_announced, plan_stale
 from controller_manager.ownership import controller_of, is_empty, metadata_of
 from controller_manager.plan import Emit
 from wherry.api.apps_v1 import Deployment, ReplicaSet, StatefulSet
@@ -36,15 +44,23 @@ class DisruptionController:
             "ReplicationController": context.informers.replication_controllers,
         }
         self._queue: WorkQueue[str] = WorkQueue("disruption")
+        self._announced: WorkQueue[str] = WorkQueue("stale_pod_disruption")
         self._budgets.add_handler(self._on_budget)
         self._pods.add_handler(self._on_pod)
         for informer in self._scalable.values():
             informer.add_handler(self._on_scale)
 
     async def run(self) -> None:
-        await self._context.work(
-            "disruption", self._reconcile, self._queue, WORKERS, keys_of(self._budgets)
-        )
+        announced = [key_of(pod) for pod in self._pods.list() if is_announced(pod)]
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(
+                self._context.work(
+                    "stale_pod_disruption", self._withdraw, self._announced, 1, announced
+                )
+            )
+            await self._context.work(
+                "disruption", self._reconcile, self._queue, WORKERS, keys_of(self._budgets)
+            )
 
     # -- what happened
 
@@ -55,6 +71,8 @@ class DisruptionController:
             self._queue.add(key_of(after))
 
     def _on_pod(self, before: Pod | None, after: Pod | None) -> None:
+        if after is not None and is_announced(after):
+            self._announced.add(key_of(after))
         for pod in (before, after):
             if pod is None:
                 continue
@@ -72,6 +90,12 @@ class DisruptionController:
                 self._queue.add(key_of(budget))
 
     # -- what to do
+
+    async def _withdraw(self, key: str) -> float | None:
+        pod = self._pods.get(*split_key(key))
+        plan = plan_stale(pod, self._context.clock.now())
+        await self._executor.execute(plan.actions)
+        return plan.requeue_after
 
     async def _reconcile(self, key: str) -> float | None:
         budget = self._budgets.get(*split_key(key))
@@ -95,6 +119,9 @@ class DisruptionController:
             await self._executor.execute([told])
         if status != budget.status:
             await self._client.update_status(budget.with_(status=status))
+            message = unmanaged(budget, selected)
+            if message:
+                await self._executor.execute([Emit(budget, "Warning", "UnmanagedPods", message)])
         return wait
 
     def _scales(self, selected: tuple[Pod, ...]) -> dict[str, int]:

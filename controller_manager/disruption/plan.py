@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from controller_manager import pods
 from controller_manager.deployment.sizing import scaled
+from controller_manager.gotext import go_text
 from wherry.api.core_v1 import Pod
 from wherry.api.meta_v1 import Condition
 from wherry.api.policy_v1 import PodDisruptionBudget
@@ -102,6 +103,25 @@ def _expected(observed: Observed, living: Iterable[Pod]) -> int:
             raise Unknowable(f"found no scale of {owner.kind} {owner.name}")
         uids[owner.uid] = None
     return sum(observed.scales[uid] for uid in uids)
+
+
+def unmanaged(budget: PodDisruptionBudget, selected: Iterable[Pod]) -> str:
+    """What to tell of pods that no controller wants, where a share of what is wanted counts."""
+    spec = budget.spec
+    if spec.max_unavailable is None and not isinstance(spec.min_available, str):
+        return ""
+    if not any(
+        not pods.is_terminal(pod)
+        and not any(ref.controller for ref in pod.metadata.owner_references)
+        for pod in selected
+    ):
+        return ""
+    return (
+        f"Pods selected by this PodDisruptionBudget (selector: {go_text(spec.selector)}) were found "
+        "to be unmanaged. As a result, the status of the PDB cannot be calculated correctly, which may "
+        "result in undefined behavior. To account for these pods please set "
+        '".spec.minAvailable" field of the PDB to an integer value.'
+    )
 
 
 def _notes(

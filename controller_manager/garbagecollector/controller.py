@@ -43,6 +43,7 @@ class GarbageCollector:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._client = MetadataClient(context.client)
+        self._recorder = context.recorder("garbage-collector-controller")
         self._graph = Graph()
         self._queue: WorkQueue[str] = WorkQueue("garbage_collector")
         self._monitors = Monitors(context, self._observe)
@@ -124,6 +125,8 @@ class GarbageCollector:
         known = self._graph.get(owner.uid)
         if known is not None and known.namespace in ("", node.namespace):
             return State.WAITING if known.waits_for_dependents else State.SOLID
+        if known is not None:
+            self._recorder.event(*plan.wrong_namespace(node, owner))
         reference = (node.namespace, owner)
         if reference in self._absent:
             return State.ABSENT

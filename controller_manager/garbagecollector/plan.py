@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from controller_manager.garbagecollector.graph import FOREGROUND, ORPHAN, Owner
+from controller_manager.garbagecollector.graph import FOREGROUND, ORPHAN, Node, Owner
+from wherry.api.core_v1 import ObjectReference
 from wherry.api.meta_v1 import ObjectMeta
 
 
@@ -101,3 +102,17 @@ def owner_key(owner: Owner) -> tuple[str, str]:
     """(group, kind) of a reference."""
     group, _, _ = owner.api_version.rpartition("/")
     return group, owner.kind
+
+
+def wrong_namespace(node: Node, owner: Owner) -> tuple[ObjectReference, str, str, str]:
+    """The event about an object whose owner lives in another namespace: it will be collected."""
+    about = ObjectReference(
+        kind=node.resource.kind,
+        api_version=node.resource.gvk.api_version,
+        namespace=node.namespace,
+        name=node.name,
+        uid=node.uid,
+    )
+    whom = f"{owner.api_version}/{owner.kind}, namespace: {node.namespace}, name: {owner.name}"
+    message = f'ownerRef [{whom}, uid: {owner.uid}] does not exist in namespace "{node.namespace}"'
+    return about, "Warning", "OwnerRefInvalidNamespace", message

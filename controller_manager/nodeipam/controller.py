@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from controller_manager.context import Context, keys_of
-from controller_manager.nodeipam.plan import make_ranges, plan_node
+from controller_manager.nodeipam.plan import make_ranges, mask_sizes, plan_node
 from wherry.api.core_v1 import Node
 from wherry.client.workqueue import WorkQueue
 from wherry.daemon.process import StartError
@@ -22,9 +22,13 @@ class NodeIpamController:
         if options.allocate_node_cidrs and not cidrs:
             raise StartError("--allocate-node-cidrs without a range", "set --cluster-cidr")
         try:
-            self._ranges = make_ranges(
-                cidrs, options.node_cidr_mask_size, options.service_cluster_ip_range
+            masks = mask_sizes(
+                cidrs,
+                options.node_cidr_mask_size,
+                options.node_cidr_mask_size_ipv4,
+                options.node_cidr_mask_size_ipv6,
             )
+            self._ranges = make_ranges(cidrs, masks, options.service_cluster_ip_range)
         except ValueError as error:
             raise StartError(f"--cluster-cidr: {error}", "correct the range") from error
         if self._ranges:

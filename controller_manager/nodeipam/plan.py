@@ -16,6 +16,8 @@ from controller_manager.plan import Emit, Patch, Plan
 from wherry.api.core_v1 import Node
 
 MASK_IPV4, MASK_IPV6 = 24, 64
+RANGES_MAX = 2
+PARTS_BITS_MAX = 16  # 65,536 nodes
 Network = IPv4Network | IPv6Network
 
 
@@ -29,7 +31,7 @@ class Ranges:
 
     cluster: Network
     mask: int
-    reserved: Network | None = None
+    reserved: Sequence[Network] = ()
     next: int = 0
     pending: dict[str, Network] = field(default_factory=dict)
 
@@ -48,7 +50,7 @@ class Ranges:
         known = self.pending.get(name)
         if known is not None:
             return known
-        taken = [*held, *self.pending.values(), *([self.reserved] if self.reserved else [])]
+        taken = [*held, *self.pending.values(), *self.reserved]
         exact = set(taken)
         odd = [one for one in taken if one.prefixlen != self.mask]
         for step in range(self.count):
@@ -68,23 +70,73 @@ def _overlap(one: Network, other: Network) -> bool:
     )
 
 
-def make_ranges(cidrs: Sequence[str], mask: int, reserved: str = "") -> list[Ranges]:
-    """One `Ranges` for each cluster range; ValueError when a range or the mask cannot be."""
+def mask_sizes(cidrs: Sequence[str], both: int, ipv4: int, ipv6: int) -> list[int]:
+    """The length of a node's part of each cluster range. 0: not given, a default.
+
+    ValueError, in upstream's words, when these do not fit each other (setNodeCIDRMaskSizes).
+    """
+    families = [ip_network(text).version for text in cidrs]
+    if len(families) > RANGES_MAX:
+        raise ValueError(f"len of clusters is:{len(families)} > more than max allowed of 2")
+    if len(families) != len(set(families)):
+        raise ValueError(
+            f"len of ClusterCIDRs=={len(families)} and they are not configured as dual stack "
+            "(at least one from each IPFamily"
+        )
+    if len(families) > 1 and both:
+        raise ValueError("usage of --node-cidr-mask-size is not allowed with dual-stack clusters")
+    if both and (ipv4 or ipv6):
+        raise ValueError(
+            "usage of --node-cidr-mask-size-ipv4 and --node-cidr-mask-size-ipv6 is not allowed if "
+            "--node-cidr-mask-size is set. For dual-stack clusters please unset it and use IPFamily "
+            "specific flags"
+        )
+    for size, version, other in ((ipv4, 4, 6), (ipv6, 6, 4)):
+        if size and families == [other]:
+            raise ValueError(
+                f"usage of --node-cidr-mask-size-ipv{version} is not allowed for a single-stack "
+                f"IPv{other} cluster"
+            )
+    sizes = {4: both or ipv4 or MASK_IPV4, 6: both or ipv6 or MASK_IPV6}
+    return [sizes[version] for version in families]
+
+
+def make_ranges(
+    cidrs: Sequence[str], masks: Sequence[int], reserved: Iterable[str] = ()
+) -> list[Ranges]:
+    """One `Ranges` for each cluster range; ValueError when a range or a mask cannot be.
+
+    reserved: the ranges of Services, kept from nodes
+    """
+    kept = [ip_network(text) for text in reserved]
     found = []
-    for text in cidrs:
+    for text, size in zip(cidrs, masks, strict=True):
         cluster = ip_network(text)
-        size = mask or (MASK_IPV4 if cluster.version == 4 else MASK_IPV6)
         if not cluster.prefixlen <= size <= cluster.max_prefixlen:
             raise ValueError(f"a node's range of /{size} does not fit into {text}")
-        kept = ip_network(reserved) if reserved else None
-        same = kept if kept is not None and kept.version == cluster.version else None
+        if size - cluster.prefixlen > PARTS_BITS_MAX:
+            raise ValueError(
+                "New CIDR set failed; the node CIDR size is too big: "
+                f"a node's /{size} is more than {PARTS_BITS_MAX} bits longer than {text}"
+            )
+        same = [one for one in kept if one.version == cluster.version]
+        for one in same:
+            if one.prefixlen <= cluster.prefixlen and _overlap(one, cluster):
+                raise ValueError(f"{text} lies in the range of Services, {one}")
         found.append(Ranges(cluster, size, same))
     return found
 
 
 def held_by(nodes: Iterable[Node]) -> list[Network]:
-    """The ranges that nodes have."""
-    return [ip_network(text) for node in nodes for text in node.spec.pod_cidrs]
+    """The ranges that nodes have; texts that are none hold nothing."""
+    found = []
+    for node in nodes:
+        for text in node.spec.pod_cidrs:
+            try:
+                found.append(ip_network(text))
+            except ValueError:
+                continue
+    return found
 
 
 def plan_node(node: Node, others: Iterable[Node], ranges: Sequence[Ranges]) -> Plan:

@@ -8,8 +8,8 @@ Source: upstream's pkg/controller/podautoscaler (horizontal.go, replica_calculat
 
 from __future__ import annotations
 
+from controller_manager.gotext import go_text
 from wherry.api.autoscaling_v2 import MetricSpec
-from wherry.api.meta_v1 import LabelSelector, LabelSelectorRequirement
 
 _NO_CUSTOM = (
     "unable to fetch metrics from custom metrics API: "
@@ -61,27 +61,8 @@ def not_served(metric: MetricSpec, namespace: str) -> str:
             return f"invalid external metric source: {_NO_TARGET}"
         name, selector = metric.external.metric.name, metric.external.metric.selector
         return (
-            f"unable to get external metric {namespace}/{name}/{_go(selector)}: "
+            f"unable to get external metric {namespace}/{name}/{go_text(selector)}: "
             "unable to fetch metrics from external metrics API: "
             f"the server could not find the requested resource (get {name}.external.metrics.k8s.io)"
         )
     return f'unknown metric source type "{metric.type}"'
-
-
-def _go(selector: LabelSelector | None) -> str:
-    """As Go prints one."""
-    if selector is None:
-        return "nil"
-    labels = "".join(f"{key}: {value}," for key, value in sorted(selector.match_labels.items()))
-    rules = "".join(_go_rule(rule) for rule in selector.match_expressions)
-    return (
-        f"&LabelSelector{{MatchLabels:map[string]string{{{labels}}},"
-        f"MatchExpressions:[]LabelSelectorRequirement{{{rules}}},}}"
-    )
-
-
-def _go_rule(rule: LabelSelectorRequirement) -> str:
-    values = " ".join(rule.values)
-    return (
-        f"LabelSelectorRequirement{{Key:{rule.key},Operator:{rule.operator},Values:[{values}],}},"
-    )

@@ -1,7 +1,9 @@
-"""Figures of the controller manager: pods made a second, memory and CPU at rest, failover.
+"""Figures of the controller manager: a Deployment grows, rolls, goes; a full namespace goes; memory
+and CPU at rest, empty and with 10,000 pods; failover.
 
 A real etcd, a real API server and a real controller manager; no kubelet: a node is a Lease that this
-process renews. Run from the root: python -m tests.bench.bench_controllers [--pods N] [--quick]
+process renews, and pods of the big Deployments stay unscheduled.
+Run from the root: python -m tests.bench.bench_controllers [--quick]
 """
 
 from __future__ import annotations
@@ -13,13 +15,14 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import uvloop
 
 from tests.integration.conftest import running_apiserver, running_etcd
 from tests.integration.controller_manager.conftest import Cluster, Manager
-from wherry.api.apps_v1 import Deployment, ReplicaSet
-from wherry.api.core_v1 import Namespace, Node, Pod, ServiceAccount
+from wherry.api.apps_v1 import Deployment
+from wherry.api.core_v1 import ConfigMap, Namespace, Node, Pod, Secret, ServiceAccount
 from wherry.client.kubeconfig import load
 from wherry.client.rest import Client
 
@@ -30,6 +33,14 @@ FAST = [
     "--leader-elect=false",
 ]  # fmt: skip
 NODES = ("n1", "n2", "n3")
+
+
+class Sizes(NamedTuple):
+    """replicas of the Deployment that rolls, objects of the namespace, pods at rest."""
+
+    replicas: int
+    objects: int
+    pods: int
 
 
 def rss_mib(pid: int) -> float:
@@ -46,7 +57,7 @@ def cpu_seconds(pid: int) -> float:
 
 async def timed(question: Callable[[], Awaitable[bool]], pause: float = 0.05) -> float:
     start = time.monotonic()
-    async with asyncio.timeout(300):
+    async with asyncio.timeout(600):
         while not await question():
             await asyncio.sleep(pause)
     return time.monotonic() - start
@@ -67,17 +78,28 @@ def deployment(replicas: int) -> dict[str, object]:
     }
 
 
-async def measure(cluster: Cluster, pid: int, pods: int) -> None:
-    def show(what: str, value: float, unit: str, note: str = "") -> None:
-        print(f"{what:<46} {value:>9.2f} {unit:<6} {note}")
+def show(what: str, value: float, unit: str, note: str = "") -> None:
+    print(f"{what:<54} {value:>9.2f} {unit:<9} {note}", flush=True)
 
-    started = await timed(lambda: there(cluster, ServiceAccount, "default"))
-    show("manager start to first account", started, "s")
+
+async def at_rest(pid: int, what: str, note: str = "") -> None:
     before = cpu_seconds(pid)
     await asyncio.sleep(REST_SECONDS)
-    show("CPU at rest", (cpu_seconds(pid) - before) / REST_SECONDS * 100, "%", "of a core")
-    show("RSS at rest", rss_mib(pid), "MiB", "(upstream 120; reach 95, aim 80)")
+    show(f"CPU at rest{what}", (cpu_seconds(pid) - before) / REST_SECONDS * 100, "% of one")
+    show(f"RSS at rest{what}", rss_mib(pid), "MiB", note)
 
+
+async def measure(cluster: Cluster, pid: int, sizes: Sizes) -> None:
+    started = await timed(lambda: there(cluster, ServiceAccount, "default"))
+    show("manager start to first account", started, "s")
+    await at_rest(pid, "", "(upstream 120; reach 95, aim 80)")
+    await fail_over(cluster)
+    await roll(cluster, pid, sizes)
+    await empty_a_namespace(cluster, sizes.objects)
+    await fill(cluster, pid, sizes.pods)
+
+
+async def fail_over(cluster: Cluster) -> None:
     for name in NODES:
         await cluster.node(name)
     async with cluster.kubelets(*NODES) as alive:
@@ -88,24 +110,71 @@ async def measure(cluster: Cluster, pid: int, pods: int) -> None:
         show("a dead node's replicas run elsewhere", moved, "s", "(reach 15, aim 8)")
         await cluster.client.delete(Deployment, "failover", cluster.namespace)
         await timed(lambda: gone(cluster))
-    await cluster.client.delete(Node, "n1")
+    for name in NODES:
+        await cluster.client.delete(Node, name)
 
-    await cluster.make(ReplicaSet, "many", spec=deployment(pods))
-    took = await timed(lambda: count_is(cluster, pods), 0.2)
-    show(f"{pods} pods made", pods / took, "pods/s")
+
+async def roll(cluster: Cluster, pid: int, sizes: Sizes) -> None:
+    """From nothing to many; a new template for half as many; away with them."""
+    most, half = sizes.replicas, sizes.replicas // 2
+    spec = deployment(most)
+    # Nobody makes the pods ready: a rollout that waited for that would never end.
+    spec["strategy"] = {"rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "100%"}}
+    await cluster.make(Deployment, "many", spec=spec)
+    before = cpu_seconds(pid)
+    took = await timed(lambda: count_is(cluster, most), 0.1)
+    cpu = (cpu_seconds(pid) - before) / most * 1e3
+    show(f"a Deployment from 0 to {most} replicas", most / took, "pods/s", f"{cpu:.2f} ms CPU each")
     show("RSS with them", rss_mib(pid), "MiB")
-    await cluster.client.delete(ReplicaSet, "many", cluster.namespace)
-    took = await timed(lambda: count_is(cluster, 0), 0.2)
-    show(f"{pods} pods collected with their owner", pods / took, "pods/s")
+    await cluster.client.patch(Deployment, "many", "bench", {"spec": {"replicas": half}})
+    await timed(lambda: count_is(cluster, half), 0.1)
+    image = {"containers": [{"name": "c", "image": "new"}]}
+    await cluster.client.patch(
+        Deployment, "many", "bench", {"spec": {"template": {"spec": image}}}, type="strategic"
+    )
+    took = await timed(lambda: count_is(cluster, half, b'"image":"new"'), 0.1)
+    show(f"rolling update of {half} replicas", took, "s", f"{half / took:.0f} pods/s")
+    await cluster.client.delete(Deployment, "many", "bench")
+    took = await timed(lambda: count_is(cluster, 0), 0.1)
+    show(f"{half} pods collected with their Deployment", half / took, "pods/s")
+
+
+async def empty_a_namespace(cluster: Cluster, objects: int) -> None:
+    full = Cluster(cluster.client, "full")
+    await full.make(Namespace, "full")
+    free = asyncio.Semaphore(32)
+
+    async def one(number: int) -> None:
+        async with free:
+            await full.make((ConfigMap, Secret)[number % 2], f"o{number}")
+
+    await asyncio.gather(*(one(number) for number in range(objects)))
+    await cluster.client.delete(Namespace, "full", "")
+
+    async def is_gone() -> bool:
+        return await cluster.get(Namespace, "full") is None
+
+    show(f"a namespace with {objects} objects goes", await timed(is_gone), "s")
+
+
+async def fill(cluster: Cluster, pid: int, pods: int) -> None:
+    await cluster.make(Deployment, "many", spec=deployment(pods))
+    took = await timed(lambda: count_is(cluster, pods), 1.0)
+    show(f"a Deployment from 0 to {pods} replicas", pods / took, "pods/s")
+    await asyncio.sleep(REST_SECONDS)  # statuses and events come after
+    await at_rest(pid, f" with {pods} pods")
 
 
 async def there(cluster: Cluster, model: type, name: str) -> bool:
     return await cluster.get(model, name) is not None
 
 
-async def count_is(cluster: Cluster, count: int) -> bool:
+async def count_is(cluster: Cluster, count: int, image: bytes = b"") -> bool:
+    """Are there so many pods, all with the image?"""
     path = f"/api/v1/namespaces/{cluster.namespace}/pods"
-    return (await cluster.client.request("GET", path)).body.count(b'"name":"many-') == count
+    body = (await cluster.client.request("GET", path)).body
+    found = body.count(b'"generateName":"many-')
+    return found == count and (not image or body.count(image) == count)
 
 
 async def gone(cluster: Cluster) -> bool:
@@ -123,7 +192,7 @@ async def run_on(cluster: Cluster, count: int, nodes: set[str]) -> bool:
     return len(live) == count
 
 
-async def main(pods: int) -> None:
+async def main(sizes: Sizes) -> None:
     with (
         running_etcd() as etcd,
         running_apiserver(etcd) as server,
@@ -134,14 +203,13 @@ async def main(pods: int) -> None:
             await cluster.make(Namespace, "bench")
             manager = Manager(server, Path(directory), *FAST, verbosity=2)
             try:
-                await measure(cluster, manager.process.pid, pods)
+                await measure(cluster, manager.process.pid, sizes)
             finally:
                 manager.stop()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pods", type=int, default=1000)
-    parser.add_argument("--quick", action="store_true", help="few pods")
+    parser.add_argument("--quick", action="store_true", help="a tenth of everything")
     options = parser.parse_args()
-    uvloop.run(main(100 if options.quick else options.pods))
+    uvloop.run(main(Sizes(100, 500, 1000) if options.quick else Sizes(1000, 5000, 10_000)))
