@@ -41,11 +41,13 @@ e2e: install
 
 # Random requests for SECONDS (ten minutes), half of them grown from the OpenAPI document by
 # schemathesis, and random roles against a plain model; WHERRY_FUZZ_SEED=N repeats a run. Beside it,
-# up to 100 random pods on a real node while everything is killed; WHERRY_SOAK_SEED=N repeats that.
+# up to 100 random pods on a real node while everything is killed, then as long all controllers'
+# workloads while their leaders are; WHERRY_SOAK_SEED=N repeats those.
 soak: install
 	WHERRY_FUZZ_SECONDS=$(or $(SECONDS),600) pytest -s tests/integration/apiserver/test_fuzz.py \
 		tests/unit/apiserver/authz/test_rbac_fuzz.py & fuzz=$$!; \
-	WHERRY_SOAK_SECONDS=$(or $(SECONDS),600) pytest -s tests/e2e/test_node_soak.py; pods=$$?; \
+	WHERRY_SOAK_SECONDS=$(or $(SECONDS),600) pytest -s tests/e2e/test_node_soak.py \
+		tests/integration/controller_manager/test_soak.py; pods=$$?; \
 	wait $$fuzz && exit $$pods
 
 # The recorded requests beside the project asked of ours: the score, and what misses it.
