@@ -30,17 +30,17 @@ class Answer:
     chase: str = ""
 
 
-def answer(zone: Zone, name: str, kind: str, dns_address: str = "") -> Answer | None:
+def answer(zone: Zone, name: str, kind: str, dns_addresses: tuple[str, ...] = ()) -> Answer | None:
     """What to say to a question for `name` (any case, no final dot) and record type `kind`.
 
-    dns_address: our own address, for `ns.dns.<domain>`.
+    dns_addresses: our own, for `ns.dns.<domain>`.
     """
     name = name.lower()
     if not zone.owns(name):
         return None
     records: list[Record] = []
     for _ in range(ALIASES_MAX):
-        found = _lookup(zone, name, dns_address)
+        found = _lookup(zone, name, dns_addresses)
         if found is None:
             return Answer("NXDOMAIN", tuple(records), authority=True)
         alias = found.get("CNAME", ())
@@ -55,7 +55,7 @@ def answer(zone: Zone, name: str, kind: str, dns_address: str = "") -> Answer | 
         hits = [Record(name, one, data) for one in kinds for data in found.get(one, ())]
         records += hits
         return Answer(
-            "NOERROR", tuple(records), _targets(zone, hits, dns_address), authority=not hits
+            "NOERROR", tuple(records), _targets(zone, hits, dns_addresses), authority=not hits
         )
     return Answer("NOERROR", tuple(records))
 
@@ -65,7 +65,7 @@ def soa(zone: Zone) -> Record:
     return Record(zone.domain, "SOA", data)
 
 
-def _lookup(zone: Zone, name: str, dns_address: str) -> dict[str, list[str]] | None:
+def _lookup(zone: Zone, name: str, dns_addresses: tuple[str, ...]) -> dict[str, list[str]] | None:
     found = zone.lookup(name)
     if found is not None and name != zone.domain:
         return dict(found)
@@ -75,7 +75,10 @@ def _lookup(zone: Zone, name: str, dns_address: str) -> dict[str, list[str]] | N
     if relative == "dns-version":
         return {"TXT": [f'"{VERSION}"']}
     if relative == "ns.dns":
-        return {address_type(dns_address): [dns_address]} if dns_address else {}
+        own: dict[str, list[str]] = {}
+        for address in dns_addresses:
+            own.setdefault(address_type(address), []).append(address)
+        return own
     if relative in ("svc", "pod", "dns"):
         return {}
     return _pod(relative)
@@ -97,14 +100,16 @@ def _pod(relative: str) -> dict[str, list[str]] | None:
     return None
 
 
-def _targets(zone: Zone, records: list[Record], dns_address: str) -> tuple[Record, ...]:
+def _targets(
+    zone: Zone, records: list[Record], dns_addresses: tuple[str, ...]
+) -> tuple[Record, ...]:
     """The addresses of what SRV and NS records point to, to save the client a question."""
     names = [
         one.data.rsplit(" ", 1)[-1].rstrip(".") for one in records if one.type in ("SRV", "NS")
     ]
     found = []
     for name in dict.fromkeys(names):
-        for kind, values in (_lookup(zone, name, dns_address) or {}).items():
+        for kind, values in (_lookup(zone, name, dns_addresses) or {}).items():
             if kind in ("A", "AAAA"):
                 found += [Record(name, kind, data) for data in values]
     return tuple(found)

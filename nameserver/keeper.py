@@ -45,14 +45,14 @@ class Keeper:
         self._tell = changed
         self._dirty: dict[Key, None] = {}
         self._wake = asyncio.Event()
-        self._complete = False
+        self.completed = asyncio.Event()
         services.add_handler(self._service_changed)
         slices.add_handler(self._slice_changed)
 
     @property
     def complete(self) -> bool:
         """Whether the zone has once held everything there was."""
-        return self._complete
+        return self.completed.is_set()
 
     def _service_changed(self, before: Service | None, after: Service | None) -> None:
         for one in (before, after):
@@ -79,8 +79,8 @@ class Keeper:
             if self._dirty:
                 await asyncio.sleep(0)
                 continue
-            if not self._complete:
-                self._complete = True
+            if not self.complete:
+                self.completed.set()
                 log.info("the zone %s has %d names", self._zone.domain, len(self._zone))
             self._wake.clear()
             await self._wake.wait()

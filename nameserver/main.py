@@ -14,11 +14,13 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from nameserver.forward import Forwarder, read_resolvers, split_server
+from nameserver.forward import Forwarder
 from nameserver.keeper import BY_SERVICE, Keeper, service_of
 from nameserver.publish import Publication, Publisher
+from nameserver.replicas import Replicas
 from nameserver.responder import Responder
 from nameserver.server import serve as serve_dns
+from nameserver.upstreams import split_server
 from nameserver.zone import Zone
 from wherry.api.core_v1 import Service
 from wherry.api.discovery_v1 import EndpointSlice
@@ -30,18 +32,20 @@ from wherry.daemon.flags import Flags, client_flags
 from wherry.daemon.health import serve_health
 
 COMPONENT = "wherry-dns"
-RESOLV_CONF = Path("/etc/resolv.conf")
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     flags = Flags(COMPONENT, "Answers for the cluster's names and forwards the others.")
     client_flags(flags)
     flags.text("--cluster-domain", "cluster.local", "the domain this server is in charge of")
-    flags.text("--bind-address", "0.0.0.0", "where to listen")
+    flags.texts("--bind-address", ["0.0.0.0"], "where to listen")
     flags.integer("--port", 53, "UDP and TCP port to listen on")
-    flags.texts("--upstream", help="resolvers for other names; empty = those of /etc/resolv.conf")
-    flags.text("--cluster-dns", help="address of Service kube-system/kube-dns; empty = no Service")
-    flags.text("--advertise-address", help="where pods reach this server; empty = --bind-address")
+    flags.texts("--upstream", help="resolvers for other names; empty = those of --resolv-conf")
+    flags.text("--resolv-conf", "/etc/resolv.conf", "names resolvers, and is followed")
+    flags.texts(
+        "--cluster-dns", help="addresses of Service kube-system/kube-dns; empty = no Service"
+    )
+    flags.texts("--advertise-address", help="where pods reach this server; empty = --bind-address")
     flags.integer("--health-port", 8080, "port of /healthz and /metrics; 0 = none")
     return flags.parse(arguments)
 
@@ -61,28 +65,37 @@ async def serve(options: argparse.Namespace) -> None:
             split_server(one)
     except (ConfigError, ValueError) as error:
         raise process.StartError(str(error), "see wherry-dns --help") from error
-    address = options.advertise_address or options.bind_address
-    if options.cluster_dns and not reachable(address):
+    addresses = tuple(options.advertise_address or options.bind_address)
+    if options.cluster_dns and not all(map(reachable, addresses)):
         raise process.StartError(
-            f"pods cannot reach this server at {address!r}", "pass --advertise-address=ADDRESS"
+            f"pods cannot reach this server at {', '.join(addresses)!r}",
+            "pass --advertise-address=ADDRESS",
         )
     registry = CollectorRegistry()
     zone = Zone(options.cluster_domain)
-    own = (options.cluster_dns, options.bind_address, options.advertise_address)
-    forwarder = Forwarder(options.upstream or read_resolvers(RESOLV_CONF, own))
+    cluster_dns = tuple(options.cluster_dns)
+    forwarder = Forwarder(options.upstream)
     async with Client(config, user_agent=COMPONENT) as client, asyncio.TaskGroup() as tasks:
         services = Informer(client, Service)
         slices = Informer(client, EndpointSlice, indexers={BY_SERVICE: service_of})
-        responder = Responder(
-            zone, forwarder, lambda: keeper.complete, registry, options.cluster_dns
-        )
+        responder = Responder(zone, forwarder, lambda: keeper.complete, registry, cluster_dns)
         keeper = Keeper(zone, services, slices, responder.forget)
 
-        def listening(port: int) -> None:
-            if options.cluster_dns:
-                publication = Publication(options.cluster_dns, address, port)
-                tasks.create_task(Publisher(client, publication).run())
+        async def published(publisher: Publisher) -> None:
+            await keeper.completed.wait()  # nobody is sent to a server that knows no names yet
+            await publisher.run()
 
+        def listening(port: int) -> None:
+            if cluster_dns:
+                publication = Publication(cluster_dns, addresses, port)
+                tasks.create_task(published(Publisher(client, publication)))
+                replicas = Replicas(client, slices, addresses, zone.domain)
+                tasks.create_task(replicas.run())
+            tasks.create_task(forwarder.look_for_loops())
+
+        if not options.upstream:
+            own = (*cluster_dns, *options.bind_address, *addresses)
+            tasks.create_task(forwarder.follow(Path(options.resolv_conf), own))
         for informer in (services, slices):
             tasks.create_task(informer.run())
         tasks.create_task(keeper.run())
@@ -92,7 +105,7 @@ async def serve(options: argparse.Namespace) -> None:
         if options.health_port:
             checks = {"zone": lambda: None if keeper.complete else "waiting for the API server"}
             tasks.create_task(
-                serve_health(options.bind_address, options.health_port, checks, registry)
+                serve_health(options.bind_address[0], options.health_port, checks, registry)
             )
         process.freeze_after_start()
 

@@ -1,7 +1,10 @@
 """DNS messages: questions out of bytes, answers into bytes. dnspython knows the format.
 
-EDNS(0) is understood as far as the size of answers; what does not fit UDP is truncated, so that the
-client asks again by TCP.
+EDNS(0) is understood as far as the size of answers and the wish for signatures; options that we do not
+know are passed over. What does not fit UDP is truncated, so that the client asks again by TCP. The
+question is repeated letter by letter as it came: some clients check its case (0x20).
+
+Source: RFC 1035, 6891 (EDNS), 5936 (zone transfers), 9619 (one question).
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import dns.rdatatype
 import dns.rrset
 
 from nameserver.answer import TTL, Answer
+from nameserver.cache import Asked, Found
 from nameserver.zone import Record
 
 UDP_BYTES_MAX: Final = 1232  # fits one packet on any path
@@ -28,6 +32,8 @@ UDP_BYTES_PLAIN: Final = 512  # without EDNS
 TCP_BYTES_MAX: Final = 65_535
 HEADER_BYTES: Final = 12
 EDNS_VERSION: Final = 0
+TRANSFERS: Final = (dns.rdatatype.AXFR, dns.rdatatype.IXFR)
+FIRST_META: Final = 128  # types from here to 255 are no records but questions of other kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,16 @@ class Query:
     name: str
     kind: str
     message: dns.message.Message
+
+    @property
+    def asked(self) -> Asked:
+        """The question as upstream is asked it."""
+        return Asked(
+            f"{self.name.lower()}.",
+            self.kind,
+            bool(self.message.ednsflags & dns.flags.DO),
+            bool(self.message.flags & dns.flags.CD),
+        )
 
 
 class BadQueryError(Exception):
@@ -65,8 +81,12 @@ def parse(data: bytes) -> Query:
     query = Query(
         question.name.to_text(omit_final_dot=True), dns.rdatatype.to_text(question.rdtype), message
     )
-    if question.rdclass != dns.rdataclass.IN:
+    if question.rdclass != dns.rdataclass.IN or question.rdtype in TRANSFERS:
         raise BadQueryError(refusal(query, dns.rcode.REFUSED))
+    if FIRST_META <= question.rdtype < dns.rdatatype.ANY:
+        raise BadQueryError(refusal(query, dns.rcode.NOTIMP))
+    if question.rdtype == dns.rdatatype.OPT:
+        raise BadQueryError(refusal(query, dns.rcode.FORMERR))
     return query
 
 
@@ -94,12 +114,18 @@ def server_failure(query: Query) -> bytes:
 
 
 def encode(
-    query: Query, answer: Answer, soa: Record, *, tcp: bool, turn: int = 0, chased: bytes = b""
+    query: Query,
+    answer: Answer,
+    soa: Record,
+    *,
+    tcp: bool,
+    turn: int = 0,
+    chased: Found | None = None,
 ) -> bytes:
     """An answer's bytes.
 
     turn:   rotates records of one name, so that clients which take the first spread
-    chased: upstream's response about the alias's target
+    chased: upstream's answer about the alias's target
     """
     response = _response(query)
     response.flags |= dns.flags.AA
@@ -108,10 +134,23 @@ def encode(
     response.additional = _rrsets(answer.additional, 0)
     if answer.authority:
         response.authority = _rrsets([soa], 0)
-    if chased:
-        further = dns.message.from_wire(chased)
-        response.set_rcode(further.rcode())
-        response.answer += further.answer
+    if chased is not None:
+        response.set_rcode(chased.code)
+        response.answer += chased.answer
+        response.authority = list(chased.authority)
+    return _fitted(response, size_limit(query, tcp=tcp))
+
+
+def relay(query: Query, found: Found, *, tcp: bool) -> bytes:
+    """Upstream's answer as bytes for this client, with the TTLs it came with."""
+    response = _response(query)
+    response.set_rcode(found.code)
+    wants = query.message.flags & dns.flags.AD or query.message.ednsflags & dns.flags.DO
+    if found.authentic and wants:
+        response.flags |= dns.flags.AD
+    response.answer = list(found.answer)
+    response.authority = list(found.authority)
+    response.additional = list(found.additional)
     return _fitted(response, size_limit(query, tcp=tcp))
 
 
@@ -133,6 +172,7 @@ def _fitted(response: dns.message.Message, limit: int) -> bytes:
         return response.to_wire(max_size=limit, want_shuffle=False)
     except dns.exception.TooBig:
         response.answer = []
+        response.authority = []
         response.flags |= dns.flags.TC
         return response.to_wire(max_size=limit, want_shuffle=False)
 
@@ -147,8 +187,3 @@ def _rrsets(records: Iterable[Record], turn: int) -> list[dns.rrset.RRset]:
         rotated = data[first:] + data[:first]
         rrsets.append(dns.rrset.from_text(f"{name}.", TTL, "IN", kind, *rotated))
     return rrsets
-
-
-def question(name: str, kind: str) -> bytes:
-    """A new question, to send upstream."""
-    return dns.message.make_query(f"{name}.", kind, use_edns=0, payload=UDP_BYTES_MAX).to_wire()

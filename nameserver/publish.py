@@ -1,7 +1,8 @@
 """How pods find this server: Service `kube-system/kube-dns` and an EndpointSlice that names us.
 
 The Service has the cluster's DNS address and no selector, so nobody else fills its slices; each
-server keeps one of its own, named after its address. A Service with a selector is somebody else's
+server keeps one of its own (one a family), named after its address. A server that dies without a word
+is noticed by the others (`replicas.py`). A Service with a selector is somebody else's
 DNS (CoreDNS, say): then nothing is touched. What we want is a pure function of the flags.
 """
 
@@ -31,15 +32,11 @@ _PORTS: Final = (("dns", "UDP"), ("dns-tcp", "TCP"))
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """Where clients ask (`cluster_ip`, port 53) and where we answer."""
+    """Where clients ask (`cluster_ips`, port 53) and where we answer; of each at most one a family."""
 
-    cluster_ip: str
-    address: str
+    cluster_ips: tuple[str, ...]
+    addresses: tuple[str, ...]
     port: int
-
-    @property
-    def slice_name(self) -> str:
-        return f"{NAME}-{self.address.replace('.', '-').replace(':', '-')}"
 
     def service(self) -> Service:
         return Service.from_wire(
@@ -54,7 +51,11 @@ class Publication:
                     },
                 },
                 "spec": {
-                    "clusterIP": self.cluster_ip,
+                    "clusterIP": self.cluster_ips[0],
+                    "clusterIPs": list(self.cluster_ips),
+                    "ipFamilyPolicy": "RequireDualStack"
+                    if len(self.cluster_ips) > 1
+                    else "SingleStack",
                     "ports": [
                         {"name": name, "protocol": protocol, "port": 53, "targetPort": self.port}
                         for name, protocol in _PORTS
@@ -63,25 +64,32 @@ class Publication:
             }
         )
 
-    def slice(self) -> EndpointSlice:
+    def slices(self) -> list[EndpointSlice]:
+        return [self._slice(address) for address in self.addresses]
+
+    def _slice(self, address: str) -> EndpointSlice:
         return EndpointSlice.from_wire(
             {
                 "metadata": {
-                    "name": self.slice_name,
+                    "name": slice_name(address),
                     "namespace": NAMESPACE,
                     "labels": {
                         "kubernetes.io/service-name": NAME,
                         "endpointslice.kubernetes.io/managed-by": MANAGER,
                     },
                 },
-                "addressType": "IPv6" if ":" in self.address else "IPv4",
-                "endpoints": [{"addresses": [self.address], "conditions": {"ready": True}}],
+                "addressType": "IPv6" if ":" in address else "IPv4",
+                "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
                 "ports": [
                     {"name": name, "protocol": protocol, "port": self.port}
                     for name, protocol in _PORTS
                 ],
             }
         )
+
+
+def slice_name(address: str) -> str:
+    return f"{NAME}-{address.replace('.', '-').replace(':', '-')}"
 
 
 def slice_differs(found: EndpointSlice, wanted: EndpointSlice) -> bool:
@@ -95,7 +103,7 @@ def slice_differs(found: EndpointSlice, wanted: EndpointSlice) -> bool:
 
 
 class Publisher:
-    """Keeps the two objects as wished for, and takes the slice away at a clean end."""
+    """Keeps the objects as wished for, and takes the slices away at a clean end."""
 
     def __init__(self, client: Client, publication: Publication) -> None:
         self._client = client
@@ -126,14 +134,17 @@ class Publisher:
             self._foreign = True
             return
         self._foreign = False
-        wanted = self._wanted.slice()
+        for wanted in self._wanted.slices():
+            await self._keep(wanted)
+
+    async def _keep(self, wanted: EndpointSlice) -> None:
         try:
-            found = await self._client.get(EndpointSlice, self._wanted.slice_name, NAMESPACE)
+            found = await self._client.get(EndpointSlice, wanted.metadata.name, NAMESPACE)
         except ApiError as error:
             if error.code != 404:
                 raise
             await self._client.create(wanted)
-            log.info("published %s at %s", self._wanted.address, service.spec.cluster_ip)
+            log.info("published %s", wanted.metadata.name)
             return
         if slice_differs(found, wanted):
             await self._client.update(found.with_(endpoints=wanted.endpoints, ports=wanted.ports))
@@ -150,8 +161,10 @@ class Publisher:
         """Tell clients at once that this server is gone; when that fails, they find out."""
         if self._foreign:
             return
-        try:
-            async with asyncio.timeout(FAREWELL_SECONDS):
-                await self._client.delete(EndpointSlice, self._wanted.slice_name, NAMESPACE)
-        except (ApiError, ApiUnavailable, TimeoutError) as error:
-            log.debug("%s stays: %s", self._wanted.slice_name, error)
+        for address in self._wanted.addresses:
+            name = slice_name(address)
+            try:
+                async with asyncio.timeout(FAREWELL_SECONDS):
+                    await self._client.delete(EndpointSlice, name, NAMESPACE)
+            except (ApiError, ApiUnavailable, TimeoutError) as error:
+                log.debug("%s stays: %s", name, error)

@@ -1,22 +1,36 @@
-"""Message in, message out: the zone's answers as ready bytes, everything else forwarded.
+"""Message in, message out: the zone's answers and kept ones as ready bytes, everything else forwarded.
 
 The same question by the same client library is the same bytes but for its id; so answers are cached
-by the message without its id, and forgotten all together when the zone changes. Names with several
-records keep a few rotations, handed out in turn.
+by the message without its id. The zone's are forgotten all together when the zone changes, upstream's
+when they are over. Names with several records keep a few rotations, handed out in turn.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import dns.exception
-from prometheus_client import CollectorRegistry, Counter
+import dns.rcode
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from nameserver.answer import Answer, answer, soa
+from nameserver.cache import Aged, Found
 from nameserver.forward import Forwarder, ForwardError
-from nameserver.message import BadQueryError, Query, encode, parse, question, server_failure
+from nameserver.message import (
+    BadQueryError,
+    Query,
+    encode,
+    parse,
+    refusal,
+    relay,
+    server_failure,
+)
 from nameserver.zone import Zone
 
 log = logging.getLogger(__name__)
@@ -34,15 +48,42 @@ class _Turns:
     def __init__(self, make: Callable[[int], bytes], wanted: int) -> None:
         self._make = make
         self._wanted = wanted
-        self._ready: list[bytes] = []
+        self._ready: list[bytes] = []  # without the id
         self._next = 0
 
     def next(self) -> bytes:
         turn = self._next
-        self._next = (turn + 1) % self._wanted
+        if self._wanted > 1:
+            self._next = (turn + 1) % self._wanted
         if turn == len(self._ready):
-            self._ready.append(self._make(turn))
+            self._ready.append(self._make(turn)[2:])
         return self._ready[turn]
+
+
+class _Counts(Collector):
+    """Answers by where they came from. Plain numbers: one is added for every question."""
+
+    def __init__(self, forwarder: Forwarder) -> None:
+        self._forwarder = forwarder
+        self.cache = self.zone = self.kept = self.forwarded = 0
+        self.refused = self.overload = self.failed = 0
+
+    def collect(self) -> Iterator[Metric]:
+        answers = CounterMetricFamily(
+            "wherry_dns_responses", "Answers by where they came from", labels=["source"]
+        )
+        for name in ("cache", "zone", "kept", "forwarded", "refused", "overload", "failed"):
+            answers.add_metric([name], getattr(self, name))
+        yield answers
+        yield GaugeMetricFamily(
+            "wherry_dns_kept_answers", "Answers of upstream that are kept", len(self._forwarder)
+        )
+        down = GaugeMetricFamily(
+            "wherry_dns_upstream_failures", "Failures in a row of a resolver", labels=["to"]
+        )
+        for one in self._forwarder.upstreams:
+            down.add_metric([str(one)], one.failures)
+        yield down
 
 
 class Responder:
@@ -54,17 +95,19 @@ class Responder:
         forwarder: Forwarder,
         synced: Callable[[], bool],
         registry: CollectorRegistry,
-        dns_address: str = "",
+        dns_addresses: tuple[str, ...] = (),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._zone = zone
         self._forwarder = forwarder
         self._synced = synced
-        self._dns_address = dns_address
-        self._cache: tuple[dict[bytes, _Turns], dict[bytes, _Turns]] = ({}, {})  # UDP, TCP
-        self._answers = Counter(
-            "wherry_dns_responses", "Answers by where they came from", ["source"], registry=registry
-        )
-        self._hits = self._answers.labels("cache")
+        self._dns_addresses = dns_addresses
+        self._clock = clock
+        # For UDP and TCP: what the zone says, what upstream said.
+        self._cache: tuple[dict[bytes, _Turns], dict[bytes, _Turns]] = ({}, {})
+        self._kept: tuple[dict[bytes, Aged], dict[bytes, Aged]] = ({}, {})
+        self._counts = _Counts(forwarder)
+        registry.register(self._counts)
 
     def forget(self) -> None:
         """The zone changed."""
@@ -75,24 +118,57 @@ class Responder:
         """The reply that needs no waiting: empty = say nothing, None = `later` is needed."""
         turns = self._cache[tcp].get(data[2:])
         if turns is not None:
-            self._hits.inc()
-            return data[:2] + turns.next()[2:]
+            self._counts.cache += 1
+            return data[:2] + turns.next()
+        kept = self._kept[tcp].get(data[2:])
+        if kept is not None:
+            now = self._clock()
+            if now < kept.until:
+                self._counts.kept += 1
+                return kept.reply(data[:2], now)
+            del self._kept[tcp][data[2:]]
         try:
             query = parse(data)
         except BadQueryError as error:
-            self._answers.labels("refused").inc()
+            self._counts.refused += 1
             return error.reply
-        found = answer(self._zone, query.name, query.kind, self._dns_address)
-        if found is None or found.chase:
-            return None
+        return self._of_zone(data, query, tcp)
+
+    def _of_zone(self, data: bytes, query: Query, tcp: bool) -> bytes | None:
+        found = answer(self._zone, query.name, query.kind, self._dns_addresses)
+        if found is None:
+            return self._of_others(data, query, tcp)
         if not self._synced():
+            self._counts.failed += 1
             return server_failure(query)
-        self._answers.labels("zone").inc()
+        if found.chase:
+            return None
+        self._counts.zone += 1
         try:
-            return data[:2] + self._remember(data, query, found, tcp).next()[2:]
+            return data[:2] + self._remember(data, query, found, tcp).next()
         except dns.exception.DNSException:
             log.exception("the answer to %s %s cannot be written", query.name, query.kind)
+            self._counts.failed += 1
             return server_failure(query)
+
+    def _of_others(self, data: bytes, query: Query, tcp: bool) -> bytes | None:
+        if query.kind == "HINFO" and self._forwarder.is_probe(query.name.lower()):
+            return refusal(query, dns.rcode.REFUSED)
+        known = self._forwarder.known(query.asked)
+        if known is None:
+            return None
+        self._counts.kept += 1
+        return self._relayed(data, query, known, tcp)
+
+    def _relayed(self, data: bytes, query: Query, found: Found, tcp: bool) -> bytes:
+        """Upstream's answer for this client, remembered by the bytes of its question."""
+        aged = Aged(relay(query, found, tcp=tcp), found.at, found.until)
+        cache, now = self._kept[tcp], self._clock()
+        if now < found.until and len(data) <= CACHED_QUERY_BYTES_MAX:
+            if len(cache) >= CACHED_MAX:
+                cache.clear()
+            cache[data[2:]] = aged
+        return aged.reply(data[:2], now)
 
     def _remember(self, data: bytes, query: Query, found: Answer, tcp: bool) -> _Turns:
         origin = soa(self._zone)
@@ -112,17 +188,19 @@ class Responder:
         """The reply to a message for which `at_once` had none."""
         query = parse(data)
         if self._forwarder.busy:
-            self._answers.labels("overload").inc()
+            self._counts.overload += 1
             return server_failure(query)
-        self._answers.labels("forwarded").inc()
-        found = answer(self._zone, query.name, query.kind, self._dns_address)
+        self._counts.forwarded += 1
+        found = answer(self._zone, query.name, query.kind, self._dns_addresses)
+        asked = query.asked
         try:
             if found is None:
-                return await self._forwarder.ask(data, tcp=tcp)
-            chased = await self._forwarder.ask(question(found.chase, query.kind), tcp=True)
+                return self._relayed(data, query, await self._forwarder.resolve(asked), tcp)
+            chased = await self._forwarder.resolve(asked.of(found.chase))
             return encode(query, found, soa(self._zone), tcp=tcp, chased=chased)
         except ForwardError as error:
             log.debug("%s %s: %s", query.name, query.kind, error)
         except dns.exception.DNSException as error:
             log.debug("%s %s: upstream's answer is no message: %s", query.name, query.kind, error)
+        self._counts.failed += 1
         return server_failure(query)

@@ -70,8 +70,7 @@ def _headless(service: Service, slices: Sequence[EndpointSlice], base: str) -> I
         target = f"{_endpoint_label(endpoint, address)}.{base}"
         yield Record(base, address_type(address), address)
         yield Record(target, address_type(address), address)
-        if endpoint.hostname:
-            yield Record(reverse_name(address), "PTR", f"{target}.")
+        yield Record(reverse_name(address), "PTR", f"{target}.")
         for port in one.ports:
             if not port.port:
                 continue

@@ -48,7 +48,7 @@ def zone() -> Zone:
     ],
 )
 def test_answers(zone: Zone, name: str, kind: str, data: list[str]) -> None:
-    found = answer(zone, name, kind, "10.96.0.53")
+    found = answer(zone, name, kind, ("10.96.0.53",))
     assert found is not None
     assert found.code == "NOERROR"
     assert [record.data for record in found.records] == data

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nameserver.forward import resolvers, split_server
+from nameserver.upstreams import resolvers, split_server
 
 
 def test_resolv_conf() -> None:

@@ -10,7 +10,8 @@ from nameserver.main import parse, reachable
 def test_defaults() -> None:
     options = parse([])
     assert (options.cluster_domain, options.port) == ("cluster.local", 53)
-    assert options.cluster_dns == ""
+    assert options.cluster_dns == []
+    assert options.bind_address == ["0.0.0.0"]
 
 
 @pytest.mark.parametrize(

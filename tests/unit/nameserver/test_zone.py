@@ -44,6 +44,7 @@ def test_a_headless_service() -> None:
         (f"web-0.{WEB}", "A", "10.244.0.2"),
         (f"10-244-0-3.{WEB}", "A", "10.244.0.3"),
         ("2.0.244.10.in-addr.arpa", "PTR", f"web-0.{WEB}."),
+        ("3.0.244.10.in-addr.arpa", "PTR", f"10-244-0-3.{WEB}."),
         *((name, "SRV", f"0 50 8080 {host}.{WEB}.")
           for name in (WEB, f"_http._tcp.{WEB}") for host in ("web-0", "10-244-0-3")),
     }  # fmt: skip
