@@ -155,12 +155,15 @@ def finished_at(pod: Pod) -> datetime | None:
 
 
 def wait_of(count: int, last: datetime | None, now: datetime) -> float:
-    """Seconds to wait after `count` failures in a row, of which the last was at `last`."""
+    """Seconds to wait after `count` failures in a row, of which the last was at `last`.
+
+    An end that lies far ahead is a clock's that was set back, and is not waited for.
+    """
     if count == 0 or last is None:
         return 0.0
     exponent = min(count - 1, 16)  # far beyond the maximum already
     wait = min(BACKOFF_SECONDS * (1 << exponent), BACKOFF_SECONDS_MAX)
-    return max(0.0, wait - (now - last).total_seconds())
+    return max(0.0, wait - abs((now - last).total_seconds()))
 
 
 def _is_disrupted(pod: Pod) -> bool:
