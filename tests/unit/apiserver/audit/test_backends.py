@@ -21,7 +21,7 @@ from apiserver.audit.settings import Batching, Rotation, Truncation
 from apiserver.audit.webhook import ATTEMPTS_MAX, Pace, TokenBucket, Webhook
 from apiserver.audit.webhook_config import read_target
 
-DEADLINE_SECONDS = 10.0
+DEADLINE_SECONDS = 60.0
 
 
 def wait_for(condition: Callable[[], Any]) -> None:

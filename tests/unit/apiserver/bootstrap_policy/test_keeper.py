@@ -49,7 +49,7 @@ async def keep(registry: Registry) -> DefaultRoles:
     namespaces = asyncio.Event()
     namespaces.set()
     roles = DefaultRoles(registry, SystemClock())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await roles.run(namespaces)
     assert roles.done.is_set()
     await registry.fresh()
@@ -92,6 +92,6 @@ async def test_nothing_is_done_before_the_namespaces_are_there() -> None:
         await asyncio.sleep(0)
         assert held(registry) == 0
         namespaces.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await task
         assert roles.done.is_set()

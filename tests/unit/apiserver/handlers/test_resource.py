@@ -83,7 +83,7 @@ async def lines(response: Response, count: int) -> list[dict[str, Any]]:
     """The first lines of a watch."""
     assert not isinstance(response.body, bytes)
     found: list[dict[str, Any]] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         async for chunk in response.body:
             found += [orjson.loads(line) for line in chunk.splitlines()]
             if len(found) >= count:
@@ -98,7 +98,7 @@ async def running() -> AsyncIterator[Server]:
     fields = {r: s.selectable_fields for r, s in STRATEGIES.items()}
     cache = WatchCache(storage, STRATEGIES, fields)
     task = asyncio.get_running_loop().create_task(cache.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await cache.ready.wait()
     try:
         yield Server(storage, cache)

@@ -78,7 +78,7 @@ async def running(storage: MemoryStorage) -> AsyncIterator[WatchCache]:
     cache = WatchCache(storage, RESOURCES)
     task = asyncio.get_running_loop().create_task(cache.run())
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await cache.ready.wait()
         yield cache
     finally:
@@ -182,9 +182,9 @@ async def test_compaction_closes_watches_and_loads_anew() -> None:
         await storage.delete(key("a"), expected=2)
         await storage.compact(revision + 1)
         storage.away = False
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert await watcher.next_chunk() == b""
-            await cache.wait_for(revision + 1, seconds=5)
+            await cache.wait_for(revision + 1, seconds=60)
         assert paths(cache) == ["ns/b"]
 
 

@@ -144,7 +144,7 @@ async def test_what_comes_after_a_round_waits_for_the_next(monkeypatch: pytest.M
     await turns()
     assert reader.lines == [b"A:1 "]
     index.dispatch(added(pod("3")))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while len(reader.blocks) < 2:
             await asyncio.sleep(0.005)
     assert reader.blocks[1].lines == [b"A:2 ", b"A:3 "]
