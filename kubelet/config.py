@@ -17,6 +17,7 @@ from kubelet.pods.cgroups import LogLimits
 from wherry.api import quantity
 from wherry.api.core_v1 import Taint
 from wherry.daemon.flags import Flags, client_flags
+from wherry.daemon.links import MODES, PodNetworkMode
 from wherry.daemon.process import StartError
 
 DEFAULT_ROOT = "/var/lib/wherry/kubelet"
@@ -56,6 +57,7 @@ class Config:
     cgroup_root: str
     pods_max: int
     pod_cidr: str
+    pod_network: PodNetworkMode
     cni_conf_dir: Path
     cni_bin_dirs: tuple[Path, ...]
     reserved: dict[str, str]
@@ -76,7 +78,10 @@ def declare() -> Flags:
     flags = Flags("wherry-kubelet", "Runs this machine's pods on Docker Engine.")
     client_flags(flags)
     flags.text("--hostname-override", help="the node's name; empty = the machine's host name")
-    flags.text("--node-ip", help="the node's address; empty = the default route's")
+    flags.text(
+        "--node-ip",
+        help="the node's address, or one of each IP family; empty = the default route's",
+    )
     flags.text("--root-dir", DEFAULT_ROOT, "where volumes and network state are kept")
     flags.text("--container-runtime-endpoint", DEFAULT_SOCKET, "Docker Engine's socket")
     flags.texts("--cluster-dns", help="addresses of the cluster's name servers")
@@ -112,6 +117,10 @@ def declare() -> Flags:
     )
     flags.integer("--max-pods", 110, "how many pods fit on the node")
     flags.text("--pod-cidr", help="pod range to use while the Node has none")
+    flags.choice(
+        "--pod-network", MODES, "auto",
+        "the proxy's flag of this name: auto and vxlan leave room in pods' MTU for VXLAN",
+    )  # fmt: skip
     flags.text("--cni-conf-dir", "/etc/cni/net.d", "CNI configurations; the first file wins")
     flags.texts("--cni-bin-dir", CNI_BIN_DIRS, "where CNI plug-ins are looked for")
     flags.mapping("--system-reserved", help="not for pods: cpu=500m,memory=1Gi")
@@ -300,6 +309,7 @@ def parse(arguments: Sequence[str] | None = None) -> Config:
         cgroup_root=given.cgroup_root,
         pods_max=given.max_pods,
         pod_cidr=given.pod_cidr,
+        pod_network=given.pod_network,
         cni_conf_dir=Path(given.cni_conf_dir),
         cni_bin_dirs=tuple(Path(folder) for folder in given.cni_bin_dir),
         reserved=_sum(given.system_reserved, given.kube_reserved),

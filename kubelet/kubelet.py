@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -21,6 +22,7 @@ from kubelet.garbage import GarbageCollector, disk_of
 from kubelet.gauges import Gauges
 from kubelet.network.cni import Cni
 from kubelet.network.keeper import NetworkKeeper
+from kubelet.network.podrange import PodRange
 from kubelet.node import machine
 from kubelet.node.address import NodeAddress
 from kubelet.node.fencing import Fencing
@@ -94,7 +96,10 @@ async def run(config: Config) -> None:
     """Run the kubelet until cancelled; StartError when it can't work here."""
     if os.geteuid() != 0:
         raise StartError("the kubelet must run as root", "start it with sudo")
-    address = NodeAddress(config.node_ip)
+    try:
+        address = NodeAddress(config.node_ip)
+    except ValueError as error:
+        raise StartError(f"--node-ip: {error}", "correct the address") from error
     if not address.current:
         raise StartError("this machine has no default route", "name its address with --node-ip")
     config.root_dir.mkdir(parents=True, exist_ok=True)
@@ -137,7 +142,7 @@ async def _run_with(
     identity = Identity(
         config.node_name, config.hostname, address.current, config.port, facts, engine, KUBELET_VERSION,
         config.pods_max, config.reserved, config.node_labels, config.register_taints,
-        config.eviction,
+        config.eviction, address.all[1:],
     )  # fmt: skip
     reporter = bells.reporter = _reporter(config, services, identity, bells)
     manager = bells.pods = PodManager(
@@ -166,16 +171,20 @@ async def _run_with(
             reporter.seen(after)
         elif before is not None:
             reporter.deleted(before)
-        if after is not None and after.spec.pod_cidr:
-            services.cni.set_pod_cidr(after.spec.pod_cidr)
-            if not reporter.is_ready:
-                reporter.poke()
+        if after is not None:
+            pod_range.set(after.spec.pod_cidrs or tuple(filter(None, (after.spec.pod_cidr,))))
 
     def address_changed(now: str) -> None:
         reporter.moved(now)
         manager.address_changed()
 
-    services.cni.set_pod_cidr(config.pod_cidr)
+    def ranges_known(cidrs: Sequence[str], mtu: int, conflict: str) -> None:
+        services.cni.set_pod_cidr(*cidrs, mtu=mtu, conflict=conflict)
+        if not reporter.is_ready:
+            reporter.poke()
+
+    pod_range = PodRange(config.pod_network, lambda: address.all, ranges_known)
+    pod_range.set(tuple(filter(None, config.pod_cidr.split(","))))
     node_informer.add_handler(node_changed)
     networks = NetworkKeeper(services.cni, services.cache, runtime, clock, manager.say)
     loop = asyncio.get_running_loop()
@@ -194,7 +203,7 @@ async def _run_with(
         async with asyncio.TaskGroup() as tasks:
             for part in (
                 services.recorder, services.cache, services.objects, services.probes, reporter,
-                node_informer, pod_informer, manager, garbage, evictions, networks, fences,
+                node_informer, pod_informer, manager, garbage, evictions, networks, fences, pod_range,
             ):  # fmt: skip
                 tasks.create_task(part.run(), name=type(part).__name__)
             tasks.create_task(address.run(clock, address_changed), name="address")

@@ -77,7 +77,7 @@ async def serving_context(
                 f"cannot use the serving certificate {config.tls_cert_file}: {error}",
                 "check --tls-cert-file, --tls-private-key-file and --client-ca-file",
             ) from error
-    own = await certificate.self_signed_context([config.hostname, address.current])
+    own = await certificate.self_signed_context([config.hostname, *address.all])
     if ca is not None:
         own.load_verify_locations(ca)
         own.verify_mode = ssl.CERT_OPTIONAL
@@ -86,7 +86,7 @@ async def serving_context(
     node = identity(config.node_name)
 
     def wanted() -> Wanted:
-        names = (config.node_name, address.current)
+        names = (config.node_name, *address.all)
         return Wanted(node.common_name, node.organizations, names)
 
     kind = serving_kind(config.cert_dir, wanted, _authorities(config, found))

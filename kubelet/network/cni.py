@@ -83,17 +83,23 @@ class Cni:
         self._leases = state_dir / "leases"
         self._say = say
         self._addresses_of = addresses_of
-        self._pod_cidr = ""
+        self._pod_cidrs: tuple[str, ...] = ()
+        self._mtu = 0
+        self._conflict = ""
         self._busy: set[str] = set()
         self._released: dict[str, None] = {}
         self._results.mkdir(parents=True, exist_ok=True)
         self._leases.mkdir(parents=True, exist_ok=True)
 
-    def set_pod_cidr(self, pod_cidr: str) -> None:
-        """The node's range, once the cluster has chosen it."""
-        if pod_cidr and pod_cidr != self._pod_cidr:
-            self._pod_cidr = pod_cidr
-            log.info("pod range of this node is %s", pod_cidr)
+    def set_pod_cidr(self, *pod_cidrs: str, mtu: int = 0, conflict: str = "") -> None:
+        """The node's ranges, once the cluster has chosen them, and the MTU of pods' interfaces.
+
+        conflict: why the default network can't have these ranges here
+        """
+        ranges = tuple(filter(None, pod_cidrs)) or self._pod_cidrs
+        if (ranges, mtu) != (self._pod_cidrs, self._mtu):
+            log.info("pod range of this node is %s, MTU %d", ", ".join(ranges), mtu)
+        self._pod_cidrs, self._mtu, self._conflict = ranges, mtu, conflict
 
     def network(self, *, host_ports: bool = True) -> Network:
         """The network in force, read anew each time; NetworkError says why there is none."""
@@ -103,9 +109,11 @@ class Cni:
             raise NetworkError(f"cni plugin not initialized: {error}") from error
         if found is not None:
             return found
-        if not self._pod_cidr:
+        if not self._pod_cidrs:
             raise NetworkError("cni plugin not initialized: the node has no spec.podCIDR yet")
-        return conf.default(self._pod_cidr, self._leases, host_ports=host_ports)
+        if self._conflict:
+            raise NetworkError(f"cni plugin not initialized: {self._conflict}")
+        return conf.default(self._pod_cidrs, self._leases, host_ports=host_ports, mtu=self._mtu)
 
     async def trouble(self) -> str:
         """Why pods get no network; empty when they do."""
@@ -165,8 +173,8 @@ class Cni:
         found: dict[str, Any] = {"portMappings": [dict(one) for one in attachment.port_mappings]}
         if attachment.bandwidth:
             found["bandwidth"] = dict(attachment.bandwidth)
-        if self._pod_cidr:
-            found["ipRanges"] = [[{"subnet": self._pod_cidr}]]
+        if self._pod_cidrs:
+            found["ipRanges"] = [[{"subnet": one}] for one in self._pod_cidrs]
         return found
 
     async def delete(self, attachment: Attachment) -> None:

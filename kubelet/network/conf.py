@@ -17,13 +17,15 @@ from typing import Any
 
 import orjson
 
+from wherry.daemon.links import BRIDGE
+
 log = logging.getLogger(__name__)
 
 # What we speak, the newest first. CHECK came with 0.4.0, GC and STATUS with 1.1.0.
 CNI_VERSIONS = ("1.1.0", "1.0.0", "0.4.0", "0.3.1", "0.3.0", "0.2.0", "0.1.0")
 CNI_VERSION = "0.4.0"  # of a configuration that names none, and the oldest of our default's
 DEFAULT_NETWORK = "wherry"
-DEFAULT_BRIDGE = "wherry0"
+DEFAULT_BRIDGE = BRIDGE
 SUFFIXES = frozenset({".conf", ".conflist", ".json"})
 
 
@@ -103,13 +105,21 @@ def load(folder: Path) -> Network | None:
 
 
 def default(
-    pod_cidr: str, data_dir: Path, *, host_ports: bool, bridge: str = DEFAULT_BRIDGE
+    pod_cidrs: Sequence[str],
+    data_dir: Path,
+    *,
+    host_ports: bool,
+    mtu: int = 0,
+    bridge: str = DEFAULT_BRIDGE,
 ) -> Network:
-    """A bridge with the node's pod range. Masquerade is not here: the proxy does it for the cluster.
+    """A bridge with the node's pod ranges, one of each IP family, the preferred one first.
 
-    Most pods have no host ports, and starting a plug-in that has nothing to do takes its time.
+    Masquerade is not here: the proxy does it for the cluster. mtu: of bridge and pods' interfaces; 0 =
+    the plug-in's choice. Most pods have no host ports, and starting a plug-in that has nothing to do
+    takes its time.
     """
     portmap = {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}
+    everywhere = ["::/0" if ":" in one else "0.0.0.0/0" for one in pod_cidrs]
     return Network(
         DEFAULT_NETWORK,
         CNI_VERSION,
@@ -117,6 +127,7 @@ def default(
             {
                 "type": "bridge",
                 "bridge": bridge,
+                **({"mtu": mtu} if mtu else {}),
                 "isGateway": True,
                 # A node that was given another range keeps its bridge.
                 "forceAddress": True,
@@ -125,8 +136,8 @@ def default(
                 "hairpinMode": True,
                 "ipam": {
                     "type": "host-local",
-                    "ranges": [[{"subnet": pod_cidr}]],
-                    "routes": [{"dst": "0.0.0.0/0"}],
+                    "ranges": [[{"subnet": one}] for one in pod_cidrs],
+                    "routes": [{"dst": one} for one in everywhere],
                     "dataDir": str(data_dir),
                 },
             },

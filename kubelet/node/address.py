@@ -1,5 +1,7 @@
 """The node's address: as `--node-ip` says, else the default route's, which may change while we run.
 
+A dual-stack node is told both of its addresses; the first is the one that it is spoken to by.
+
 The node stays the same one: what names it is its key, and everything that tells the address (Node,
 pods' hostIP, the addresses of pods on the machine's own network, the serving certificate) follows.
 A machine that has no default route for a while keeps the address that it had.
@@ -9,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from ipaddress import ip_address
 
 from kubelet.node import machine
 from wherry.daemon.clock import Clock
@@ -18,13 +21,29 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 5.0
 
 
+def node_ips(text: str) -> tuple[str, ...]:
+    """`--node-ip`: nothing, an address, or one of each family. Upstream: ParseNodeIPArgument."""
+    ones = tuple(str(ip_address(one.strip())) for one in text.split(",") if one.strip())
+    if len(ones) > 2 or (len(ones) == 2 and len({":" in one for one in ones}) == 1):
+        raise ValueError(f"{text!r} must be one address or one of each IP family")
+    return ones
+
+
 class NodeAddress:
     """`current` is empty only when the machine has never had one."""
 
     def __init__(self, fixed: str, find: Callable[[], str] = machine.default_address) -> None:
-        self._fixed = fixed
+        """ValueError when `fixed` (`--node-ip`) is neither an address nor one of each IP family."""
+        ones = node_ips(fixed)
+        self._fixed = next(iter(ones), "")
+        self._others = ones[1:]
         self._find = find
-        self.current = fixed or find()
+        self.current = self._fixed or find()
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """The current one and that of the other family, if there is one."""
+        return (self.current, *self._others)
 
     def look(self) -> bool:
         """Look again; True when it has changed."""

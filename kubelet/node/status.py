@@ -67,6 +67,7 @@ class Identity:
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: Sequence[Taint] = ()
     eviction: Policy = field(default_factory=Policy)
+    more_addresses: Sequence[str] = ()  # that of the other IP family
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,10 @@ def status(identity: Identity, health: Health, previous: NodeStatus, now: dateti
         allocatable=allocatable(identity),
         conditions=_conditions(health, previous, now),
         addresses=[
-            NodeAddress(type="InternalIP", address=identity.address),
+            *(
+                NodeAddress(type="InternalIP", address=one)
+                for one in (identity.address, *identity.more_addresses)
+            ),
             NodeAddress(type="Hostname", address=identity.hostname),
         ],
         daemon_endpoints=NodeDaemonEndpoints(kubelet_endpoint=DaemonEndpoint(port=identity.port)),

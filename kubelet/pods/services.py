@@ -48,6 +48,11 @@ class NodeSettings:
         """The node's address at this moment."""
         return self.where.current
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """That address, and the one of the other IP family if there is one."""
+        return self.where.all
+
 
 @dataclass(frozen=True)
 class Services:

@@ -103,7 +103,7 @@ class Starter:
     def network(self, record: ContainerRecord) -> PodNetwork | None:
         """The network of a running sandbox; None when it was never wired (we died in between)."""
         if record.host_network:
-            return PodNetwork(record.id, (self._s.node.address,))
+            return PodNetwork(record.id, self._s.node.addresses)
         ips = tuple(self._s.cni.addresses(record.id, record.pid))
         return PodNetwork(record.id, ips) if ips else None
 
@@ -219,7 +219,7 @@ class Starter:
             spec,
             **await self._objects(pod),
             service_env=await s.objects.service_env(pod),
-            addresses=Addresses(ips, (s.node.address,)),
+            addresses=Addresses(ips, s.node.addresses),
             node=s.objects.node(),
             env_files=await s.volumes.texts(paths, env_file_names(spec)),
         )

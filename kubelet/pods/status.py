@@ -69,6 +69,7 @@ class View:
     now: datetime
     previous: PodStatus
     node_ip: str = ""
+    more_node_ips: Sequence[str] = ()
     pod_ips: Sequence[str] = ()
     finished: bool = False
     backing_off: Mapping[str, int] = field(default_factory=dict)
@@ -105,7 +106,7 @@ def compute(view: View) -> PodStatus:
                               has_network=view.observed.sandbox is not None and bool(view.pod_ips),
                               more=_passing(view)),
         host_ip=view.node_ip,
-        host_ips=[HostIP(ip=view.node_ip)] if view.node_ip else [],
+        host_ips=[HostIP(ip=one) for one in (view.node_ip, *view.more_node_ips) if one],
         pod_ip=ips[0] if ips else "",
         pod_ips=[PodIP(ip=ip) for ip in ips],
         start_time=view.previous.start_time or view.now,

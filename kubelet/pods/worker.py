@@ -316,6 +316,7 @@ class PodWorker:
                 # Conditions of others are as the server has them, ours as we last said.
                 previous=before,
                 node_ip=self._s.node.address,
+                more_node_ips=self._s.node.addresses[1:],
                 pod_ips=look.network.ips if look.network is not None else (),
                 finished=self._finished,
                 backing_off=result.backing_off,

@@ -59,8 +59,8 @@ def test_a_wrong_file_is_an_error(text):
 
 
 def test_request():
-    assert len(conf.default("10.244.1.0/24", Path("/state"), host_ports=False).plugins) == 1
-    network = conf.default("10.244.1.0/24", Path("/state"), host_ports=True)
+    assert len(conf.default(["10.244.1.0/24"], Path("/state"), host_ports=False).plugins) == 1
+    network = conf.default(["10.244.1.0/24"], Path("/state"), host_ports=True)
     bridge, portmap = network.plugins
     ports = [{"hostPort": 80, "containerPort": 8080, "protocol": "tcp"}]
     told = json.loads(conf.request(network, bridge, None, {"portMappings": ports}))
@@ -78,3 +78,16 @@ def test_addresses():
         "10.0.0.2",
         "fd::2",
     ]
+
+
+def test_a_dual_stack_node_gives_pods_an_address_of_each_family() -> None:
+    made = conf.default(
+        ["10.244.1.0/24", "fd10:0:0:1::/64"], Path("/state"), host_ports=False, mtu=1450
+    )
+    [bridge] = made.plugins
+    assert bridge["mtu"] == 1450
+    assert bridge["ipam"]["ranges"] == [
+        [{"subnet": "10.244.1.0/24"}],
+        [{"subnet": "fd10:0:0:1::/64"}],
+    ]
+    assert bridge["ipam"]["routes"] == [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}]

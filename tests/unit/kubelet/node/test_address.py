@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from kubelet.node.address import LOOK_SECONDS, NodeAddress
 from wherry.daemon.clock import FakeClock
 
@@ -29,3 +31,11 @@ async def test_changes_are_told():
     assert await asyncio.wait_for(told.get(), 5) == "10.0.0.2"
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+def test_a_dual_stack_node_has_an_address_of_each_family() -> None:
+    assert NodeAddress("fd31::1, 10.0.0.1").all == ("fd31::1", "10.0.0.1")
+    assert NodeAddress("", lambda: "10.0.0.2").all == ("10.0.0.2",)
+    for wrong in ("10.0.0.1,10.0.0.2", "10.0.0.1,fd31::1,fd31::2", "node1"):
+        with pytest.raises(ValueError, match=r"."):
+            NodeAddress(wrong)

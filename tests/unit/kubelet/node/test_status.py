@@ -170,3 +170,12 @@ def test_huge_pages_are_counted(tmp_path):
         place.mkdir()
         (place / "nr_hugepages").write_text(f"{count}\n")
     assert machine.huge_pages(tmp_path) == (("1Gi", "0"), ("2Mi", "6Mi"))
+
+
+def test_a_dual_stack_node_tells_both_addresses():
+    found = report(more_addresses=("fd31::1",))
+    assert [(one.type, one.address) for one in found.addresses] == [
+        ("InternalIP", "10.0.0.1"),
+        ("InternalIP", "fd31::1"),
+        ("Hostname", "n1"),
+    ]
