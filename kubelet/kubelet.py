@@ -102,7 +102,7 @@ async def run(config: Config) -> None:
         raise StartError(f"--node-ip: {error}", "correct the address") from error
     if not address.current:
         raise StartError("this machine has no default route", "name its address with --node-ip")
-    config.root_dir.mkdir(parents=True, exist_ok=True)
+    _make_root(config.root_dir)
     client_config = await certificates.client_config(config, SystemClock())
     runtime = DockerRuntime(config.docker_socket, config.node_name)
     try:
@@ -111,6 +111,19 @@ async def run(config: Config) -> None:
             await _run_with(config, client_config, client, runtime, engine, address)
     finally:
         await runtime.close()
+
+
+def _make_root(folder: Path) -> None:
+    """StartError when nothing can be written there: without it no pod can be run."""
+    probe = folder / ".writable"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        raise StartError(
+            f"{folder} can't be written: {error}", "make room there, or name another by --root-dir"
+        ) from error
 
 
 async def _engine(runtime: DockerRuntime, config: Config) -> EngineInfo:

@@ -209,7 +209,10 @@ class Cni:
         self._released[attachment.sandbox_id] = None
         while len(self._released) > RELEASED_MAX:
             del self._released[next(iter(self._released))]
-        self._path(attachment.sandbox_id).unlink(missing_ok=True)
+        try:
+            self._path(attachment.sandbox_id).unlink(missing_ok=True)
+        except OSError as error:
+            raise NetworkError(f"network state: {error}") from error
 
     async def check(self, attachment: Attachment) -> str:
         """What is wrong with a wired sandbox's network; empty when nothing is, or nobody can tell.

@@ -181,7 +181,8 @@ class Deeds:
             return
         except StartError as error:
             self.failures.add(name, error, self._s.clock.now())
-        except (RuntimeFailure, OSError) as error:
+        except (RuntimeFailure, OSError) as error:  # such as a disk that is full
+            self._say("Warning", "Failed", f"Error: {error}", name)
             failure = StartError("CreateContainerError", str(error))
             self.failures.add(name, failure, self._s.clock.now())
         else:

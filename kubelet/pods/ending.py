@@ -42,6 +42,9 @@ class Ending:
             await self._s.volumes.teardown(uid)
         except (RuntimeFailure, OSError, VolumeError) as error:
             log.warning("clean-up of pod %s: %s", uid, error)
+            if announce:
+                message = f"error killing pod: {error}"
+                self._s.event(pod, "Warning", "FailedKillPod", message)
             await self._s.clock.sleep(1.0)
             return
         self._s.bounding.forget(uid)
