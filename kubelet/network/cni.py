@@ -261,6 +261,11 @@ class Cni:
             ips = [{"address": f"{ip}/{128 if ':' in ip else 32}"} for ip in found]
             result = {"cniVersion": network.cni_version, "interfaces": [], "ips": ips}
             self._write(sandbox_id, Kept(network, result, {}, rebuilt=True))
+            if any(
+                (plugin.get("ipam") or {}).get("dataDir") == str(self._leases)
+                for plugin in network.plugins
+            ):
+                leases.keep(self._leases, network.name, sandbox_id, found)
         except (NetworkError, OSError) as error:
             log.warning("network of sandbox %s: %s", sandbox_id[:12], error)
         else:

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import fcntl
 import ipaddress
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 LOCK = "lock"
+INTERFACE = "eth0"
 
 
 def held(folder: Path) -> dict[str, str]:
@@ -36,6 +37,18 @@ def release(folder: Path, known: Collection[str]) -> list[str]:
                     path.unlink(missing_ok=True)
                     freed.append(path.name)
     return freed
+
+
+def keep(folder: Path, network: str, owner: str, addresses: Iterable[str]) -> None:
+    """Have these addresses given out to a sandbox that has them, where the files of that are lost."""
+    place = folder / network
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / LOCK).open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for address in addresses:
+            path = place / address
+            if not path.exists():
+                path.write_text(f"{owner}\r\n{INTERFACE}")
 
 
 def _files(folder: Path, network: str = "*") -> Iterator[Path]:

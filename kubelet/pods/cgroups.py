@@ -21,6 +21,7 @@ QUOTA_MICROSECONDS_MIN = 1_000
 MEMORY_BYTES_MIN = 6 * 1024 * 1024  # Docker refuses less
 OOM_GUARANTEED, OOM_BEST_EFFORT, OOM_MIN_BURSTABLE = -997, 1000, 3
 OOM_SANDBOX = -998
+NODE_CRITICAL = "system-node-critical"
 _LEVELS = ("burstable", "besteffort", "")  # the classes' groups; the last: Guaranteed pods
 _POD_GROUP = re.compile(r"(?:kubepods-(?:\w+-)?)?pod([0-9a-f][0-9a-f_-]{30,})(?:\.slice)?$")
 
@@ -107,17 +108,37 @@ def quota(milli_cpu: int) -> int:
 
 
 def oom_score(pod: Pod, container: Container, node: NodeFacts) -> int:
-    """Who dies first when memory ends; never lower than this process may set."""
+    """Who dies first when memory ends; never lower than this process may set.
+
+    Source: upstream's pkg/kubelet/qos/policy.go.
+    """
     match qos_class(pod):
+        case _ if pod.spec.priority_class_name == NODE_CRITICAL:
+            score = OOM_GUARANTEED
         case "Guaranteed":
             score = OOM_GUARANTEED
         case "BestEffort":
             score = OOM_BEST_EFFORT
         case _:
-            requested = _amount(container, "memory")
+            requested = _memory_for_score(pod, container)
             score = 1000 - 1000 * requested // max(1, node.memory_bytes)
             score = min(OOM_BEST_EFFORT - 1, max(1000 + OOM_GUARANTEED, score))
     return max(score, node.oom_score_min)
+
+
+def _memory_for_score(pod: Pod, container: Container) -> int:
+    """What a container counts as asking for: with its share of what is left of the pod's own request,
+    and a sidecar no less than the least of those it serves."""
+    everyone = (*pod.spec.init_containers, *pod.spec.containers)
+    asked = _amount(container, "memory")
+    if container.restart_policy == "Always" and container in pod.spec.init_containers:
+        asked = max(asked, min((_amount(c, "memory") for c in pod.spec.containers), default=0))
+    whole = pod.spec.resources.requests.get("memory") if pod.spec.resources is not None else None
+    if whole is None:
+        return asked
+    lasting = [c for c in everyone if c in pod.spec.containers or c.restart_policy == "Always"]
+    left = quantity.value(whole) - sum(_amount(c, "memory") for c in lasting)
+    return asked + max(0, left) // max(1, len(lasting))
 
 
 def _amount(container: Container, name: str) -> int:

@@ -1,9 +1,9 @@
-"""Figures of one node: create → Running, bursts, deletion, kubelet at rest; beside bare Docker calls.
+"""Figures of one node: create → Running, bursts, deletion, kubelet and proxy at rest; beside bare Docker calls.
 
-    python tests/bench/bench_node.py [--pods 10] [--burst 30] [--rest 20]
+    python tests/bench/bench_node.py [--pods 10] [--burst 30] [--many 100] [--resting 50] [--rest 20]
 
-Makes its own machine (network namespace, Docker Engine), etcd, API server and kubelet, binds pods
-itself (no scheduler) and prints one line per figure with the goal beside it. Needs root.
+Makes its own machine (network namespace, Docker Engine), etcd, API server, kubelet and proxy, binds
+pods itself (no scheduler) and prints one line per figure with the goal beside it. Needs root.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from deploy.cluster import ENVIRONMENT
 from kubelet import sandbox_image
 from kubelet.runtime.docker import API_VERSION
 from kubelet.runtime.engine_calls import EngineCalls
@@ -35,6 +37,7 @@ from wherry.client.rest import Client
 
 TRAP = "trap 'exit 0' TERM; while :; do /bin/sleep 1000 & wait $!; done"
 SECONDS_MAX = 120.0
+SETTLE_SECONDS = 5.0  # after which only rest is left
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -85,30 +88,46 @@ def quantiles(values: list[float]) -> str:
     return f"{statistics.median(ordered):.3f} / {ordered[int(len(ordered) * 0.9)]:.3f} s"
 
 
-async def single(client: Client, watcher: Watcher, count: int) -> None:
-    starts, ends = [], []
-    for number in range(count):
+async def single(machine: Machine, client: Client, watcher: Watcher, count: int) -> None:
+    """One pod after the other, and a container without us between them: the machine's moods count alike."""
+    starts, bare_starts = [], []
+    ends: dict[int | None, list[float]] = {None: [], 0: []}
+    for number in range(2 * count):
         name = f"one-{number}"
         begun = time.perf_counter()
         await client.create(pod(name))
         await watcher.wait(watcher.running, [name])
         starts.append(watcher.running[name] - begun)
         begun = time.perf_counter()
-        await client.delete(Pod, name, "default")
+        grace = None if number % 2 else 0
+        await client.delete(Pod, name, "default", grace_period_seconds=grace)
         await watcher.wait(watcher.gone, [name])
-        ends.append(watcher.gone[name] - begun)
+        ends[grace].append(watcher.gone[name] - begun)
+        await asyncio.to_thread(nothing_runs, machine)
+        bare_starts.append(await asyncio.to_thread(bare, machine))
     show("create → Running, p50 / p90", quantiles(starts), "0.55 / 0.65, aim 0.35 / 0.45")
-    show("delete, TERM handled → gone, p50 / p90", quantiles(ends), "0.95, aim 0.5")
+    show("bare docker run -d in between, p50 / p90", quantiles(bare_starts), "(yardstick)")
+    show("delete, grace 0 → gone, p50 / p90", quantiles(ends[0]), "0.05, aim 0.03")
+    show("delete, TERM handled → gone, p50 / p90", quantiles(ends[None]), "0.95, aim 0.5")
 
 
-async def burst(client: Client, watcher: Watcher, count: int, pid: int) -> None:
+def nothing_runs(machine: Machine) -> None:
+    """Wait until the engine is done with what was deleted."""
+    deadline = time.monotonic() + SECONDS_MAX
+    while machine.docker("ps", "-q", "-f", "label=io.kubernetes.pod.name").stdout:
+        if time.monotonic() > deadline:
+            raise RuntimeError("deleted pods still run")
+        time.sleep(0.05)
+
+
+async def burst(client: Client, watcher: Watcher, count: int, pid: int, goal: str) -> None:
     spent = cpu_seconds(pid)
-    names = [f"many-{number}" for number in range(count)]
+    names = [f"many-{count}-{number}" for number in range(count)]
     begun = time.perf_counter()
     await asyncio.gather(*(client.create(pod(name)) for name in names))
     await watcher.wait(watcher.running, names)
     took = max(watcher.running[name] for name in names) - begun
-    show(f"{count} pods at once → last Running", f"{took:.2f} s", "5.5, aim 4.5 (30 pods)")
+    show(f"{count} pods at once → last Running", f"{took:.2f} s", goal)
     begun = time.perf_counter()
     await asyncio.gather(*(client.delete(Pod, name, "default") for name in names))
     await watcher.wait(watcher.gone, names)
@@ -118,14 +137,13 @@ async def burst(client: Client, watcher: Watcher, count: int, pid: int) -> None:
     show("kubelet's own CPU per pod, birth to end", f"{spent:.0f} ms", "-")
 
 
-def bare(machine: Machine, count: int) -> None:
-    """`docker run -d` of the same image, as a person would."""
-    taken = []
-    for _ in range(count):
-        begun = time.perf_counter()
-        machine.docker("run", "-d", "--network", "none", "local/busybox:1", "/bin/sleep", "100")
-        taken.append(time.perf_counter() - begun)
-    show("bare docker run -d, p50 / p90", quantiles(taken), "(yardstick)")
+def bare(machine: Machine) -> float:
+    """Seconds of a `docker run -d` of the same image, as a person would."""
+    begun = time.perf_counter()
+    made = machine.docker("run", "-d", "--network", "none", "local/busybox:1", "/bin/sleep", "100")
+    took = time.perf_counter() - begun
+    machine.docker("rm", "-f", made.stdout.strip())
+    return took
 
 
 async def bare_burst(machine: Machine, count: int) -> None:
@@ -170,16 +188,38 @@ def rss_mib(pid: int) -> float:
     return 0.0
 
 
-def rest(pid: int, seconds: float, pods: int) -> None:
-    before = cpu_seconds(pid)
-    time.sleep(seconds)
-    share = (cpu_seconds(pid) - before) / seconds * 100
+async def rest(kubelet: int, proxy: int, seconds: float, pods: int) -> None:
+    await asyncio.sleep(SETTLE_SECONDS)
+    before = cpu_seconds(kubelet)
+    await asyncio.sleep(seconds)
+    share = (cpu_seconds(kubelet) - before) / seconds * 100
     show(f"kubelet at rest with {pods} pods: CPU", f"{share:.2f} % of a core", "0.6, aim 0.3")
-    show(f"kubelet at rest with {pods} pods: RSS", f"{rss_mib(pid):.0f} MiB", "80, aim 70")
+    show(f"kubelet at rest with {pods} pods: RSS", f"{rss_mib(kubelet):.0f} MiB", "80, aim 70")
+    show(f"proxy at rest with {pods} pods: RSS", f"{rss_mib(proxy):.0f} MiB", "60, aim 50")
 
 
 @contextmanager
-def node() -> Iterator[tuple[Machine, Kubelet]]:
+def running_proxy(kubelet: Kubelet) -> Iterator[int]:
+    """A proxy beside the kubelet; its pid."""
+    command = [
+        *kubelet.machine.enter, sys.executable, "-m", "proxy.main",
+        f"--kubeconfig={kubelet.kubeconfig}", f"--hostname-override={kubelet.name}",
+        "--cluster-cidr=10.244.0.0/16",
+    ]  # fmt: skip
+    with (
+        open(kubelet.machine.directory / "proxy.log", "ab") as log,
+        subprocess.Popen(
+            command, stdout=log, stderr=log, env={**os.environ, **ENVIRONMENT}
+        ) as process,
+    ):
+        try:
+            yield process.pid
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def node() -> Iterator[tuple[Machine, Kubelet, int]]:
     with ExitStack() as stack:
         etcd = stack.enter_context(running_etcd())
         server = stack.enter_context(running_apiserver(etcd))
@@ -196,10 +236,12 @@ def node() -> Iterator[tuple[Machine, Kubelet]]:
         kubelet = Kubelet(machine, server.kubeconfig, verbosity=0)
         kubelet.start()
         stack.callback(kubelet.stop)
-        yield machine, kubelet
+        yield machine, kubelet, stack.enter_context(running_proxy(kubelet))
 
 
-async def measure(machine: Machine, kubelet: Kubelet, given: argparse.Namespace) -> None:
+async def measure(
+    machine: Machine, kubelet: Kubelet, proxy: int, given: argparse.Namespace
+) -> None:
     async with Client(kubeconfig.load(kubelet.kubeconfig)) as client:
         try:
             await client.create(
@@ -213,17 +255,22 @@ async def measure(machine: Machine, kubelet: Kubelet, given: argparse.Namespace)
         listed = await client.list(Pod, "default")
         watching = asyncio.ensure_future(watcher.run(listed.resource_version))
         assert kubelet.process is not None
+        pid = kubelet.process.pid
         try:
-            await single(client, watcher, given.pods)
-            bare(machine, given.pods)
+            await rest(pid, proxy, given.rest, 0)
+            await single(machine, client, watcher, given.pods)
             await bare_burst(machine, given.burst)
-            await burst(client, watcher, given.burst, kubelet.process.pid)
+            await burst(client, watcher, given.burst, pid, "5.5, aim 4.5 (30 pods)")
             await bare_burst(machine, given.burst)
-            names = [f"rest-{number}" for number in range(5)]
+            names = [f"rest-{number}" for number in range(given.resting)]
             for name in names:
                 await client.create(pod(name))
             await watcher.wait(watcher.running, names)
-            rest(kubelet.process.pid, given.rest, len(names))
+            await rest(pid, proxy, given.rest, len(names))
+            await asyncio.gather(*(client.delete(Pod, name, "default") for name in names))
+            await watcher.wait(watcher.gone, names)
+            if given.many:
+                await burst(client, watcher, given.many, pid, "-")
         finally:
             watching.cancel()
 
@@ -232,10 +279,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pods", type=int, default=10)
     parser.add_argument("--burst", type=int, default=30)
+    parser.add_argument("--many", type=int, default=100)
+    parser.add_argument("--resting", type=int, default=50)
     parser.add_argument("--rest", type=float, default=20.0)
     given = parser.parse_args()
-    with node() as (machine, kubelet):
-        asyncio.run(measure(machine, kubelet, given))
+    with node() as (machine, kubelet, proxy):
+        asyncio.run(measure(machine, kubelet, proxy, given))
 
 
 if __name__ == "__main__":

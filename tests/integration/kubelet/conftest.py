@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.cluster import ENVIRONMENT
 from kubelet import sandbox_image
 from tests.integration.conftest import ApiServer
 from tests.integration.kubelet.relay import Relay
@@ -179,7 +180,8 @@ class Kubelet:
             f"--pod-manifest-path={self.manifests}", *self.options,
         ]  # fmt: skip
         with open(self.machine.directory / "kubelet.log", "ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+            environment = {**os.environ, **ENVIRONMENT}
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         assert self.process is not None

@@ -5,6 +5,7 @@ import pytest
 from kubelet.pods import cgroups
 from kubelet.pods.cgroups import Bounds, NodeFacts
 from tests.unit.kubelet.pods.test_amounts import container, pod
+from wherry.api.core_v1 import Pod
 from wherry.api.meta_v1 import ObjectMeta
 
 MIB = 1 << 20
@@ -66,3 +67,35 @@ def test_the_files_of_both_versions():
 
 def test_a_resize_passes_through_the_wider():
     assert Bounds(5, 10, 7).or_wider(Bounds(3, 20, 0)) == Bounds(5, 20, 0)
+
+
+def scored(containers, init=(), **spec):
+    made = Pod.from_wire(
+        {
+            "metadata": {"name": "p", "namespace": "d", "uid": "u"},
+            "spec": {"containers": containers, "initContainers": list(init), **spec},
+            "status": {"qosClass": "Burstable"},
+        }
+    )
+    everyone = (*made.spec.init_containers, *made.spec.containers)
+    node = NodeFacts(8 * 1024**3, "n1")
+    return [cgroups.oom_score(made, one, node) for one in everyone]
+
+
+def asking(name, memory="0", **more):
+    return {"name": name, "resources": {"requests": {"memory": memory}}, **more}
+
+
+def test_a_sidecar_is_not_killed_before_those_it_serves():
+    side = asking("s", restartPolicy="Always")
+    assert scored([asking("a", "2Gi"), asking("b", "4Gi")], [side]) == [750, 750, 500]
+    assert scored([asking("a", "2Gi")], [asking("i")]) == [999, 750]
+
+
+def test_what_is_asked_for_the_whole_pod_is_shared():
+    whole = {"resources": {"requests": {"memory": "4Gi"}}}
+    assert scored([asking("a", "2Gi"), asking("b")], **whole) == [625, 875]
+
+
+def test_critical_pods_of_the_node_die_last():
+    assert scored([asking("a")], priorityClassName="system-node-critical") == [-997]
