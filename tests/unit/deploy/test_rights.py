@@ -7,7 +7,7 @@ from typing import Any
 from apiserver.bootstrap_policy import policy
 from controller_manager.registry import CONTROLLERS
 from deploy.cluster_pki import USERS
-from deploy.rights import CONTROLLER_ROLES, KUBELET_CLIENT, objects, path_of
+from deploy.rights import CONTROLLER_ROLES, KUBELET_CLIENT, PROXY, objects, path_of
 
 DEFAULTS: dict[str, list[Any]] = {
     tree["metadata"]["name"]: tree["rules"] or []
@@ -32,7 +32,7 @@ def test_every_binding_is_of_a_daemons_user_and_a_role_that_there_is() -> None:
             continue
         assert (one["roleRef"]["kind"], one["roleRef"]["name"]) in roles
         (subject,) = one["subjects"]
-        assert subject["name"] in {*USERS.values(), KUBELET_CLIENT}
+        assert subject["name"] in {*USERS.values(), KUBELET_CLIENT, PROXY}
 
 
 def test_no_daemon_but_the_garbage_collector_may_touch_every_kind() -> None:
