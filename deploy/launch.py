@@ -110,7 +110,7 @@ def stop(state: Path) -> bool:
     pid = int(said["pid"])
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS_MAX
-    while Path(f"/proc/{pid}").exists():
+    while _lives(pid):
         # A child of this very process stays a zombie until it is waited for.
         with contextlib.suppress(ChildProcessError):  # mostly it is init's child
             os.waitpid(pid, os.WNOHANG)
@@ -118,3 +118,11 @@ def stop(state: Path) -> bool:
             raise Problem(f"the supervisor (pid {pid}) does not stop", f"kill {pid}")
         time.sleep(POLL_SECONDS)
     return True
+
+
+def _lives(pid: int) -> bool:
+    """Whether it runs; a zombie, which its parent has yet to wait for, does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -235,8 +235,17 @@ class PodManager:
     def _begin(self, uid: str, worker: PodWorker) -> None:
         assert self._tasks is not None
         self._workers[uid] = worker
-        worker.hold(self._held and uid not in self._static.uids)
+        worker.hold(uid not in self._static.uids and (self._held or self._has_namesake(worker.pod)))
         self._tasks.create_task(self._drive(uid, worker), name=f"pod-{uid}")
+
+    def _has_namesake(self, pod: Pod) -> bool:
+        """Whether an older pod of this name still ends here: an ordinal must never run twice."""
+        wanted = (pod.metadata.namespace, pod.metadata.name, pod.metadata.uid)
+        return any(
+            (one.pod.metadata.namespace, one.pod.metadata.name) == wanted[:2] and uid != wanted[2]
+            for uid, one in self._workers.items()
+            if uid not in self._static.uids
+        )
 
     async def _drive(self, uid: str, worker: PodWorker) -> None:
         """One pod that we can't cope with must not take the others with it."""
@@ -253,6 +262,9 @@ class PodManager:
                 self._orphans.discard(uid)
                 self._still_wanted(worker.pod)
             self._s.objects.unregister(uid)
+            for other_uid, other in self._workers.items():
+                if other_uid not in self._static.uids and not self._held:
+                    other.hold(self._has_namesake(other.pod))
             self._room_changed()
             if worker.over.is_set():  # and not: we are ending
                 self._static.settle()
@@ -287,7 +299,7 @@ class PodManager:
                 await asyncio.gather(*(worker.over.wait() for worker in waiting))
         self._held = False
         for worker in self._workers.values():
-            worker.hold(False)
+            worker.hold(self._has_namesake(worker.pod))
 
 
 def orphan(uid: str, records: list[ContainerRecord]) -> Pod:
