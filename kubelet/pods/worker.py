@@ -233,7 +233,6 @@ class PodWorker:
         started = frozenset(r.name for r in running if self._s.probes.started(uid, r.id))
         now = self._s.clock.now()
         deeds.failures.settle(now)
-        deeds.failures.settle(now)
         at = self._deadline()
         if at is not None and now >= at:
             self._forced = ("Failed", DEADLINE_REASON, DEADLINE_MESSAGE)
