@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from controller_manager import services
 from controller_manager.context import Context, keys_of
+from controller_manager.endpointslice import hints
 from controller_manager.endpointslice.plan import Observed, plan_slices
 from controller_manager.executor import NamespaceGoes
 from controller_manager.informers import BY_NODE, BY_SERVICE
@@ -50,10 +51,14 @@ class EndpointSliceController:
                 self._queue.add(key_of(service))
 
     def _on_node(self, before: Node | None, after: Node | None) -> None:
-        """A node that appears or moves to another zone changes the endpoints on it."""
+        """A node that appears or moves to another zone changes the endpoints on it, and the shares
+        of Services that are shared out by the zones' CPUs."""
         changed = after or before
-        if changed is None or (before and after and _zone(before) == _zone(after)):
+        if changed is None or (before and after and _of_node(before) == _of_node(after)):
             return
+        for service in self._services.list():
+            if hints.is_auto(service):
+                self._queue.add(key_of(service))
         for pod in self._pods.by_index(BY_NODE, changed.metadata.name):
             for service in affected(self._services.list(pod.metadata.namespace), None, pod):
                 self._queue.add(key_of(service))
@@ -83,6 +88,7 @@ class EndpointSliceController:
             zone_of=self._zone_of,
             slices=tuple(self._slices.by_index(BY_SERVICE, key)),
             changed_at=self._times.newest_change(key, service, chosen),
+            cpu_shares=hints.cpu_shares(self._nodes.list()) if hints.is_auto(service) else {},
         )
         plan = plan_slices(observed, self._context.options.max_endpoints_per_slice)
         try:
@@ -94,6 +100,14 @@ class EndpointSliceController:
     def _zone_of(self, name: str) -> str | None:
         node = self._nodes.get("", name)
         return None if node is None else _zone(node)
+
+
+def _of_node(node: Node) -> tuple[object, ...]:
+    """What of a node endpoints depend on."""
+    ready = [one.status for one in node.status.conditions if one.type == "Ready"]
+    labels = node.metadata.labels
+    control = [label in labels for label in hints.CONTROL_PLANE_LABELS]
+    return _zone(node), node.status.allocatable.get("cpu"), ready, control
 
 
 def _zone(node: Node) -> str:

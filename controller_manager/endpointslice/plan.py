@@ -10,14 +10,15 @@ Source of the rules: upstream's staging/src/k8s.io/endpointslice.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from controller_manager import pods, services
+from controller_manager.endpointslice import hints
 from controller_manager.endpointslice.distribute import ENDPOINTS_MAX, distribute
 from controller_manager.ownership import controller_of, controller_reference
-from controller_manager.plan import Action, Create, Delete, Plan, Update
+from controller_manager.plan import Action, Create, Delete, Emit, Plan, Update
 from controller_manager.services import NodeZone
 from wherry.api.core_v1 import Pod, Service
 from wherry.api.discovery_v1 import Endpoint, EndpointConditions, EndpointPort, EndpointSlice
@@ -37,13 +38,15 @@ Ports = tuple[EndpointPort, ...]
 @dataclass(frozen=True, slots=True)
 class Observed:
     """chosen: the pods the Service selects. zone_of: a node's zone ("" without one), None when the
-    node is unknown. slices: those of this Service that are ours. changed_at: see TriggerTimes."""
+    node is unknown. slices: those of this Service that are ours. changed_at: see TriggerTimes.
+    cpu_shares: zone → its part of the cluster's CPUs, for Services that are shared out by it."""
 
     service: Service
     chosen: tuple[Pod, ...]
     zone_of: NodeZone
     slices: tuple[EndpointSlice, ...]
     changed_at: datetime | None = None
+    cpu_shares: Mapping[str, float] = field(default_factory=dict)
 
 
 def plan_slices(observed: Observed, limit: int = ENDPOINTS_MAX) -> Plan:
@@ -54,21 +57,38 @@ def plan_slices(observed: Observed, limit: int = ENDPOINTS_MAX) -> Plan:
     surplus += [s for s in observed.slices if s not in surplus and not _is_owned(s, service)]
     actions: list[Action] = []
     taken = {s.metadata.name for s in observed.slices}
+    told: list[Action] = []
     for family in wanted_families:
         mine = [s for s in observed.slices if s.address_type == family and s not in surplus]
-        actions += _plan_family(observed, family, mine, taken, limit)
+        groups, why_not = endpoints_by_ports(observed, family)
+        planned = _plan_family(observed, groups, family, mine, taken, limit)
+        actions += planned
+        if planned and hints.is_auto(service):
+            told += _tell(observed, family, why_not)
     actions += [_delete(s) for s in surplus]
-    return Plan(tuple(actions))
+    return Plan((*actions, *told))
+
+
+def _tell(observed: Observed, family: str, why_not: str) -> list[Action]:
+    """Say when endpoints begin to be shared out by zones, and whenever they cannot be."""
+    before = [e for s in observed.slices if s.address_type == family for e in s.endpoints]
+    if why_not:
+        words = f"{why_not}, addressType: {family}"
+        return [Emit(observed.service, "Warning", "TopologyAwareHintsDisabled", words)]
+    if any(e.hints for e in before):
+        return []
+    words = f"{hints.ENABLED}, addressType: {family}"
+    return [Emit(observed.service, "Normal", "TopologyAwareHintsEnabled", words)]
 
 
 def _plan_family(
     observed: Observed,
+    groups: Mapping[Ports, Sequence[Endpoint]],
     family: str,
     mine: Sequence[EndpointSlice],
     taken: set[str],
     limit: int,
 ) -> list[Action]:
-    groups = endpoints_by_ports(observed, family)
     kept: list[EndpointSlice] = []
     changed: list[EndpointSlice] = []
     spare = [s for s in mine if tuple(s.ports) not in groups]
@@ -100,8 +120,9 @@ def _plan_family(
     return [*actions, *[_delete(s) for s in spare]]
 
 
-def endpoints_by_ports(observed: Observed, family: str) -> dict[Ports, list[Endpoint]]:
-    """The wanted endpoints, grouped by the ports they serve on."""
+def endpoints_by_ports(observed: Observed, family: str) -> tuple[dict[Ports, list[Endpoint]], str]:
+    """The wanted endpoints, grouped by the ports they serve on; and why those that should be shared
+    out by zones are not."""
     groups: dict[Ports, list[Endpoint]] = {}
     service = observed.service
     for pod in sorted(observed.chosen, key=lambda pod: pod.metadata.name):
@@ -113,9 +134,16 @@ def endpoints_by_ports(observed: Observed, family: str) -> dict[Ports, list[Endp
         if not addresses or (unknown_node and not service.spec.publish_not_ready_addresses):
             continue
         groups.setdefault(ports_of(service, pod), []).append(
-            _endpoint(pod, service, addresses, zone or None)
+            hints.near(service, _endpoint(pod, service, addresses, zone or None))
         )
-    return groups
+    if not hints.is_auto(service):
+        return groups, ""
+    why_not = ""
+    for ports, endpoints in groups.items():
+        bare = [one.with_(hints=None) for one in endpoints]
+        groups[ports], problem = hints.shared_out(bare, observed.cpu_shares)
+        why_not = why_not or problem
+    return groups, why_not
 
 
 def ports_of(service: Service, pod: Pod) -> Ports:
