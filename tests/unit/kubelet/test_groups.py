@@ -1,6 +1,7 @@
 """Control groups of pods that have gone: found by name and age, and only if empty."""
 
 import os
+import subprocess
 
 import pytest
 
@@ -43,6 +44,16 @@ def test_a_busy_one_stays(root):
     (busy / "file").write_text("rmdir fails, as it does where processes are")
     assert groups.sweep(NODE, (), NOW) == []
     assert busy.exists()
+
+
+def test_what_is_left_in_a_group_is_killed(root):
+    folder = make(root, "", OLD, 0) / "container"
+    folder.mkdir()
+    left = subprocess.Popen(["sleep", "100"])
+    (folder / "cgroup.procs").write_text(f"{left.pid}\n")
+    assert cgroup_fs.kill(f"/lab/kubepods/pod{OLD}", root) == 1
+    assert left.wait(timeout=30) == -9
+    assert cgroup_fs.kill("/lab/kubepods/podnone", root) == 0
 
 
 @pytest.mark.parametrize("driver", ["cgroupfs", "systemd"])
