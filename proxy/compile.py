@@ -1,204 +1,253 @@
-"""Services and EndpointSlices → the node's ruleset. Pure.
+"""A Service and its EndpointSlices → its part of the node's table, in one family. Pure.
 
-IPv4 only. Headless and ExternalName services have nothing to filter; those with the label
+Headless and ExternalName services have nothing to filter; those with the label
 `service.kubernetes.io/service-proxy-name` belong to another proxy.
 
-Source: pkg/proxy/{servicechangetracker,endpointslicecache,topology}.go of upstream: an endpoint is
-used when ready, or, if none is, when it still serves while terminating.
+Source: pkg/proxy/{servicechangetracker,serviceport}.go and pkg/proxy/nftables of upstream.
 """
 
 from __future__ import annotations
 
 import hashlib
-import ipaddress
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
-from proxy.ruleset import Chain, Endpoint, Frontend, Masquerade, NodePort, Ruleset, Verdict
-from wherry.api.core_v1.service import Service, ServicePort
-from wherry.api.discovery_v1.endpointslice import Endpoint as SliceEndpoint
-from wherry.api.discovery_v1.endpointslice import EndpointSlice
+from proxy.endpoints import Backends, Endpoint, Place, backends_of
+from proxy.family import Family
+from proxy.models import EndpointSlice, Service, ServicePort
+from proxy.ruleset import NOTHING, Part
 
 SERVICE_NAME_LABEL: Final = "kubernetes.io/service-name"
 PROXY_NAME_LABEL: Final = "service.kubernetes.io/service-proxy-name"
+HEADLESS_LABEL: Final = "service.kubernetes.io/headless"
 DEFAULT_AFFINITY_SECONDS: Final = 10_800
 NAME_MAX: Final = 120  # of a chain; the kernel takes 255, people fewer
+REMEMBERED_CLIENTS_MAX: Final = 65_536  # per endpoint with session affinity
+MARK: Final = "0x4000"  # "masquerade this": the bit upstream uses
+MASQUERADE: Final = f"meta mark set meta mark or {MARK}"
+
+Verdict = Literal["reject", "drop"]
 
 
-@dataclass(slots=True)
-class _Parts:
-    """A ruleset while it is being put together."""
+class Frontend(NamedTuple):
+    """Where clients send to: a service's address ("" = any of the node's), protocol and port."""
 
-    services: dict[Frontend, str] = field(default_factory=dict)
-    node_ports: dict[NodePort, str] = field(default_factory=dict)
-    chains: dict[str, Chain] = field(default_factory=dict)
-    refused: dict[Frontend, Verdict] = field(default_factory=dict)
-    refused_ports: dict[NodePort, Verdict] = field(default_factory=dict)
-    cluster_ips: set[str] = field(default_factory=set)
-    hairpins: set[str] = field(default_factory=set)
+    address: str
+    protocol: str
+    port: int
+
+    @property
+    def key(self) -> str:
+        return " . ".join(str(one) for one in self if one != "")
 
 
 @dataclass(frozen=True, slots=True)
-class _Backends:
-    """A service port's endpoints: all that may be used, and those on this node."""
+class Compiled:
+    """part: what the table shall hold. udp: where UDP clients send to → the addresses that answer."""
 
-    everywhere: tuple[Endpoint, ...]
-    local: tuple[Endpoint, ...]
-
-    def under(self, policy: str) -> tuple[Endpoint, ...]:
-        return self.local if policy == "Local" else self.everywhere
+    part: Part = NOTHING
+    udp: Mapping[Frontend, frozenset[str]] = field(default_factory=dict)
 
 
-def compile_ruleset(
-    services: Iterable[Service],
-    slices: Iterable[EndpointSlice],
-    node: str,
-    pod_ranges: Iterable[str],
-) -> Ruleset:
-    """The ruleset of the node of this name."""
-    by_service: dict[tuple[str, str], list[EndpointSlice]] = {}
-    for one in slices:
-        name = one.metadata.labels.get(SERVICE_NAME_LABEL, "")
-        if name and one.address_type == "IPv4":
-            by_service.setdefault((one.metadata.namespace, name), []).append(one)
-    parts = _Parts()
-    for service in services:
-        if not _is_ours(service):
-            continue
-        mine = by_service.get((service.metadata.namespace, service.metadata.name), [])
-        parts.cluster_ips.update(_ipv4([service.spec.cluster_ip]))
-        for port in service.spec.ports:
-            backends = _backends(mine, port, node)
-            parts.hairpins.update(endpoint.address for endpoint in backends.local)
-            _inside(parts, service, port, backends)
-            _outside(parts, service, port, backends)
-    return Ruleset(
-        parts.services,
-        parts.node_ports,
-        parts.chains,
-        parts.refused,
-        parts.refused_ports,
-        frozenset(parts.cluster_ips),
-        frozenset(parts.hairpins),
-        frozenset(pod_ranges),
-    )
+@dataclass(slots=True)
+class _Draft:
+    """A part while it is being put together."""
+
+    service: Service
+    family: Family
+    place: Place
+    sets: dict[str, str] = field(default_factory=dict)
+    chains: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    elements: dict[str, dict[str, str]] = field(default_factory=dict)
+    udp: dict[Frontend, frozenset[str]] = field(default_factory=dict)
+
+    def map(self, name: str, key: str, value: str = "") -> None:
+        self.elements.setdefault(name, {}).setdefault(key, value)
+
+    def chain(self, role: str, port: ServicePort, rules: Sequence[str]) -> str:
+        """Put in a chain and answer with its name, which stands for its content."""
+        meta = self.service.metadata
+        protocol = (port.protocol or "TCP").lower()
+        identity = f"{meta.namespace}/{meta.name}/{protocol}/{port.name or port.port}"
+        digest = short_hash(f"{identity}\n" + "\n".join(rules))
+        name = f"{role}-{digest}-{identity}"[:NAME_MAX].rstrip("-/.")
+        self.chains[name] = tuple(rules)
+        return name
+
+    def destination(self, frontend: Frontend, chain: str, refusal: Verdict | None) -> None:
+        """`chain` translates what goes there; what it lets pass, or all, meets the refusal."""
+        suffix = "" if frontend.address else "_ports"
+        table = ("node_ports" if suffix else "services", f"refused{suffix}")
+        if chain:
+            self.map(table[0], frontend.key, f"goto {chain}")
+        if refusal:
+            value = "drop" if refusal == "drop" else "goto no_endpoint"
+            self.map(table[1], frontend.key, value)
+
+    def answering(self, frontend: Frontend, endpoints: Sequence[Endpoint]) -> None:
+        if frontend.protocol == "udp":
+            self.udp[frontend] = frozenset(one.address for one in endpoints)
 
 
-def _is_ours(service: Service) -> bool:
+def is_ours(service: Service) -> bool:
+    labels = service.metadata.labels
     return (
         service.spec.cluster_ip not in ("", "None")
         and service.spec.type != "ExternalName"
-        and PROXY_NAME_LABEL not in service.metadata.labels
+        and PROXY_NAME_LABEL not in labels
+        and HEADLESS_LABEL not in labels
     )
 
 
-def _backends(slices: Sequence[EndpointSlice], port: ServicePort, node: str) -> _Backends:
-    """The usable endpoints of a service port, without duplicates, sorted."""
-    ready: dict[Endpoint, bool] = {}
-    leaving: dict[Endpoint, bool] = {}
-    protocol = port.protocol or "TCP"
-    for one in slices:
-        numbers = [
-            p.port
-            for p in one.ports
-            if (p.name or "") == port.name and (p.protocol or "TCP") == protocol and p.port
-        ]
-        for endpoint in one.endpoints:
-            chosen = ready if _is_ready(endpoint) else leaving if _still_serves(endpoint) else None
-            if chosen is None or not endpoint.addresses:
-                continue
-            for number in numbers:
-                # consumers use the first address only, as upstream documents
-                chosen[Endpoint(endpoint.addresses[0], number)] = endpoint.node_name == node
-    return _Backends(_choose(ready, leaving, local=False), _choose(ready, leaving, local=True))
+def compile_service(
+    service: Service, slices: Sequence[EndpointSlice], place: Place, family: Family
+) -> Compiled:
+    """What this Service stands for on this node; nothing when it is not ours."""
+    if not is_ours(service):
+        return Compiled()
+    draft = _Draft(service, family, place)
+    for address in cluster_addresses(service, family):
+        draft.map("cluster_ips", address)
+    for port in service.spec.ports:
+        backends = backends_of(slices, port, place, family)
+        for endpoint in backends.local:
+            draft.map("hairpins", f"{endpoint.address} . {endpoint.address}")
+        _inside(draft, port, backends)
+        _outside(draft, port, backends)
+    rank = service.metadata.creation_timestamp or ""
+    return Compiled(Part(draft.sets, draft.chains, draft.elements, rank), draft.udp)
 
 
-def _choose(
-    ready: Mapping[Endpoint, bool], leaving: Mapping[Endpoint, bool], *, local: bool
-) -> tuple[Endpoint, ...]:
-    for group in (ready, leaving):
-        if found := sorted(endpoint for endpoint, here in group.items() if here or not local):
-            return tuple(found)
-    return ()
+def cluster_addresses(service: Service, family: Family) -> list[str]:
+    return family.addresses(service.spec.cluster_ips or [service.spec.cluster_ip])
 
 
-def _is_ready(endpoint: SliceEndpoint) -> bool:
-    return endpoint.conditions.ready in (None, True)
-
-
-def _still_serves(endpoint: SliceEndpoint) -> bool:
-    conditions = endpoint.conditions
-    return bool(conditions.serving) and bool(conditions.terminating)
-
-
-def _inside(parts: _Parts, service: Service, port: ServicePort, backends: _Backends) -> None:
-    """The cluster address."""
-    policy = service.spec.internal_traffic_policy or "Cluster"
-    endpoints = backends.under(policy)
-    protocol = (port.protocol or "TCP").lower()
-    for address in _ipv4([service.spec.cluster_ip]):
-        frontend = Frontend(address, protocol, port.port)
-        if endpoints:
-            parts.services[frontend] = _chain(parts, service, port, endpoints, "outside", "service")
-        else:
-            parts.refused[frontend] = "drop" if backends.everywhere else "reject"
-
-
-def _outside(parts: _Parts, service: Service, port: ServicePort, backends: _Backends) -> None:
-    """Node port, external addresses, load balancer addresses."""
-    ingress = [one.ip for one in service.status.load_balancer.ingress if one.ip_mode != "Proxy"]
-    addresses = _ipv4([*service.spec.external_ips, *ingress])
-    protocol = (port.protocol or "TCP").lower()
-    frontends = [Frontend(address, protocol, port.port) for address in addresses]
-    node_port = NodePort(protocol, port.node_port) if port.node_port else None
-    if not frontends and node_port is None:
-        return
-    local = service.spec.external_traffic_policy == "Local"
-    endpoints = backends.under("Local" if local else "Cluster")
-    verdict: Verdict = "drop" if backends.everywhere else "reject"
-    chain = ""
+def _inside(draft: _Draft, port: ServicePort, backends: Backends) -> None:
+    """The cluster addresses."""
+    family = draft.family
+    endpoints = backends.under(draft.service.spec.internal_traffic_policy or "Cluster")
+    chain, refusal = "", _refusal(backends)
     if endpoints:
-        inside = ""
-        if local:
-            inside = _chain(parts, service, port, backends.everywhere, "always", "cluster")
-        masquerade: Masquerade = "never" if local else "always"
-        chain = _chain(parts, service, port, endpoints, masquerade, "external", inside)
-    for frontend in frontends:
-        if chain:
-            parts.services[frontend] = chain
-        else:
-            parts.refused[frontend] = verdict
-    if node_port is not None and chain:
-        parts.node_ports[node_port] = chain
-    elif node_port is not None:
-        parts.refused_ports[node_port] = verdict
+        outsiders = f"{family.word} saddr != @pods {MASQUERADE}"
+        head = MASQUERADE if draft.place.masquerade_all else outsiders
+        chain = draft.chain("service", port, [head, *_choice(draft, port, endpoints)])
+    for address in cluster_addresses(draft.service, family):
+        frontend = Frontend(address, (port.protocol or "TCP").lower(), port.port)
+        draft.destination(frontend, chain, None if chain else refusal)
+        draft.answering(frontend, endpoints)
 
 
-def _chain(
-    parts: _Parts,
-    service: Service,
-    port: ServicePort,
-    endpoints: tuple[Endpoint, ...],
-    masquerade: Masquerade,
-    role: Literal["service", "cluster", "external"],
-    inside: str = "",
-) -> str:
-    """Put in a chain and answer with its name."""
+def _refusal(backends: Backends) -> Verdict:
+    """Nobody serves: say so. Somebody does, though not for this traffic: be silent."""
+    return "drop" if backends.anywhere else "reject"
+
+
+def _outside(draft: _Draft, port: ServicePort, backends: Backends) -> None:
+    """Node port, external addresses, load balancer addresses."""
+    spec, family = draft.service.spec, draft.family
     protocol = (port.protocol or "TCP").lower()
-    identity = (
-        f"{service.metadata.namespace}/{service.metadata.name}/{protocol}/{port.name or port.port}"
-    )
-    digest = short_hash(identity)
-    name = f"{role}-{digest}-{identity}"[:NAME_MAX].rstrip("-/.")
-    seconds = _affinity_seconds(service)
-    parts.chains[name] = Chain(
-        protocol, endpoints, masquerade, seconds, digest if seconds else "", inside
-    )
-    return name
+    ingress = [
+        one.ip for one in draft.service.status.load_balancer.ingress if one.ip_mode != "Proxy"
+    ]
+    balancers = [Frontend(a, protocol, port.port) for a in family.addresses(ingress)]
+    frontends = [Frontend(a, protocol, port.port) for a in family.addresses(spec.external_ips)]
+    frontends += balancers
+    if port.node_port and cluster_addresses(draft.service, family):
+        frontends.append(Frontend("", protocol, port.node_port))
+    if not frontends:
+        return
+    local = spec.external_traffic_policy == "Local"
+    endpoints = backends.under("Local" if local else "Cluster")
+    refusal = None if endpoints else _refusal(backends)
+    if local:
+        rules = _keeping_addresses(draft, port, backends)
+    else:
+        rules = [MASQUERADE, *_choice(draft, port, endpoints)] if endpoints else []
+    chain = draft.chain("external", port, rules) if rules else ""
+    for frontend in frontends:
+        draft.destination(frontend, chain, refusal)
+        draft.answering(frontend, (*endpoints, *backends.everywhere) if local else endpoints)
+    _firewall(draft, port, balancers)
 
 
-def _affinity_seconds(service: Service) -> int:
+def _keeping_addresses(draft: _Draft, port: ServicePort, backends: Backends) -> list[str]:
+    """The Local policy: this node's endpoints see their clients' addresses.
+
+    Clients inside the cluster are served as by the cluster address. Those whose answers would not
+    come back through this node (the node itself, pods of other nodes) are masqueraded.
+    """
+    word = draft.family.word
+    rules = []
+    if backends.everywhere:
+        inside = draft.chain("cluster", port, _choice(draft, port, backends.everywhere))
+        rules = [
+            f"{word} saddr @own_pods goto {inside}",
+            f"{word} saddr @pods {MASQUERADE} goto {inside}",
+            f"fib saddr type local {MASQUERADE} goto {inside}",
+        ]
+    if backends.local:
+        rules += _choice(draft, port, backends.local)
+    return rules
+
+
+def _firewall(draft: _Draft, port: ServicePort, balancers: Sequence[Frontend]) -> None:
+    """loadBalancerSourceRanges: strangers do not get as far as the load balancer's address."""
+    family = draft.family
+    ranges = family.ranges(draft.service.spec.load_balancer_source_ranges)
+    if not ranges or not balancers:
+        return
+    own = family.addresses(draft.place.addresses)
+    if any(family.ranges([*ranges, address]) == ranges for address in own):
+        # The node itself may: its packets carry the balancer's address, which it takes for its own.
+        ranges = family.ranges([*ranges, *(one.address for one in balancers)])
+    rule = f"{family.word} saddr != {{ {', '.join(ranges)} }} drop"
+    chain = draft.chain("firewall", port, [rule])
+    for frontend in balancers:
+        draft.map("firewall", frontend.key, f"goto {chain}")
+
+
+def _choice(draft: _Draft, port: ServicePort, endpoints: tuple[Endpoint, ...]) -> list[str]:
+    """The rules that send a packet to one of these endpoints."""
+    protocol = (port.protocol or "TCP").lower()
+    seconds = affinity_seconds(draft.service)
+    if not seconds:
+        return [translation(draft.family, protocol, endpoints)]
+    meta = draft.service.metadata
+    group = short_hash(f"{meta.namespace}/{meta.name}/{protocol}/{port.name or port.port}")
+    word = draft.family.word
+    places = []
+    for one in endpoints:
+        known = f"{group}-{short_hash(f'{one.address}:{one.port} {seconds}')}"
+        places.append(known)
+        draft.sets[f"clients-{known}"] = (
+            f"{{ type {draft.family.type}; size {REMEMBERED_CLIENTS_MAX}; flags dynamic, timeout;"
+            f" timeout {seconds}s; }}"
+        )
+        draft.chains[f"endpoint-{known}"] = (
+            f"update @clients-{known} {{ {word} saddr }}",
+            translation(draft.family, protocol, (one,)),
+        )
+    choices = ", ".join(f"{n} : goto endpoint-{known}" for n, known in enumerate(places))
+    return [
+        *(f"{word} saddr @clients-{known} goto endpoint-{known}" for known in places),
+        f"numgen random mod {len(places)} vmap {{ {choices} }}",
+    ]
+
+
+def translation(family: Family, protocol: str, endpoints: tuple[Endpoint, ...]) -> str:
+    assert endpoints, "a destination without endpoints is refused, not translated"
+    if len(endpoints) == 1:
+        return f"meta l4proto {protocol} dnat to {family.place(*endpoints[0])}"
+    choices = ", ".join(f"{n} : {e.address} . {e.port}" for n, e in enumerate(endpoints))
+    count = len(endpoints)
+    return (
+        f"meta l4proto {protocol} dnat {family.word} to numgen random mod {count}"
+        f" map {{ {choices} }}"
+    )
+
+
+def affinity_seconds(service: Service) -> int:
     if service.spec.session_affinity != "ClientIP":
         return 0
     config = service.spec.session_affinity_config
@@ -207,16 +256,5 @@ def _affinity_seconds(service: Service) -> int:
 
 
 def short_hash(text: str) -> str:
-    """Ten characters that tell names apart when their readable part was cut."""
+    """Ten characters that tell names apart."""
     return hashlib.sha256(text.encode()).hexdigest()[:10]
-
-
-def _ipv4(addresses: Iterable[str]) -> list[str]:
-    """The IPv4 addresses among these texts, canonical; all else is dropped."""
-    found = []
-    for text in addresses:
-        try:
-            found.append(str(ipaddress.IPv4Address(text)))
-        except ValueError:
-            continue
-    return found

@@ -1,58 +1,112 @@
-"""The kernel's table, kept equal to the last ruleset it was given.
+"""The kernel's table of one family, kept equal to the parts it was given.
 
-One `nft -f -` per change, holding only the difference. When that fails, or when somebody removed the
-table, the next change writes all of it. Emptied chains are deleted a while later (see `render`).
+One `nft -f -` per change, holding only the difference. At the start, and when a change was refused or
+somebody removed the table, the difference is that between all parts and what the kernel has. Emptied
+chains are deleted a while later (see `render`).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Container, Iterable
+from collections.abc import Mapping
 from typing import Final
 
-from proxy import render
+from proxy import found
 from proxy.commands import CommandError, run
-from proxy.ruleset import Ruleset
+from proxy.family import Family
+from proxy.render import SETS, frame, frame_name, no_table, removal, render
+from proxy.ruleset import Change, Clash, Ledger, Part
 from wherry.daemon.clock import Clock
 
 log = logging.getLogger(__name__)
 
 STALE_SECONDS_MIN: Final = 1.0  # between emptying a chain and deleting it
-_NFT: Final = ("nft", "-f", "-")
+WRITE_SECONDS_MAX: Final = 60.0  # tens of thousands of elements on a busy machine
+_FIXED_CHAINS: Final = frozenset(
+    line.split()[1]
+    for line in frame(Family(4, "ip", "", "")).splitlines()
+    if line.startswith("  chain")
+)
 
 
 class Filter:
     """Not for concurrent use: its owner syncs one change after the other."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, family: Family, clock: Clock) -> None:
+        self.family = family
         self._clock = clock
-        self._applied: Ruleset | None = None
+        self._ledger: Ledger | None = None
         self._stale_chains: dict[str, float] = {}
         self._stale_sets: dict[str, float] = {}
+        self._anew = False  # comparing with what is there failed: replace it
+        self.written = 0  # bytes, for measuring
 
     @property
-    def applied(self) -> Ruleset | None:
-        """What the kernel holds; None when that is not known."""
-        return self._applied
+    def known(self) -> bool:
+        """Whether we know what the kernel holds; else all parts are wanted."""
+        return self._ledger is not None
 
-    async def apply(self, wanted: Ruleset) -> bool:
-        """Bring the kernel to `wanted`; True if anything was written. CommandError when it refuses."""
-        before = self._applied
-        change = render.full(wanted) if before is None else render.diff(before, wanted)
-        if not change.text:
-            return False
-        self._applied = None  # until we know better
-        await run(_NFT, change.text)
-        self._applied = wanted
-        log.debug("wrote %d bytes of rules", len(change.text))
-        if before is None:
-            self._stale_chains.clear()
-            self._stale_sets.clear()
+    async def apply_all(self, parts: Mapping[str, Part]) -> tuple[Clash, ...]:
+        """Make these parts the table, whatever is there. CommandError when the kernel refuses."""
+        self._ledger = None
+        self._stale_chains.clear()
+        self._stale_sets.clear()
+        present = None if self._anew else await self._found()
+        self._anew = True
+        ledger = Ledger(present) if present is not None else Ledger()
+        change = ledger.take_over(parts)
+        head = "" if present is not None else frame(self.family)
+        await self._write(head + render(change, self.family))
+        self._ledger, self._anew = ledger, False
+        self._note(change)
+        return change.clashes
+
+    async def apply(self, parts: Mapping[str, Part]) -> tuple[Clash, ...]:
+        """Give some owners other parts. CommandError when the kernel refuses: then nothing is known."""
+        ledger, self._ledger = self._ledger, None
+        assert ledger is not None, "apply_all comes first"
+        change = ledger.replace(parts)
+        if change:
+            await self._write(render(change, self.family))
+        self._ledger = ledger
+        self._note(change)
+        return change.clashes
+
+    async def _write(self, text: str) -> None:
+        if text:
+            await run(("nft", "-f", "-"), text, seconds=WRITE_SECONDS_MAX)
+            self.written += len(text)
+            log.debug("wrote %d bytes of %s rules", len(text), self.family.word)
+
+    def _note(self, change: Change) -> None:
+        """Note what fell out of use now, and what came back."""
         now = self._clock.monotonic()
-        alive = render.objects(wanted)
-        _age(self._stale_chains, change.stale_chains, alive.chains, now)
-        _age(self._stale_sets, change.stale_sets, alive.sets, now)
-        return True
+        for name in change.chains:
+            self._stale_chains.pop(name, None)
+        for name in change.sets:
+            self._stale_sets.pop(name, None)
+        self._stale_chains.update(dict.fromkeys(change.stale_chains, now))
+        self._stale_sets.update(dict.fromkeys(change.stale_sets, now))
+
+    async def _found(self) -> Part | None:
+        """The kernel's table, if it is one of ours with the same frame."""
+        if not await self._exists():
+            return None
+        words = ("nft", "list", "table", *self.family.table.split())
+        listing = await run(words, seconds=WRITE_SECONDS_MAX)
+        full, empty, sets = found.outline(listing)
+        mine = frame_name(self.family)
+        if mine not in empty:
+            return None
+        self._stale_chains.update(dict.fromkeys(empty - {mine} - _FIXED_CHAINS, 0.0))
+        # What is remembered of clients is the kernel's own.
+        remembered = {name for name in sets if name.startswith("clients-")}
+        held = found.elements(listing, sets - remembered)
+        return found.part_of(full - _FIXED_CHAINS, sets - set(SETS), held)
+
+    async def _exists(self) -> bool:
+        tables = await run(("nft", "list", "tables", self.family.word))
+        return f"table {self.family.table}\n" in tables
 
     async def sweep(self) -> None:
         """Delete chains and sets that have been out of use for a while."""
@@ -62,30 +116,21 @@ class Filter:
         if not chains and not sets:
             return
         try:
-            await run(_NFT, render.removal(chains, sets))
+            await self._write(removal(chains, sets, self.family))
         except CommandError as error:
-            log.warning("stale chains cannot be deleted, all rules are written again: %s", error)
-            self._applied = None
+            log.warning("stale chains cannot be deleted, all rules are compared: %s", error)
+            self._ledger = None
         for name in chains:
             del self._stale_chains[name]
         for name in sets:
             del self._stale_sets[name]
 
     async def check(self) -> None:
-        """Notice when somebody removed the table; the next `apply` then writes it anew."""
-        if self._applied is not None and f"table {render.TABLE}\n" not in await run(
-            ("nft", "list", "tables", "ip")
-        ):
-            log.warning("the table %s is gone, writing it again", render.TABLE)
-            self._applied = None
+        """Notice when somebody removed the table; `known` then says that all parts are wanted."""
+        if self._ledger is not None and not await self._exists():
+            log.warning("the table %s is gone, writing it again", self.family.table)
+            self._ledger = None
 
 
-def _age(stale: dict[str, float], fresh: Iterable[str], alive: Container[str], now: float) -> None:
-    """Note what fell out of use now, and what came back."""
-    stale.update(dict.fromkeys(fresh, now))
-    for name in [name for name in stale if name in alive]:
-        del stale[name]
-
-
-async def remove_table() -> None:
-    await run(_NFT, render.no_table())
+async def remove_table(family: Family) -> None:
+    await run(("nft", "-f", "-"), no_table(family))

@@ -16,11 +16,15 @@ from prometheus_client import CollectorRegistry
 
 from proxy import podnetwork
 from proxy.commands import CommandError
+from proxy.family import FAMILIES
 from proxy.filter import remove_table
-from proxy.syncer import Metrics, Syncer, World
-from wherry.api.core_v1 import Node, Service
+from proxy.healthcheck import proxy_answer
+from proxy.models import EndpointSlice, Namespace, Pod, Service
+from proxy.syncer import Metrics, Syncer
+from proxy.tracker import BY_SERVICE, Settings, World, service_of
+from wherry.api.core_v1 import Node
 from wherry.api.core_v1.reference import ObjectReference
-from wherry.api.discovery_v1 import EndpointSlice
+from wherry.api.networking_v1 import NetworkPolicy, ServiceCIDR
 from wherry.client.events import EventRecorder
 from wherry.client.informer import Informer
 from wherry.client.kubeconfig import ConfigError, for_daemon
@@ -28,7 +32,7 @@ from wherry.client.rest import Client
 from wherry.daemon import logs, process
 from wherry.daemon.clock import SystemClock
 from wherry.daemon.flags import Flags, client_flags
-from wherry.daemon.health import serve_health
+from wherry.daemon.health import Admit, Asked, Refusal, neighbours, serve_health
 from wherry.daemon.links import MODES
 
 COMPONENT = "kube-proxy"
@@ -47,6 +51,11 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "routes to the other nodes' pods. auto: direct to nodes on a network of this machine, VXLAN"
         " to the rest; direct or vxlan: always so; none: somebody else's task",
     )  # fmt: skip
+    flags.texts(
+        "--nodeport-addresses",
+        help="ranges of addresses on which node ports answer, or `primary`; empty = all",
+    )
+    flags.boolean("--masquerade-all", False, "hide the clients of cluster addresses, too")
     flags.choice("--proxy-mode", ("nftables",), "nftables", "how Services are done")
     flags.boolean("--cleanup", False, "remove all rules and routes of ours, and exit")
     return flags.parse(arguments)
@@ -71,7 +80,8 @@ def main() -> None:
 
 async def clean_up() -> None:
     """Remove the tables, chains, routes and interfaces."""
-    await remove_table()
+    for family in FAMILIES:
+        await remove_table(family)
     await podnetwork.clean_up()
 
 
@@ -88,20 +98,22 @@ async def serve(options: argparse.Namespace) -> None:
     registry = CollectorRegistry()
     node = (options.hostname_override or socket.gethostname()).strip().lower()
     async with Client(config, user_agent=COMPONENT) as client, asyncio.TaskGroup() as tasks:
-        world = World(
-            Informer(client, Service), Informer(client, EndpointSlice), Informer(client, Node)
+        world = follow(client)
+        events = EventRecorder(client, COMPONENT, node)
+        settings = Settings(
+            node,
+            tuple(options.cluster_cidr),
+            tuple(options.nodeport_addresses),
+            options.masquerade_all,
         )
         syncer = Syncer(
-            world,
-            node,
-            options.cluster_cidr,
-            metrics=Metrics(registry),
-            clock=SystemClock(),
+            world, settings, events=events, metrics=Metrics(registry), clock=SystemClock()
         )
-        for informer in (world.services, world.slices, world.nodes):
+        for informer in (
+            world.services, world.slices, world.nodes, world.service_cidrs, world.policies,
+        ):  # fmt: skip
             tasks.create_task(informer.run())
         tasks.create_task(syncer.run())
-        events = EventRecorder(client, COMPONENT, node)
         pod_network = podnetwork.PodNetwork(
             world.nodes,
             node,
@@ -111,11 +123,44 @@ async def serve(options: argparse.Namespace) -> None:
         )
         tasks.create_task(pod_network.run())
         tasks.create_task(events.run())
-        checks = {"sync": syncer.health}
         for address in (options.healthz_bind_address, options.metrics_bind_address):
             if address:
-                tasks.create_task(serve_health(*split_address(address), checks, registry))
+                tasks.create_task(
+                    serve_health(*split_address(address), {}, registry, admit=answering(syncer))
+                )
         process.freeze_after_start()
+
+
+def follow(client: Client) -> World:
+    """The informers; those of pods and namespaces are started by who needs them."""
+    return World(
+        Informer(client, Service, transform=None),
+        Informer(client, EndpointSlice, indexers={BY_SERVICE: service_of}, transform=None),
+        Informer(client, Node),
+        Informer(client, ServiceCIDR),
+        Informer(client, NetworkPolicy),
+        Informer(client, Pod, transform=None),
+        Informer(client, Namespace, transform=None),
+    )
+
+
+def answering(syncer: Syncer) -> Admit:
+    """How upstream's proxy answers: JSON at /healthz and /livez, its mode at /proxyMode."""
+
+    async def admit(asked: Asked) -> Refusal | None:
+        now = SystemClock().now()
+        # Being removed is no reason to be restarted.
+        eligible = syncer.eligible() or asked.path == "/livez"
+        if asked.path in ("/healthz", "/livez"):
+            status, body = proxy_answer(
+                syncer.health(), eligible=eligible, updated=syncer.updated, now=now
+            )
+            return status, "application/json", body.encode()
+        if asked.path == "/proxyMode":
+            return 200, "text/plain; charset=utf-8", b"nftables"
+        return await neighbours(asked)
+
+    return admit
 
 
 def node_reference(name: str) -> ObjectReference:

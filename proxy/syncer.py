@@ -1,109 +1,172 @@
-"""The proxy's loop: something changed → compile → write the difference → forget stale flows.
+"""The proxy's loop: something changed → compile those parts → write the difference → forget flows.
 
 Changes within a few milliseconds are taken together. A failure is tried again with back-off, then
-with the full table. Every now and then the table, which others may have touched, is checked.
+for the whole table. Every now and then somebody's hand in the table is looked for.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from proxy.commands import CommandError
-from proxy.compile import compile_ruleset
-from proxy.conntrack import forget, stale_flows
+from proxy.conntrack import Answering, Flow, forget, stale_flows
+from proxy.endpoints import oddities
+from proxy.family import FAMILIES, Family
 from proxy.filter import Filter
-from proxy.ruleset import Ruleset
-from wherry.api.core_v1 import Node, Service
-from wherry.api.discovery_v1 import EndpointSlice
-from wherry.client.informer import Informer
+from proxy.healthcheck import HealthChecks
+from proxy.ruleset import Clash, Part
+from proxy.tracker import NODE_OWNER, Settings, Todo, Tracker, World
+from wherry.api.core_v1.reference import ObjectReference
+from wherry.client.events import EventRecorder
+from wherry.client.store import split_key
 from wherry.daemon.backoff import Backoff
 from wherry.daemon.clock import Clock
 
 log = logging.getLogger(__name__)
 
 GATHER_SECONDS: Final = 0.02  # changes this close are one transaction
-CHECK_SECONDS: Final = 15.0
+CHECK_SECONDS: Final = 5.0
 UNHEALTHY_SECONDS: Final = 120.0  # a change that could not be written for so long
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What the proxy follows."""
-
-    services: Informer[Service]
-    slices: Informer[EndpointSlice]
-    nodes: Informer[Node]
+POLICIES_SECONDS_MAX: Final = 10.0  # the first rules wait so long to know the policies
+TOLD_MAX: Final = 10_000  # problems remembered as told
+PARTS_PER_TURN: Final = 200  # compiled before other tasks get a turn
+BEING_REMOVED: Final = "ToBeDeletedByClusterAutoscaler"
 
 
 class Metrics:
     """Upstream's names."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        buckets = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10)
         self.seconds = Histogram(
             "kubeproxy_sync_proxy_rules_duration_seconds", "Time to write a change",
-            registry=registry, buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10),
+            registry=registry, buckets=buckets,
+        )  # fmt: skip
+        self.full_seconds = Histogram(
+            "kubeproxy_sync_full_proxy_rules_duration_seconds", "Time to write all",
+            registry=registry, buckets=buckets,
         )  # fmt: skip
         self.last = Gauge(
             "kubeproxy_sync_proxy_rules_last_timestamp_seconds", "When rules were last written",
+            registry=registry,
+        )  # fmt: skip
+        self.last_queued = Gauge(
+            "kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds", "When a change last came",
             registry=registry,
         )  # fmt: skip
         self.failures = Counter(
             "kubeproxy_sync_proxy_rules_nftables_sync_failures", "Refused writes",
             registry=registry,
         )  # fmt: skip
+        self.bytes = Counter("wherry_proxy_written_bytes", "Text given to nft", registry=registry)
 
 
 class Syncer:
-    """Owns the node's filter."""
+    """Owns the node's tables."""
 
     def __init__(
         self,
         world: World,
-        node: str,
-        cluster_cidrs: Iterable[str],
+        settings: Settings,
         *,
+        events: EventRecorder,
         metrics: Metrics,
         clock: Clock,
     ) -> None:
         self._world = world
-        self._node = node
-        self._cluster_cidrs = tuple(cluster_cidrs)
+        self._settings = settings
+        self._events = events
         self._metrics = metrics
         self._clock = clock
-        self._filter = Filter(clock)
         self._changed = asyncio.Event()
+        self._policy_came = asyncio.Event()
         self._waiting_since: float | None = None
-        self._known_problems: frozenset[str] = frozenset()
-        for informer in (world.services, world.slices, world.nodes):
-            informer.add_handler(self._notice)
+        self._updated: datetime | None = None
+        self._told: dict[tuple[str, str], None] = {}
+        self._filters = {family: Filter(family, clock) for family in FAMILIES}
+        self._udp: dict[tuple[Family, str], Answering] = {}
+        self._lacking: set[Family] = set()  # the kernel refuses this family's first table
+        self._tracker = Tracker(world, settings, self._notice)
+        self._checks = HealthChecks(
+            lambda: self.health() is None and self.eligible(),
+            lambda key, words: self._tell(key, "FailedToStartServiceHealthcheck", words),
+        )
 
-    def _notice(self, before: Any, after: Any) -> None:
+    def _notice(self) -> None:
         if self._waiting_since is None:
             self._waiting_since = self._clock.monotonic()
+            self._metrics.last_queued.set(self._clock.now().timestamp())
+        if self._tracker.has_policies:
+            self._policy_came.set()
         self._changed.set()
+
+    # -- how it is
+
+    @property
+    def updated(self) -> datetime | None:
+        """When rules were last written."""
+        return self._updated
 
     def health(self) -> str | None:
         """What is wrong, for /healthz."""
-        if self._filter.applied is None and self._waiting_since is None:
+        if self._updated is None:
             return "no rules written yet"
         since = self._waiting_since
         if since is not None and self._clock.monotonic() - since > UNHEALTHY_SECONDS:
             return f"rules have been out of date for {self._clock.monotonic() - since:.0f} s"
         return None
 
+    def eligible(self) -> bool:
+        """Whether load balancers may go on to use this node."""
+        me = self._world.nodes.get("", self._settings.node)
+        if me is None:
+            return True
+        leaving = me.metadata.deletion_timestamp is not None
+        return not leaving and all(taint.key != BEING_REMOVED for taint in me.spec.taints)
+
+    # -- the loop
+
     async def run(self) -> None:
         """Sync until cancelled."""
-        for informer in (self._world.services, self._world.slices, self._world.nodes):
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow_pods())
+            try:
+                await self._loop()
+            finally:
+                await self._checks.close()
+
+    async def _follow_pods(self) -> None:
+        """Pods are many: they are followed from the first policy on."""
+        await self._policy_came.wait()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._world.pods.run())
+            tasks.create_task(self._world.namespaces.run())
+
+    async def _begin(self) -> None:
+        """Wait until enough is known for the first rules, lest they open what was closed."""
+        world = self._world
+        for informer in (world.services, world.slices, world.nodes, world.service_cidrs):
             await informer.synced()
+        try:
+            async with asyncio.timeout(POLICIES_SECONDS_MAX):
+                await world.policies.synced()
+                if self._tracker.has_policies:
+                    await world.pods.synced()
+                    await world.namespaces.synced()
+        except TimeoutError:
+            log.warning("NetworkPolicies are not known yet: Services go first")
+
+    async def _loop(self) -> None:
+        await self._begin()
         self._changed.set()
         backoff = Backoff(0.2, 2.0, 10.0, jitter=0.5)
-        next_check = self._clock.monotonic()
+        next_check = self._clock.monotonic() + CHECK_SECONDS
         while True:
             if self._clock.monotonic() >= next_check:
                 await self._check()
@@ -123,41 +186,115 @@ class Syncer:
 
     async def _sync(self) -> bool:
         """Bring the node to what the informers say; False when it must be tried again."""
-        nodes = self._world.nodes.list()
-        wanted = compile_ruleset(
-            self._world.services.list(), self._world.slices.list(), self._node, self._ranges(nodes)
-        )
-        before = self._filter.applied
-        with self._metrics.seconds.time():
+        todo = self._tracker.take()
+        done = True
+        for family in FAMILIES:
+            if family in self._lacking:
+                continue
             try:
-                await self._filter.apply(wanted)
+                await self._sync_family(family, todo)
             except CommandError as error:
-                self._metrics.failures.inc()
-                log.warning("rules were refused, all of them are tried next: %s", error)
-                return False
-        await forget(stale_flows(before or Ruleset(), wanted))
-        self._metrics.last.set(self._clock.now().timestamp())
-        if not self._changed.is_set():
-            self._waiting_since = None
-        return True
+                done = self._refused(family, error) and done
+        await self._checks.update({key: self._tracker.local_checks(key) for key in todo.services})
+        self._look_at(todo.services)
+        if done:
+            self._updated = self._clock.now()
+            self._metrics.last.set(self._updated.timestamp())
+            if not self._changed.is_set():
+                self._waiting_since = None
+        return done
 
-    def _ranges(self, nodes: Iterable[Node]) -> tuple[str, ...]:
-        """Where pods live: what we were told, else what the nodes have."""
-        return self._cluster_cidrs or tuple(
-            node.spec.pod_cidr for node in nodes if "." in node.spec.pod_cidr
-        )
+    def _refused(self, family: Family, error: CommandError) -> bool:
+        """Whether we can live with it: a kernel without address translation for IPv6."""
+        self._metrics.failures.inc()
+        if family.version == 6 and self._updated is None:
+            self._lacking.add(family)
+            log.warning("no IPv6 Services on this node: %s", error)
+            return True
+        log.warning("rules were refused, all of them are tried next: %s", error)
+        return False
+
+    async def _sync_family(self, family: Family, todo: Todo) -> None:
+        kernel = self._filters[family]
+        whole = not kernel.known
+        if whole:
+            todo = self._tracker.everything()
+        parts, udp = await self._compile(family, todo)
+        before = kernel.written
+        seconds = self._metrics.full_seconds if whole else self._metrics.seconds
+        with seconds.time():
+            clashes = await (kernel.apply_all(parts) if whole else kernel.apply(parts))
+        self._metrics.bytes.inc(kernel.written - before)
+        self._tell_clashes(clashes)
+        await forget(self._stale(family, udp), family)
+
+    async def _compile(
+        self, family: Family, todo: Todo
+    ) -> tuple[dict[str, Part], dict[str, Answering]]:
+        parts: dict[str, Part] = {}
+        udp: dict[str, Answering] = {}
+        for number, key in enumerate(sorted(todo.services)):
+            compiled = self._tracker.service(key, family)
+            parts[f"service {key}"] = compiled.part
+            udp[key] = compiled.udp
+            if number % PARTS_PER_TURN == PARTS_PER_TURN - 1:
+                await asyncio.sleep(0)
+        for number, key in enumerate(sorted(todo.pods)):
+            parts[f"pod {key}"] = self._tracker.pod(key, family)
+            if number % PARTS_PER_TURN == PARTS_PER_TURN - 1:
+                await asyncio.sleep(0)
+        if todo.node:
+            parts[NODE_OWNER] = self._tracker.node(family)
+        return parts, udp
+
+    def _stale(self, family: Family, udp: Mapping[str, Answering]) -> list[Flow]:
+        flows: list[Flow] = []
+        for key, now in udp.items():
+            flows += stale_flows(self._udp.pop((family, key), {}), now)
+            if now:
+                self._udp[family, key] = now
+        return flows
 
     async def _check(self) -> None:
         """Look after what others may have changed."""
-        problems: set[str] = set()
-        steps: tuple[Callable[[], Any], ...] = (self._filter.sweep, self._filter.check)
-        for step in steps:
+        for family, kernel in self._filters.items():
+            if family in self._lacking:
+                continue
             try:
-                await step()
+                await kernel.sweep()
+                await kernel.check()
             except CommandError as error:
-                problems.add(str(error))
-        if self._filter.applied is None:
-            self._changed.set()
-        for problem in problems - self._known_problems:
-            log.warning("%s", problem)
-        self._known_problems = frozenset(problems)
+                log.warning("%s", error)
+            if not kernel.known:
+                self._changed.set()
+
+    # -- telling people
+
+    def _look_at(self, services: Iterable[str]) -> None:
+        """Say what of these Services' endpoints is of no use."""
+        for key in services:
+            for words in oddities(self._tracker.slices(key)):
+                self._tell(key, "InvalidEndpoint", words)
+
+    def _tell_clashes(self, clashes: Iterable[Clash]) -> None:
+        for clash in clashes:
+            kind, _, loser = clash.loser.partition(" ")
+            if kind == "service":
+                words = f"{clash.key} is served for {clash.winner}, which is older"
+                self._tell(loser, "AddressInUse", words)
+
+    def _tell(self, key: str, reason: str, words: str) -> None:
+        """A Warning event on a Service and a line in the log, once."""
+        if (key, words) in self._told:
+            return
+        if len(self._told) >= TOLD_MAX:
+            self._told.pop(next(iter(self._told)))
+        self._told[key, words] = None
+        log.warning("Service %s: %s", key, words)
+        namespace, name = split_key(key)
+        service = self._world.services.get(namespace, name)
+        uid = service.metadata.uid if service else ""
+        self._events.event(
+            ObjectReference(kind="Service", api_version="v1", namespace=namespace, name=name, uid=uid),
+            "Warning", reason, f"node {self._settings.node}: {words}",
+        )  # fmt: skip

@@ -23,6 +23,8 @@ T = TypeVar("T")
 CLONE_NEWNET = 0x40000000
 STRANGER, NODE = "192.0.2.2", "192.0.2.1"
 POD_A, POD_B = "10.244.0.2", "10.244.0.3"
+STRANGER6, NODE6 = "fd99::2", "fd99::1"
+POD_A6, POD_B6 = "fd00:244::2", "fd00:244::3"
 
 
 def sh(*command: str, check: bool = True) -> str:
@@ -46,11 +48,19 @@ class Network:
 
     def curl(self, name: str, url: str) -> str:
         """The body, or "" when nothing answers."""
-        return self.run(name, "curl", "-s", "--max-time", "3", url, check=False).strip()
+        return self.run(name, "curl", "-gs", "--max-time", "3", url, check=False).strip()
+
+    def ask(self, name: str, url: str, seconds: float) -> str | int:
+        """The body, or curl's code when nothing answers."""
+        command = ["nsenter", f"--net=/run/netns/{self.space(name)}", "curl", "-gs", "--max-time", str(seconds), url]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+        return done.stdout.strip() or done.returncode
 
     def curl_code(self, name: str, url: str) -> int:
-        command = ["nsenter", f"--net=/run/netns/{self.space(name)}", "curl", "-s", "--max-time", "3", url]  # fmt: skip
-        return subprocess.run(command, capture_output=True, check=False, timeout=20).returncode
+        """curl's code; AssertionError when something answers."""
+        found = self.ask(name, url, 3.0)
+        assert isinstance(found, int), found
+        return found
 
     def inside(
         self, work: Callable[[], Awaitable[T]], seconds: float = 30.0, *, name: str = "node"
@@ -101,8 +111,9 @@ def networks(directory: Path) -> Iterator[Network]:
             net.run(name, "ip", "link", "set", "lo", "up")
         net.run("node", "ip", "link", "add", "cni0", "type", "bridge")
         net.run("node", "ip", "addr", "add", "10.244.0.1/24", "dev", "cni0")
+        net.run("node", "ip", "addr", "add", "fd00:244::1/64", "dev", "cni0", "nodad")
         net.run("node", "ip", "link", "set", "cni0", "up")
-        for name, address in (("a", POD_A), ("b", POD_B)):
+        for name, address, address6 in (("a", POD_A, POD_A6), ("b", POD_B, POD_B6)):
             net.run("node", "ip", "link", "add", f"v{name}", "type", "veth", "peer", "name", "eth0",
                     "netns", net.space(name))  # fmt: skip
             net.run("node", "ip", "link", "set", f"v{name}", "up", "master", "cni0")
@@ -110,18 +121,23 @@ def networks(directory: Path) -> Iterator[Network]:
                 "node", "ip", "link", "set", f"v{name}", "type", "bridge_slave", "hairpin", "on"
             )
             net.run(name, "ip", "addr", "add", f"{address}/24", "dev", "eth0")
+            net.run(name, "ip", "addr", "add", f"{address6}/64", "dev", "eth0", "nodad")
             net.run(name, "ip", "link", "set", "eth0", "up")
             net.run(name, "ip", "route", "add", "default", "via", "10.244.0.1")
+            net.run(name, "ip", "-6", "route", "add", "default", "via", "fd00:244::1")
             net.httpd(name, 8080, f"pod {name}", str(directory))
         net.run("node", "ip", "link", "add", "up0", "type", "veth", "peer", "name", "eth0", "netns",
                 net.space("stranger"))  # fmt: skip
         net.run("node", "ip", "addr", "add", f"{NODE}/24", "dev", "up0")
+        net.run("node", "ip", "addr", "add", f"{NODE6}/64", "dev", "up0", "nodad")
         net.run("node", "ip", "link", "set", "up0", "up")
         net.run("node", "ip", "route", "add", "default", "via", STRANGER)
+        net.run("node", "ip", "-6", "route", "add", "default", "via", STRANGER6)
         net.run("stranger", "ip", "addr", "add", f"{STRANGER}/24", "dev", "eth0")
+        net.run("stranger", "ip", "addr", "add", f"{STRANGER6}/64", "dev", "eth0", "nodad")
         net.run("stranger", "ip", "link", "set", "eth0", "up")
         net.httpd("stranger", 80, "stranger", str(directory))
-        net.inside(ensure_settings)
+        net.inside(lambda: ensure_settings(ipv6=True))
         yield net
     finally:
         for server in net.servers:
