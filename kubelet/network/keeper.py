@@ -22,6 +22,7 @@ from wherry.daemon.clock import Clock
 log = logging.getLogger(__name__)
 
 ROUND_SECONDS = 30.0
+COLLECT_EVERY = 10  # rounds, also when nothing is known to be lost
 NEW_MAX = 20  # sandboxes looked at in one round
 SURE_SECONDS = 2.0  # between the two failures that count
 
@@ -41,7 +42,7 @@ class NetworkKeeper:
         self._say = say
         self._unchecked: list[str] = []
         self._seen: set[str] = set()
-        self._lost_before = True  # who died may have left something that no file tells
+        self._round = 0
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -50,6 +51,7 @@ class NetworkKeeper:
             try:
                 await self.free()
                 await self.check_some()
+                self._round += 1
             except (NetworkError, RuntimeFailure, OSError) as error:
                 log.warning("pod networks: %s", error)
             await self._clock.sleep(ROUND_SECONDS)
@@ -66,8 +68,8 @@ class NetworkKeeper:
                 log.warning("network of lost sandbox %s: %s", sandbox_id[:12], error)
             else:
                 log.info("network of lost sandbox %s is given back", sandbox_id[:12])
-        if lost or self._lost_before:
-            self._lost_before = bool(lost)
+        # At our start, too: who died may have left something that no file tells.
+        if lost or self._round % COLLECT_EVERY == 0:
             for address in await self._cni.collect():
                 log.info("address %s belonged to no sandbox and is free again", address)
 
