@@ -9,8 +9,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from controller_manager import pods
 from controller_manager.ownership import controller_of
+from controller_manager.slimming import PodSlimmer, slim_metadata
 from controller_manager.volumebinder import local_path
 from controller_manager.volumeprotection.plan import claims_of
 from wherry.api.apps_v1 import (
@@ -136,7 +136,7 @@ class Informers:
             BY_TRACKING_JOB: tracking_job_of,
             BY_CLAIM: claims_of,
         }
-        return self._keep(Informer(self._client, Pod, indexers=indexers, transform=pods.slim))
+        return self._keep(Informer(self._client, Pod, indexers=indexers, transform=PodSlimmer()))
 
     @cached_property
     def nodes(self) -> Informer[Node]:
@@ -316,8 +316,8 @@ class Informers:
 def slim_node(node: Node) -> Node:
     """Without images and other long lists; written back by patches only."""
     status = node.status.with_(images=[], volumes_attached=[], volumes_in_use=[])
-    return node.with_(metadata=pods.slim_metadata(node.metadata), status=status)
+    return node.with_(metadata=slim_metadata(node.metadata), status=status)
 
 
 def slim_address(address: IPAddress) -> IPAddress:
-    return address.with_(metadata=pods.slim_metadata(address.metadata))
+    return address.with_(metadata=slim_metadata(address.metadata))

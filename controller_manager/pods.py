@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from wherry.api.core_v1 import Affinity, Container, Pod, PodCondition, PodSpec
-from wherry.api.meta_v1 import ObjectMeta
+from wherry.api.core_v1 import Pod, PodCondition
 
 TERMINAL_PHASES = frozenset({"Succeeded", "Failed"})
 
@@ -65,44 +64,3 @@ def until_available(pod: Pod, min_ready_seconds: int, now: datetime) -> float | 
 
 def key(pod: Pod) -> str:
     return f"{pod.metadata.namespace}/{pod.metadata.name}"
-
-
-def slim(pod: Pod) -> Pod:
-    """The pod without what no controller reads, for informers: a third of the memory.
-
-    Never written back: controllers change pods by patches only.
-    """
-    spec = PodSpec(
-        containers=[Container(name=c.name, ports=c.ports) for c in pod.spec.containers],
-        init_containers=[
-            Container(name=c.name, ports=c.ports, restart_policy=c.restart_policy)
-            for c in pod.spec.init_containers
-        ],
-        volumes=[
-            v
-            for v in pod.spec.volumes
-            if v.persistent_volume_claim is not None or v.ephemeral is not None
-        ],
-        node_name=pod.spec.node_name,
-        affinity=_destination(pod),
-        host_network=pod.spec.host_network,
-        hostname=pod.spec.hostname,
-        subdomain=pod.spec.subdomain,
-        tolerations=pod.spec.tolerations,
-        termination_grace_period_seconds=pod.spec.termination_grace_period_seconds,
-    )
-    return pod.with_(metadata=slim_metadata(pod.metadata), spec=spec)
-
-
-def _destination(pod: Pod) -> Affinity | None:
-    """The node affinity of a pod that waits for the one node it was made for (DaemonSets)."""
-    if pod.spec.node_name or pod.spec.affinity is None or pod.spec.affinity.node_affinity is None:
-        return None
-    if not any(ref.controller and ref.kind == "DaemonSet" for ref in pod.metadata.owner_references):
-        return None
-    return Affinity(node_affinity=pod.spec.affinity.node_affinity)
-
-
-def slim_metadata(metadata: ObjectMeta) -> ObjectMeta:
-    """Without managedFields, which no controller reads."""
-    return metadata.with_(managed_fields=[])

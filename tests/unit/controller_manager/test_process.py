@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from controller_manager import options, pods
+from controller_manager import options
 from controller_manager.discovery import parse
 from controller_manager.namespace.plan import FINALIZER
 from controller_manager.ownership import adoption, claim, releasing
@@ -151,20 +151,3 @@ def test_root_ca():
     assert isinstance(changed, Update)
     assert changed.object.data == {"ca.crt": "NEW"}
     assert plan_root_ca(None, None, "PEM").actions == ()
-
-
-def test_slim_pods_keep_what_controllers_read():
-    whole = Pod.from_wire(
-        {
-            "metadata": {"name": "p", "labels": {"a": "b"}, "managedFields": [{"manager": "m"}]},
-            "spec": {
-                "nodeName": "n", "volumes": [{"name": "v"}],
-                "containers": [{"name": "c", "image": "i", "env": [{"name": "A"}], "ports": [{"containerPort": 1}]}],
-            },
-        }
-    )  # fmt: skip
-    slim = pods.slim(whole)
-    assert slim.metadata.managed_fields == []
-    assert slim.spec.volumes == []
-    assert slim.spec.containers[0].ports == whole.spec.containers[0].ports
-    assert (slim.spec.node_name, slim.metadata.labels) == ("n", {"a": "b"})

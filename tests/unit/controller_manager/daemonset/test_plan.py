@@ -14,6 +14,7 @@ from controller_manager.daemonset.nodes import Fit, fit, new_pod, node_of
 from controller_manager.daemonset.plan import Observed, plan_daemons, plan_status
 from controller_manager.daemonset.rolling import plan_rolling
 from controller_manager.plan import Create, Update
+from controller_manager.slimming import PodSlimmer
 from wherry.api.apps_v1 import ControllerRevision, DaemonSet
 from wherry.api.core_v1 import Node, Pod
 from wherry.api.model import format_time
@@ -88,7 +89,7 @@ def test_the_pod_says_where_it_belongs():
     assert made.metadata.labels == {"app": "agent", "controller-revision-hash": "h1"}
     assert made.metadata.generate_name == "agent-"
     assert len(made.spec.tolerations) == 6
-    assert node_of(pods.slim(made)) == "a"
+    assert node_of(PodSlimmer()(made)) == "a"
     assert (
         new_pod(daemon_set(), "a", "h1", []).metadata.name
         != new_pod(daemon_set(), "b", "h1", []).metadata.name

@@ -6,7 +6,7 @@ import pytest
 
 from controller_manager.ephemeralvolume.plan import plan_pod
 from controller_manager.plan import Create, Emit
-from controller_manager.pods import slim
+from controller_manager.slimming import PodSlimmer
 from controller_manager.volumeprotection.plan import claims_of
 from wherry.api.core_v1 import PersistentVolumeClaim, Pod
 
@@ -34,7 +34,7 @@ def pod(**metadata):
 
 
 def test_each_ephemeral_volume_gets_a_claim_that_goes_with_the_pod():
-    actions = plan_pod(slim(pod()), {}.get).actions
+    actions = plan_pod(PodSlimmer()(pod()), {}.get).actions
     assert [a.object.metadata.name for a in actions if isinstance(a, Create)] == [
         "p-scratch",
         "p-more",
@@ -73,4 +73,4 @@ def test_nothing_for_a_pod_that_goes(gone):
 
 
 def test_the_claims_count_as_used_by_the_pod():
-    assert claims_of(slim(pod())) == ["ns/p-scratch", "ns/p-more"]
+    assert claims_of(PodSlimmer()(pod())) == ["ns/p-scratch", "ns/p-more"]

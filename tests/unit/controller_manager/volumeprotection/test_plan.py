@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from controller_manager.plan import NOTHING, Patch
-from controller_manager.pods import slim
+from controller_manager.slimming import PodSlimmer
 from controller_manager.volumeprotection.plan import (
     CLAIM_FINALIZER,
     CLASS_FINALIZER,
@@ -60,7 +60,7 @@ def pod(node: str = "n", phase: str = "Running") -> Pod:
 )
 def test_a_pod_uses_its_claims_from_placement_to_end(user: Pod, keys: list[str]) -> None:
     assert claims_of(user) == keys
-    assert claims_of(slim(user)) == keys  # as the informer keeps it
+    assert claims_of(PodSlimmer()(user)) == keys  # as the informer keeps it
 
 
 def test_a_deleted_claim_goes_when_unused() -> None:
