@@ -58,6 +58,12 @@ def outdated(pod: Pod, observed: Observed) -> list[ContainerRecord]:
     ]
 
 
+def is_outdated(pod: Pod, observed: Observed, record: ContainerRecord) -> bool:
+    """Whether a container is of an older round than the wanted one; ephemeral ones never are."""
+    lasting = any(container.name == record.name for container in _lasting(pod))
+    return lasting and of(record) < wanted(pod, observed)
+
+
 def trigger(pod: Pod, observed: Observed) -> tuple[str, int] | None:
     """(container, exit code) that ended the older rounds, until the first of the new one is made."""
     now = wanted(pod, observed)

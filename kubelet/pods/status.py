@@ -293,6 +293,11 @@ def _states(
     ended = _terminated(view, record)
     if view.finished or view.forced:
         return ended, last
+    if (
+        rounds.is_outdated(view.pod, view.observed, record)
+        and container.name not in view.backing_off
+    ):
+        return _waiting(waiting or Waiting("RestartingAllContainers")), ended
     if waiting is not None:
         return _waiting(waiting), ended
     if container.name in view.backing_off:

@@ -12,6 +12,7 @@ from apiserver.registry.validation.env import validate_env
 from apiserver.registry.validation.ports import PROTOCOLS
 from apiserver.registry.validation.probes import validate_lifecycle, validate_probes
 from apiserver.registry.validation.resources import validate_resources
+from apiserver.registry.validation.restart_rules import validate_restart_policy
 from apiserver.registry.validation.security import validate_container_security
 from apiserver.registry.validation.volume_mounts import validate_mounts
 from apiserver.registry.validation.words import invalids, unsupported
@@ -58,7 +59,7 @@ def validate_containers(spec: Tree, volumes: Volumes, path: str) -> list[FieldEr
         if lifecycle := container.get("lifecycle"):
             errors += validate_lifecycle(lifecycle, f"{here}.lifecycle")
         errors += validate_probes(container, here)
-        errors += _restart_policy(container, here)
+        errors += validate_restart_policy(container, here)
     if spec.get("restartPolicy") == "Never":
         errors += _restarts_never(containers, at)
     return errors + _host_port_conflicts(containers, at)
@@ -83,7 +84,7 @@ def validate_init_containers(spec: Tree, volumes: Volumes, path: str) -> list[Fi
             errors += validate_probes(container, here)
         else:
             errors += _not_a_sidecar(container, here)
-        errors += _restart_policy(container, here)
+        errors += validate_restart_policy(container, here)
     return errors
 
 
@@ -202,16 +203,6 @@ def _host_port_conflicts(containers: Sequence[Tree], path: str, start: int = 0) 
                 errors.append(duplicate(f"{path}[{index}].ports[{place}].hostPort", taken))
             seen.add(taken)
     return errors
-
-
-def _restart_policy(container: Tree, path: str) -> list[FieldError]:
-    policy = container.get("restartPolicy")
-    if policy is None:
-        return []
-    supported = ("Always", "Never", "OnFailure")
-    if policy in supported:
-        return []
-    return [unsupported(f"{path}.restartPolicy", policy, supported)]
 
 
 def _resize_policy(policies: Sequence[Tree], path: str) -> list[FieldError]:

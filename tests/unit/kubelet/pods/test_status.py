@@ -294,6 +294,10 @@ class TestRestartAll:
         told = condition(found, "AllContainersRestarting")
         assert (told.status, told.reason) == ("True", "ContainerExited")
         assert told.message == "Container a exited with code 7, triggering pod restart"
+        states = [c.state for c in found.container_statuses]
+        assert states[0].waiting.reason == "RestartingAllContainers"
+        assert found.container_statuses[0].last_state.terminated.exit_code == 7
+        assert states[1].running is not None
         fresh = record("x", attempt=1)
         fresh = replace(fresh, labels={**fresh.labels, names.ROUND: "1"})
         found = status(self.POD, SANDBOX, self.INIT, fresh, ended, record("b", State.EXITED))
