@@ -72,6 +72,7 @@ def managers(place: ControlPlane) -> tuple[Daemon, ...]:
             f"--cluster-signing-cert-file={place.ca}",
             f"--cluster-signing-key-file={place.pki / 'ca.key'}",
             f"--cluster-cidr={place.network.pods}",
+            f"--service-cluster-ip-range={place.network.services}",
             "--allocate-node-cidrs=true",
             "--controllers=*,bootstrapsigner,tokencleaner",
             "--publish-cluster-info",
@@ -234,10 +235,11 @@ def _kubelet(node: Machine, of: Membership) -> Daemon:
     )
     command = (
         script("wherry-kubelet"), f"--kubeconfig={node.kubeconfig('kubelet')}",
-        f"--hostname-override={node.name}", f"--node-ip={node.address}",
+        f"--hostname-override={node.name}", f"--node-ip={node.addresses}",
         f"--root-dir={node.directory / 'kubelet'}",
         f"--container-runtime-endpoint=unix://{node.docker_socket}",
         f"--cluster-dns={network.dns}", f"--cluster-domain={network.domain}",
+        f"--pod-network={network.mode}",
         *certificates,
         f"--client-ca-file={of.ca}",
         f"--healthz-bind-address={node.address}",
@@ -260,6 +262,7 @@ def _proxy(node: Machine, of: Membership) -> Daemon:
     command = (
         script("wherry-proxy"), f"--kubeconfig={node.kubeconfig('proxy')}",
         f"--hostname-override={node.name}", f"--cluster-cidr={of.facts.network.pods}",
+        f"--pod-network={of.facts.network.mode}",
         "--healthz-bind-address=0.0.0.0:10256",
         *of.facts.proxy,
     )  # fmt: skip

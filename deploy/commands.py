@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from deploy import host, join, launch, units
+from deploy import host, join, launch, ranges, units
 from deploy.folders import CONFIG_DIR, DATA_DIR, RUN_DIR, ConfigDir, DataDir, RunDir
 from deploy.join_commands import join as join_command
 from deploy.join_commands import leave as leave_command
@@ -42,16 +42,32 @@ def up(
         bool | None,
         typer.Option("--systemd/--no-systemd", help="Hardened systemd units; default: if it runs."),
     ] = None,
+    dual_stack: Annotated[
+        bool, typer.Option("--dual-stack", help="Pods, Services: an address of each IP family.")
+    ] = False,
+    pod_network_cidr: Annotated[
+        str, typer.Option(help="The pods' range; dual stack: one of each family, with a comma.")
+    ] = "",
+    service_cidr: Annotated[str, typer.Option(help="The Services' range, likewise.")] = "",
+    pod_network: Annotated[
+        str, typer.Option(help="auto, direct, vxlan or none (somebody else's).")
+    ] = "auto",
     timeout: Timeout = 60.0,
 ) -> None:
     """Start a cluster on this machine; returns once its node is Ready."""
     with problems():
+        network = ranges.choose(
+            pod_network_cidr, service_cidr, dual_stack=dual_stack, mode=pod_network
+        )
+        address, address6 = ranges.node_addresses(node_ip, network)
         place = _host(
             config_dir,
             data_dir,
             run_dir,
             name=node_name or host.default_name(),
-            address=node_ip or host.default_address(),
+            address=address,
+            address6=address6,
+            network=network,
             port=secure_port,
             docker_socket=docker_socket,
             advertise=advertise_address,

@@ -9,16 +9,16 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from deploy import engine, launch, rights, roles, storage, units
+from deploy import engine, launch, ranges, rights, roles, storage, units
 from deploy.cleanup import remove_docker_network, remove_pod_network, remove_tree
 from deploy.cluster import control_plane, facts, machine, script
 from deploy.files import write_public
 from deploy.netns import run
 from deploy.nodes import wait_nodes_ready
-from deploy.places import ControlPlane, Machine
+from deploy.places import ControlPlane, Machine, Network
 from deploy.preflight import Problem, free_port_pair, need_free_port, need_programs, need_root
 from deploy.prepare import prepare, without_root
 from deploy.spec import Plan
@@ -39,6 +39,7 @@ class Host:
     """Where this machine's cluster keeps its things, and how it is reached.
 
     advertise: where other machines reach the API server; "": at `address`
+    network:   the cluster's; address6: this machine's in a dual-stack one
     """
 
     config_dir: Path
@@ -49,6 +50,8 @@ class Host:
     port: int = 6443
     docker_socket: Path = DEFAULT_SOCKET
     advertise: str = ""
+    network: Network = field(default_factory=Network)
+    address6: str = ""
 
     @property
     def state(self) -> Path:
@@ -78,7 +81,10 @@ class Host:
 
     def control_plane(self) -> ControlPlane:
         address = self.advertise or self.address
-        return ControlPlane(address, self.config_dir, self.data_dir, self.log_dir, port=self.port)
+        return ControlPlane(
+            address, self.config_dir, self.data_dir, self.log_dir, port=self.port,
+            network=self.network,
+        )  # fmt: skip
 
     def machine(self, *, own_engine: bool) -> Machine:
         return Machine(
@@ -89,22 +95,8 @@ class Host:
             self.run_dir,
             self.docker_socket,
             own_engine,
+            address6=self.address6,
         )
-
-
-def default_address() -> str:
-    """The address this machine would use to reach others; Problem when it has none.
-
-    No packet is sent: connecting a datagram socket only asks the routing table.
-    """
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("198.51.100.1", 9))  # TEST-NET-2
-        except OSError as error:
-            raise Problem(
-                "this machine has no default route", "wherry up --node-ip ADDRESS"
-            ) from error
-        return str(probe.getsockname()[0])
 
 
 def default_name() -> str:
@@ -143,6 +135,7 @@ def up(
         if own:
             need_programs(("dockerd",))
         need_free_port(host.port, "API server")
+        ranges.need_room(host.network)
         place = replace(host.control_plane(), etcd_port=free_port_pair(2379))
         for folder in (host.config_dir, host.data_dir):
             folder.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -159,7 +152,8 @@ def up(
         else:
             launch.start(plan, plan_file, host.log_dir / "supervisor.log")
     wait_ready = units.wait_ready if systemd else launch.wait_ready
-    cluster = facts(host.control_plane())
+    # Of a running cluster the ranges are what they were, whatever the words were this time.
+    cluster = None if running else facts(host.control_plane())
     with rights.granted(host.kubeconfig, timeout_seconds, cluster):
         wait_ready(Plan.read(plan_file), say, timeout_seconds)
     storage.offer(host.kubeconfig, host.data_dir / "volumes")
@@ -185,7 +179,6 @@ def down(host: Host, *, purge: bool, say: Callable[[str], None]) -> None:
     plan_file = host.systemd_plan if by_systemd else host.plan_file
     if plan_file.exists():
         own_engine = any(d.name == "dockerd" for d in Plan.read(plan_file).daemons)
-    _clean_proxy()
     if _stop(host, by_systemd=by_systemd):
         say("stopped the daemons")
     if not own_engine and engine.engine_answers(host.docker_socket):
@@ -220,5 +213,6 @@ def _clean_proxy() -> None:
         timeout=CLEANUP_TIMEOUT_SECONDS,
         capture_output=True,
     )
-    if "table ip wherry" in run("nft", "list", "tables"):
-        raise Problem("wherry-proxy --cleanup left its table", "nft delete table ip wherry")
+    for line in run("nft", "list", "tables").splitlines():
+        if line.split()[-1].startswith("wherry"):
+            raise Problem("wherry-proxy --cleanup left its table", f"nft delete {line}")

@@ -18,14 +18,14 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
 
-from deploy import csr, facts, launch, units
+from deploy import csr, facts, launch, ranges, units
 from deploy.cleanup import remove_tree
 from deploy.discovery import (
     NEW_TOKEN,
@@ -207,7 +207,10 @@ def _asked(host: Host, cluster: Cluster, token: Token, before: Member | None) ->
             own = before.node.own_engine
         else:
             own = not start_foreign_engine(host.docker_socket)
-        member = Member(cluster.server, host.machine(own_engine=own), _facts(config))
+        known, node = _facts(config), host.machine(own_engine=own)
+        address, address6 = ranges.node_addresses(node.addresses, known.network)
+        node = replace(node, address=address, address6=address6)
+        member = Member(cluster.server, node, known)
         pair = None
         if not keeps:
             pair = csr.obtain(client, csr.KUBELET_CLIENT, member.kubelet_subject)

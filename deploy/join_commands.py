@@ -52,9 +52,10 @@ def join(
 ) -> None:
     """Make this machine a node of a cluster; returns once it is Ready."""
     with problems():
+        address, _, address6 = (node_ip or address_towards(server_url(target))).partition(",")
         place = Host(
-            config_dir, data_dir, run_dir, node_name or host.default_name(),
-            node_ip or address_towards(server_url(target)), docker_socket=docker_socket,
+            config_dir, data_dir, run_dir, node_name or host.default_name(), address,
+            docker_socket=docker_socket, address6=address6,
         )  # fmt: skip
         if systemd is None:
             systemd = units.BOOTED.exists() and config_dir == CONFIG_DIR

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from deploy import engine, launch, netns, rights, shims, storage
@@ -23,7 +23,7 @@ from deploy.faults import Faults
 from deploy.files import write_public
 from deploy.inventory import Lifetimes
 from deploy.nodes import wait_nodes_ready
-from deploy.places import ControlPlane, Machine
+from deploy.places import ControlPlane, Machine, Network
 from deploy.preflight import Problem, need_programs, need_root
 from deploy.prepare import prepare, without_root
 from deploy.spec import Daemon, Plan
@@ -44,11 +44,13 @@ class Shape:
     nodes:   how many machines beside the control plane's
     subnets: how many L2 networks they are spread over
     standby: how many machines also run a scheduler and a controller manager, for when others fail
+    network: the cluster's ranges, and how nodes reach each other's pods
     """
 
     nodes: int
     subnets: int = 1
     standby: int = 0
+    network: Network = field(default_factory=Network)
 
     def check(self) -> None:
         if not 1 <= self.nodes <= MACHINES_MAX:
@@ -73,11 +75,12 @@ class Shape:
 
 @dataclass(frozen=True)
 class Lab:
-    """A lab's folder and wires; standby as in Shape."""
+    """A lab's folder and wires; standby and network as in Shape."""
 
     directory: Path
     wires: netns.Wires
     standby: int = 0
+    network: Network = field(default_factory=Network)
 
     @classmethod
     def read(cls, directory: Path) -> Lab:
@@ -89,15 +92,18 @@ class Lab:
             ) from None
         machines, more = tuple(tree["machines"]), tuple(tree.get("more_subnets", ()))
         wires = netns.Wires(tree["ident"], tree["subnet"], machines, more)
-        return cls(directory, wires, tree.get("standby", 0))
+        network = Network(**tree.get("network", {}))
+        return cls(directory, wires, tree.get("standby", 0), network)
 
     def write(self) -> None:
-        text = json.dumps({**asdict(self.wires), "standby": self.standby}, indent=1)
+        more = {"standby": self.standby, "network": asdict(self.network)}
+        text = json.dumps({**asdict(self.wires), **more}, indent=1)
         write_public(self.directory / "lab.json", text.encode())
 
     @property
     def shape(self) -> Shape:
-        return Shape(len(self.wires.machines), len(self.wires.subnets), self.standby)
+        wires = self.wires
+        return Shape(len(wires.machines), len(wires.subnets), self.standby, self.network)
 
     @property
     def state(self) -> Path:
@@ -130,6 +136,7 @@ class Lab:
             docker_socket=self.directory / name / "docker.sock",
             own_engine=True,
             namespace=self.wires.namespace(name),
+            address6=self.wires.address6(name) if self.network.is_dual else "",
         )
 
     def machines(self) -> list[Machine]:
@@ -142,6 +149,7 @@ class Lab:
             data_dir=self.directory / "control-plane",
             log_dir=self.directory / "control-plane" / "logs",
             namespace=self.wires.hub,
+            network=self.network,
         )
 
     @property
@@ -196,7 +204,8 @@ def up(
         if lab.shape != shape:
             raise Problem(
                 f"the lab in {directory} runs with {lab.shape.nodes} machine(s), "
-                f"{lab.shape.subnets} subnet(s), {lab.standby} standing by",
+                f"{lab.shape.subnets} subnet(s), {lab.standby} standing by,"
+                f" pods {lab.network.pods} ({lab.network.mode})",
                 f"wherry lab down --dir {directory}",
             )
     with rights.granted(lab.kubeconfig, timeout_seconds):
@@ -220,7 +229,7 @@ def _start(
     with netns.choosing():
         first, *more = netns.free_subnets(shape.subnets)
         wires = netns.Wires(netns.identify(directory), first, shape.names, tuple(more))
-        lab = Lab(directory, wires, shape.standby)
+        lab = Lab(directory, wires, shape.standby, shape.network)
         directory.mkdir(parents=True, exist_ok=True)
         directory.chmod(0o755)  # the daemons' users have to reach their files in it
         lab.write()

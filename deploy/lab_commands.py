@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from deploy import lab, outages
+from deploy import lab, outages, ranges
 from deploy.faults import Slow
 from deploy.preflight import Problem
 
@@ -59,6 +59,12 @@ def lab_up(
         int,
         typer.Option(help="How many machines also run a controller manager and a scheduler."),
     ] = 0,
+    dual_stack: Annotated[
+        bool, typer.Option("--dual-stack", help="Pods, Services: an address of each IP family.")
+    ] = False,
+    pod_network: Annotated[
+        str, typer.Option(help="auto, direct, vxlan or none (somebody else's).")
+    ] = "auto",
     flag: Annotated[
         list[str] | None,
         typer.Option(help="One more of a daemon's: kubelet=--v=4, or node1/kubelet=--v=4."),
@@ -68,7 +74,8 @@ def lab_up(
 ) -> None:
     """Start a lab; returns once every machine's node is Ready."""
     with problems():
-        shape, flags = lab.Shape(nodes, subnets, standby), _flags(flag or [])
+        network = ranges.choose("", "", dual_stack=dual_stack, mode=pod_network)
+        shape, flags = lab.Shape(nodes, subnets, standby, network), _flags(flag or [])
         made = lab.up(directory, shape, say, timeout, flags=flags)
     say(f"the lab is up: {', '.join(made.wires.machines)}")
     say(f"  export KUBECONFIG={made.kubeconfig}")

@@ -12,13 +12,23 @@ from deploy.users import user_of
 
 @dataclass(frozen=True)
 class Network:
-    """The cluster's address ranges (CIDR) and the DNS service's address and domain."""
+    """The cluster's address ranges (CIDR; of a dual-stack cluster one of each family, with a comma
+    between) and the DNS service's address and domain.
+
+    mode: how nodes reach each other's pods (the proxy's --pod-network)
+    """
 
     services: str = "10.96.0.0/16"
     pods: str = "10.244.0.0/16"
     first_service: str = "10.96.0.1"
     dns: str = "10.96.0.10"
     domain: str = "cluster.local"
+    mode: str = "auto"
+
+    @property
+    def is_dual(self) -> bool:
+        """Whether pods get an address of each IP family."""
+        return "," in self.pods
 
 
 @dataclass(frozen=True)
@@ -66,6 +76,7 @@ class Machine:
     """A node: where its kubelet keeps things and which Docker Engine it drives.
 
     own_engine: whether the supervisor runs its dockerd (else it is the machine's own)
+    address6:   its address of the other family, in a dual-stack cluster
     """
 
     name: str
@@ -76,6 +87,12 @@ class Machine:
     docker_socket: Path
     own_engine: bool
     namespace: str = ""
+    address6: str = ""
+
+    @property
+    def addresses(self) -> str:
+        """What --node-ip takes: one address, or one of each family."""
+        return f"{self.address},{self.address6}" if self.address6 else self.address
 
     def kubeconfig(self, daemon: str) -> Path:
         return self.directory / f"{daemon}-{self.name}.kubeconfig"
