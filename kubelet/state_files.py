@@ -24,14 +24,18 @@ CORRUPT = "CorruptStateFile"
 ASIDE_MAX = 20  # of one folder; the oldest go
 
 
-def write(path: Path, tree: object) -> None:
-    """Replace the file by this value as JSON; OSError leaves the old one."""
+def write(path: Path, tree: object, *, sync: bool = True) -> None:
+    """Replace the file by this value as JSON; OSError leaves the old one.
+
+    sync: it must outlast the machine's power, not only this process; that costs milliseconds
+    """
     draft = path.with_name(f"{path.name}.tmp")
     try:
         with draft.open("wb") as file:
             file.write(orjson.dumps(tree))
             file.flush()
-            os.fdatasync(file.fileno())
+            if sync:
+                os.fdatasync(file.fileno())
         draft.rename(path)
     except OSError:
         draft.unlink(missing_ok=True)

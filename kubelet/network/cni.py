@@ -381,7 +381,8 @@ class Cni:
             "rebuilt": kept.rebuilt,
             "passed": kept.passed,
         }
-        state_files.write(self._path(sandbox_id), tree)
+        # What does not survive the power does not matter: neither does any sandbox.
+        state_files.write(self._path(sandbox_id), tree, sync=False)
 
     def _read(self, sandbox_id: str) -> Kept | None:
         return state_files.read(self._path(sandbox_id), _kept, self._say)
