@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import re
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -279,6 +280,41 @@ def test_volumes_that_can_not_be_made_say_why(pods: Pods) -> None:
     assert 'failed to prepare subPath for volumeMount "out"' in state(found["status"])["message"]
     for name in ("wrong-type", "waiting"):
         assert state(pods.get(name)["status"])["reason"] == "ContainerCreating"
+
+
+def test_a_block_device_of_the_machine(pods: Pods, tmp_path: Path) -> None:
+    device, machine = tmp_path / "disk", pods.cluster.machines[0]
+    os.mknod(device, stat.S_IFBLK | 0o600, os.makedev(7, 0))
+    where = {"key": "kubernetes.io/hostname", "operator": "In", "values": [machine]}
+    common = {"accessModes": ["ReadWriteOnce"], "volumeMode": "Block", "storageClassName": ""}
+    name = f"{pods.namespace}-disk"
+    volume = {
+        "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name},
+        "spec": {
+            **common, "capacity": {"storage": "1Mi"}, "local": {"path": str(device)},
+            "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [where]}]}},
+        },
+    }  # fmt: skip
+    claim = {
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "disk", "namespace": pods.namespace},
+        "spec": {
+            **common, "volumeName": name, "resources": {"requests": {"storage": "1Mi"}},
+        },
+    }  # fmt: skip
+    user = once(
+        "disk", "stat -c '%t:%T' /dev/mine",
+        volumeDevices=[{"name": "d", "devicePath": "/dev/mine"}],
+        spec={"volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "disk"}}]},
+    )  # fmt: skip
+    user["metadata"]["namespace"] = pods.namespace
+    pods.cluster.apply({"apiVersion": "v1", "kind": "List", "items": [volume, claim, user]})
+    try:
+        assert pods.said("disk") == ["7:0"]
+        assert pods.get("disk")["spec"]["nodeName"] == machine
+    finally:
+        pods.kubectl("delete", "pod/disk", "pvc/disk", "--now")
+        pods.kubectl("delete", "pv", name, "--wait=false")
 
 
 def test_probes_of_all_kinds(pods: Pods) -> None:
