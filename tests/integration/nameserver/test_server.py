@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -24,16 +26,21 @@ from nameserver.zone import Zone, service_records
 from tests.unit.nameserver.make import endpoint, endpoint_slice, service
 
 HOST = "127.0.0.1"
+SOA = "ns.example.com. host.example.com. 1 2 3 4 60"
 SVC = "default.svc.cluster.local"
 
 
 class Upstream(asyncio.DatagramProtocol):
-    """Knows one address for every name; answers `big.*` truncated by UDP, `mute.*` never."""
+    """Knows one address for every name; answers `big.*` truncated by UDP, `mute.*` never, `none.*`
+    not at all. `counts`: questions by UDP."""
+
+    counts: Counter[str] = Counter()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
 
     def datagram_received(self, data: bytes, addr) -> None:
+        self.counts[":".join(map(str, self.transport.get_extra_info("sockname")))] += 1
         if b"\x04mute" not in data:
             self.transport.sendto(self.reply(data, b"\x03big" in data), addr)
 
@@ -43,6 +50,9 @@ class Upstream(asyncio.DatagramProtocol):
         response = dns.message.make_response(query)
         if truncated:
             response.flags |= dns.flags.TC
+        elif b"\x04none" in data:
+            response.set_rcode(dns.rcode.NXDOMAIN)
+            response.authority.append(dns.rrset.from_text("example.com.", 60, "IN", "SOA", SOA))
         else:
             name = query.question[0].name
             response.answer.append(dns.rrset.from_text(name, 60, "IN", "A", "192.0.2.7"))
@@ -157,6 +167,66 @@ async def test_the_next_resolver_is_tried(monkeypatch) -> None:
 async def test_without_resolvers_other_names_fail_at_once() -> None:
     async with running() as server:
         assert (await server.ask("www.example.com")).rcode() == dns.rcode.SERVFAIL
+
+
+async def test_answers_of_others_are_kept_and_asked_for_once() -> None:
+    async with upstream() as address, running(address) as server:
+        asked = [server.ask("www.example.com") for _ in range(20)]
+        assert {r.answer[0][0].to_text() for r in await asyncio.gather(*asked)} == {"192.0.2.7"}
+        assert (await server.ask("WWW.example.COM", tcp=True)).answer
+        assert (await server.ask("none.example.com")).rcode() == dns.rcode.NXDOMAIN
+        assert (await server.ask("none.example.com")).rcode() == dns.rcode.NXDOMAIN
+        assert Upstream.counts[address] == 2
+
+
+async def test_a_resolver_that_was_silent_is_not_waited_for_again(monkeypatch) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+        deaf.bind((HOST, 0))
+        silent = f"{HOST}:{deaf.getsockname()[1]}"
+        async with upstream() as address, running(silent, address) as server:
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            await server.ask("one.example.com")
+            assert (
+                loop.time() - began < forward.TRY_SECONDS
+            )  # the second was asked beside the first
+            server.responder._forwarder.upstreams[0].failed(time.monotonic())
+            began = loop.time()
+            await server.ask("two.example.com")
+            assert loop.time() - began < forward.HEDGE_SECONDS
+
+
+async def test_a_loop_is_found_and_not_walked() -> None:
+    async with running() as server:
+        forwarder = server.responder._forwarder
+        forwarder.use([f"{HOST}:{server.port}"])
+        looking = asyncio.ensure_future(forwarder.look_for_loops())
+        async with asyncio.timeout(20):
+            while not forwarder.upstreams[0].looped:
+                await asyncio.sleep(0.02)
+        looking.cancel()
+        assert (await server.ask("www.example.com")).rcode() == dns.rcode.SERVFAIL
+
+
+async def test_resolv_conf_is_followed(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(forward, "LOOK_SECONDS", 0.05)
+    conf = tmp_path / "resolv.conf"
+    conf.write_text("nameserver 192.0.2.1\n")
+    forwarder = Forwarder([])
+    following = asyncio.ensure_future(forwarder.follow(conf, ["10.96.0.10"]))
+    for text, named in (("", ["192.0.2.1"]), ("nameserver 192.0.2.2\n", ["192.0.2.2"])):
+        if text:
+            conf.write_text(text)
+        async with asyncio.timeout(20):
+            while [one.host for one in forwarder.upstreams] != named:
+                await asyncio.sleep(0.02)
+    following.cancel()
+
+
+async def test_the_zone_is_given_to_nobody_as_a_whole() -> None:
+    async with running() as server:
+        for tcp in (False, True):
+            assert (await server.ask("cluster.local", "AXFR", tcp=tcp)).rcode() == dns.rcode.REFUSED
 
 
 async def test_garbage_does_no_harm() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+import dns.edns
 import dns.flags
 import dns.message
 import dns.rcode
@@ -12,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nameserver.answer import Answer
-from nameserver.message import BadQueryError, encode, parse
+from nameserver.cache import found
+from nameserver.message import BadQueryError, encode, parse, relay, size_limit
 from nameserver.zone import Record
 
 SOA = Record("cluster.local", "SOA", "ns. host. 1 2 3 4 5")
@@ -37,6 +39,12 @@ def broken(change) -> bytes:
     return message.to_wire()
 
 
+_EDNS = ask(use_edns=0).to_wire()
+TWO_OPTS = _EDNS[:11] + b"\2" + _EDNS[12:] + _EDNS[-11:]
+_PLAIN = ask().to_wire()
+TWO_QUESTIONS = _PLAIN[:5] + b"\2" + _PLAIN[6:] + _PLAIN[12:]
+
+
 @pytest.mark.parametrize(
     ("data", "code"),
     [
@@ -45,9 +53,19 @@ def broken(change) -> bytes:
         (ask().to_wire()[:15], dns.rcode.FORMERR),
         (broken(lambda m: m.use_edns(edns=1)), dns.rcode.BADVERS),
         (dns.message.make_query("a.", "A", rdclass="CH").to_wire(), dns.rcode.REFUSED),
+        (ask(kind="AXFR").to_wire(), dns.rcode.REFUSED),
+        (ask(kind="IXFR").to_wire(), dns.rcode.REFUSED),
+        (ask(kind="MAILB").to_wire(), dns.rcode.NOTIMP),
+        (ask(kind="TSIG").to_wire(), dns.rcode.NOTIMP),
+        (ask(kind="OPT").to_wire(), dns.rcode.FORMERR),
+        (TWO_OPTS, dns.rcode.FORMERR),
+        (TWO_QUESTIONS, dns.rcode.FORMERR),
     ],
-    ids=["opcode", "no-question", "cut", "edns-1", "chaos"],
-)
+    ids=[
+        "opcode", "no-question", "cut", "edns-1", "chaos", "axfr", "ixfr", "mailb", "tsig", "opt",
+        "two-opts", "two-questions",
+    ],
+)  # fmt: skip
 def test_refusals(data: bytes, code) -> None:
     with pytest.raises(BadQueryError) as caught:
         parse(data)
@@ -107,3 +125,45 @@ def test_negative_answers() -> None:
     reply = dns.message.from_wire(encode(query, Answer("NXDOMAIN", authority=True), SOA, tcp=False))
     assert reply.rcode() == dns.rcode.NXDOMAIN
     assert reply.authority[0].to_text().startswith("cluster.local. 5 IN SOA")
+
+
+def test_the_question_is_repeated_letter_by_letter() -> None:
+    question = ask("WeB.eXaMpLe.")
+    few = Answer("NOERROR", (Record("web.example", "A", "10.0.0.1"),))
+    wire = encode(parse(question.to_wire()), few, SOA, tcp=False)
+    assert b"\3WeB\7eXaMpLe\0" in wire
+    assert b"\3web" not in wire  # the answer's name points to the question's
+    kept = found(
+        dns.message.from_wire(encode(parse(ask("web.example.").to_wire()), few, SOA, tcp=False)),
+        0.0,
+    )
+    assert b"\3WeB\7eXaMpLe\0" in relay(parse(question.to_wire()), kept, tcp=False)
+
+
+@pytest.mark.parametrize(
+    ("payload", "limit"), [(0, 512), (100, 512), (512, 512), (1000, 1000), (65535, 1232)]
+)
+def test_how_long_an_answer_may_be(payload: int, limit: int) -> None:
+    query = parse(ask(use_edns=0, payload=payload).to_wire())
+    assert size_limit(query, tcp=False) == limit
+    assert size_limit(query, tcp=True) == 65535
+
+
+def test_unknown_options_are_passed_over_and_edns_is_answered_with_edns() -> None:
+    options = [dns.edns.GenericOption(65001, b"x"), dns.edns.GenericOption(10, b"12345678")]
+    query = parse(ask(use_edns=0, payload=4096, options=options).to_wire())
+    reply = dns.message.from_wire(encode(query, FEW, SOA, tcp=False))
+    assert (reply.edns, reply.payload, reply.options) == (0, 1232, ())
+    plain = dns.message.from_wire(encode(parse(ask().to_wire()), FEW, SOA, tcp=False))
+    assert plain.edns == -1
+
+
+def test_upstreams_word_on_signatures_is_for_who_asked() -> None:
+    answer = dns.message.make_response(ask())
+    answer.flags |= dns.flags.AD
+    kept = found(answer, 0.0)
+    for question, authentic in ((ask(), False), (ask(want_dnssec=True), True)):
+        reply = dns.message.from_wire(relay(parse(question.to_wire()), kept, tcp=False))
+        assert bool(reply.flags & dns.flags.AD) is authentic
+        assert not reply.flags & dns.flags.AA
+        assert reply.flags & dns.flags.RA
