@@ -243,10 +243,16 @@ def is_due(last: datetime | None, now: datetime, report_seconds: float) -> bool:
 
 
 def patch(new: NodeStatus, old: NodeStatus) -> dict[str, Any]:
-    """A strategic merge patch of the status; conditions of others stay."""
+    """A strategic merge patch of the status; conditions of others stay.
+
+    Addresses are merged by their type, of which a dual-stack node has two: the list is left out or
+    replaced as a whole. Upstream: fixupPatchForNodeStatusAddresses.
+    """
     tree = new.to_wire()
-    if [a.address for a in old.addresses] != [a.address for a in new.addresses]:
-        tree["addresses"] = [*tree["addresses"], {"$patch": "replace"}]
+    if old.addresses == new.addresses:
+        tree.pop("addresses", None)
+    else:
+        tree["addresses"] = [*tree.get("addresses", ()), {"$patch": "replace"}]
     return {"status": tree}
 
 

@@ -179,3 +179,5 @@ def test_a_dual_stack_node_tells_both_addresses():
         ("InternalIP", "fd31::1"),
         ("Hostname", "n1"),
     ]
+    assert "addresses" not in status.patch(found, found)["status"], "merging would mix them up"
+    assert len(status.patch(found, report())["status"]["addresses"]) == 4
