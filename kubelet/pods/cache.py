@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from kubelet.pods.observed import Observed, observe
 from kubelet.runtime.protocol import (
@@ -26,8 +27,13 @@ from wherry.daemon.clock import Clock
 log = logging.getLogger(__name__)
 
 RELIST_SECONDS = 60.0
+KILLED_EXIT_CODE = 137  # by SIGKILL, as the kernel's out-of-memory killer does it
 # Short: pods that go on as soon as the engine is back need its events.
 FOLLOW_AGAIN_SECONDS_MAX = 1.0
+
+
+def _was_killed(record: ContainerRecord) -> bool:
+    return record.state is State.EXITED and record.exit_code == KILLED_EXIT_CODE
 
 
 class ContainerCache:
@@ -51,6 +57,7 @@ class ContainerCache:
         self._records: dict[str, ContainerRecord] = {}
         self._by_pod: dict[str, set[str]] = {}
         self._starting: set[str] = set()
+        self._out_of_memory: set[str] = set()
         self.listed = asyncio.Event()
         self.failure = ""
 
@@ -71,6 +78,8 @@ class ContainerCache:
         return {id for id, record in self._records.items() if record.is_sandbox}
 
     def put(self, record: ContainerRecord) -> None:
+        if record.id in self._out_of_memory and _was_killed(record):
+            record = replace(record, oom_killed=True)
         before = self._records.get(record.id)
         if before == record:
             return
@@ -82,6 +91,7 @@ class ContainerCache:
 
     def drop(self, container_id: str) -> None:
         """The container was removed."""
+        self._out_of_memory.discard(container_id)
         record = self._records.pop(container_id, None)
         if record is None:
             return
@@ -158,7 +168,10 @@ class ContainerCache:
         if event.action == "destroy":
             self.drop(event.container_id)
         elif event.action == "oom":
-            return  # the record of the "die" that may follow says it too
+            # The engine may hear of it after the container's end, and then does not tell it there.
+            self._out_of_memory.add(event.container_id)
+            if known is not None:
+                self.put(known)
         elif event.action == "start" and event.container_id in self._starting:
             return
         elif event.action != "start" or known is None or known.state is State.CREATED:

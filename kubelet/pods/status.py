@@ -336,7 +336,8 @@ def _terminated(view: View, record: ContainerRecord) -> ContainerState:
     if record.error:
         reason, message = "StartError", record.error
     else:
-        reason = "OOMKilled" if record.oom_killed else "Error" if code else "Completed"
+        killed = record.oom_killed or _was_oom_killed(view, record)
+        reason = "OOMKilled" if killed else "Error" if code else "Completed"
         message = _shortened(view, view.messages.get(record.id, ""))
     return ContainerState(
         terminated=ContainerStateTerminated(
@@ -347,6 +348,16 @@ def _terminated(view: View, record: ContainerRecord) -> ContainerState:
             finished_at=restart.ended_at(record),
             container_id=RUNTIME_PREFIX + record.id,
         )
+    )
+
+
+def _was_oom_killed(view: View, record: ContainerRecord) -> bool:
+    """What was once said stays: a restarted kubelet has not heard of it."""
+    said = _said(view, record.name)
+    ends = (said.state.terminated, said.last_state.terminated) if said is not None else ()
+    id = RUNTIME_PREFIX + record.id
+    return any(
+        end is not None and end.container_id == id and end.reason == "OOMKilled" for end in ends
     )
 
 

@@ -304,3 +304,13 @@ class TestRestartAll:
         assert condition(found, "AllContainersRestarting").status == "False"
         assert found.phase == "Pending"
         assert condition(found, "Initialized").status == "True"
+
+
+def test_what_was_said_of_memory_stays_when_the_engine_does_not_say_it():
+    ended = record("a", State.EXITED, code=137, oom_killed=True)
+    before = status(pod("a", policy="Never"), SANDBOX, ended, finished=True)
+    after = status(
+        pod("a", policy="Never"), SANDBOX, replace(ended, oom_killed=False), finished=True,
+        previous=before,
+    )  # fmt: skip
+    assert after.container_statuses[0].state.terminated.reason == "OOMKilled"
