@@ -261,6 +261,14 @@ def _lost(said: ContainerStatus) -> ContainerState:
     )
 
 
+def _last_said(view: View, record: ContainerRecord) -> ContainerState:
+    """The end of the run before this one, when nothing is left of it but what was said."""
+    said = _said(view, record.name)
+    if said is None or not said.container_id:
+        return ContainerState()
+    return said.last_state if said.container_id == RUNTIME_PREFIX + record.id else _lost(said)
+
+
 def _mounts(container: Container) -> list[VolumeMountStatus]:
     return [
         VolumeMountStatus(
@@ -285,6 +293,8 @@ def _states(
     """(state, lastState)."""
     older = view.observed.previous(container.name)
     last = _terminated(view, older) if older is not None and older.has_ended else ContainerState()
+    if older is None and record is not None and record.attempt > 0:
+        last = _last_said(view, record)
     waiting = view.waiting.get(container.name)
     if record is None or (record.state is State.CREATED and not record.error):
         return _waiting(waiting or _not_begun(view, initializing=initializing)), last

@@ -59,11 +59,7 @@ async def test_another_address_is_taken_up_and_nothing_restarts(by_route, pods):
 
 def leases(kubelet):
     """Addresses that are given out on this machine."""
-    return sorted(
-        file.name
-        for folder in kubelet.root_dir.rglob("networks")
-        for file in folder.rglob("10.244.*")
-    )
+    return sorted(file.name for file in kubelet.root_dir.glob("cni/leases/*/10.244.*"))
 
 
 def wipe(kubelet):

@@ -260,6 +260,10 @@ def test_a_container_that_the_engine_lost_is_told_of():
     assert (ended.reason, ended.exit_code) == ("ContainerStatusUnknown", 137)
     assert after.phase == "Running"
     assert status(pod("a"), SANDBOX, previous=after).container_statuses[0] == one
+    again = status(pod("a"), SANDBOX, record("a", attempt=4), previous=after)
+    assert again.container_statuses[0].last_state.terminated == ended
+    once_more = status(pod("a"), SANDBOX, record("a", attempt=4), previous=again)
+    assert once_more.container_statuses[0].last_state.terminated == ended
 
 
 def test_all_messages_together_are_bounded():
