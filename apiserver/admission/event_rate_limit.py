@@ -25,6 +25,7 @@ from apiserver.admission.configuration import (
 from apiserver.admission.interface import Attributes, Lister, Plugin
 from wherry.api.errors import ApiError, FieldError, invalid, not_supported, status_error
 from wherry.api.scheme import BY_PLURAL
+from wherry.daemon.token_bucket import TokenBucket
 
 EVENTS: Final = BY_PLURAL["", "v1", "events"]
 KIND: Final = "Configuration"
@@ -60,39 +61,24 @@ KEYS: Final[Mapping[str, Callable[[Attributes], str]]] = {
 }
 
 
-class _Bucket:
-    __slots__ = ("at", "tokens")
-
-    def __init__(self, tokens: float, at: float) -> None:
-        self.tokens = tokens
-        self.at = at
-
-    def take(self, limit: Limit, now: float) -> bool:
-        self.tokens = min(float(limit.burst), self.tokens + (now - self.at) * limit.qps)
-        self.at = now
-        if self.tokens < 1:
-            return False
-        self.tokens -= 1
-        return True
-
-
 class _Limiter:
     """One limit and its buckets; the one not asked for longest is forgotten, which refills it."""
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
         self.key_of = KEYS[limit.type]
-        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
 
     def accepts(self, key: str, now: float) -> bool:
         bucket = self._buckets.get(key)
         if bucket is None:
-            bucket = self._buckets[key] = _Bucket(float(self.limit.burst), now)
+            bucket = TokenBucket(self.limit.qps, self.limit.burst, now)
+            self._buckets[key] = bucket
             if len(self._buckets) > self.limit.cache_size:
                 self._buckets.popitem(last=False)
         else:
             self._buckets.move_to_end(key)
-        return bucket.take(self.limit, now)
+        return bucket.take(now)
 
 
 class EventRateLimit(Plugin):

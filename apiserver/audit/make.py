@@ -9,8 +9,9 @@ from apiserver.audit.config import LOG, WEBHOOK, AuditConfig
 from apiserver.audit.drain import Drain
 from apiserver.audit.log_file import LogFile
 from apiserver.audit.policy import PolicyRules, parse_policy
-from apiserver.audit.webhook import Pace, TokenBucket, Webhook
+from apiserver.audit.webhook import Pace, Webhook
 from apiserver.audit.webhook_config import read_target
+from wherry.daemon.token_bucket import TokenBucket
 
 
 def make_auditor(config: AuditConfig) -> Auditor | None:

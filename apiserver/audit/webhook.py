@@ -19,6 +19,7 @@ from apiserver.audit.drain import Event, WriteFailed
 from apiserver.audit.log_file import fitted
 from apiserver.audit.settings import Truncation
 from apiserver.audit.webhook_config import Target
+from wherry.daemon.token_bucket import TokenBucket
 
 ATTEMPTS_MAX = 5
 BACKOFF_FACTOR = 1.5
@@ -27,23 +28,6 @@ ANSWER_SECONDS_MAX = 30.0
 ANSWER_BYTES_MAX = 64 * 1024  # what a webhook says beyond that is not read
 _HEAD = b'{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{},"items":['
 _TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
-
-
-class TokenBucket:
-    """So many batches a second, and a few at once after a rest. `take` says how long to wait."""
-
-    def __init__(self, per_second: float, burst: int) -> None:
-        self._per_second = per_second
-        self._burst = float(burst)
-        self._tokens = float(burst)
-        self._at = 0.0
-
-    def take(self, now: float) -> float:
-        """Seconds until the one taken now may be used."""
-        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_second)
-        self._at = now
-        self._tokens -= 1
-        return max(0.0, -self._tokens / self._per_second)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +59,7 @@ class Webhook:
         events, lost = fitted(batch, self._truncation)
         for part in _parts(events, self._truncation):
             if self._pace.bucket is not None:
-                self._wait(self._pace.bucket.take(time.monotonic()))
+                self._wait(self._pace.bucket.borrow(time.monotonic()))
             problem = self._post(_HEAD + b",".join(part) + b"]}")
             if problem:
                 raise WriteFailed(len(batch), f"{self._target.address}: {problem}")

@@ -13,6 +13,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
+from wherry.daemon.token_bucket import TokenBucket
+
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -67,12 +69,6 @@ class _Wordings:
     last: float = 0.0
 
 
-@dataclass
-class _Bucket:
-    tokens: float
-    at: float
-
-
 class _Recent(Generic[K, V]):
     """A map of at most CACHE_MAX entries that forgets the least recently used one."""
 
@@ -99,7 +95,7 @@ class Correlator:
     def __init__(self) -> None:
         self._wordings: _Recent[tuple[Subject, str, str], _Wordings] = _Recent()
         self._sent: _Recent[Note, Sent] = _Recent()
-        self._buckets: _Recent[Subject, _Bucket] = _Recent()
+        self._buckets: _Recent[Subject, TokenBucket] = _Recent()
 
     def correlate(self, note: Note, now: float) -> Outcome | None:
         """What to do about the note; None: nothing, its subject talks too much.
@@ -127,10 +123,7 @@ class Correlator:
         return note._replace(message=COMBINED), COMBINED + note.message
 
     def _allowed(self, subject: Subject, now: float) -> bool:
-        bucket = self._buckets.get(subject) or self._buckets.put(subject, _Bucket(BURST, now))
-        bucket.tokens = min(BURST, bucket.tokens + (now - bucket.at) * REFILL_PER_SECOND)
-        bucket.at = now
-        if bucket.tokens < 1:
-            return False
-        bucket.tokens -= 1
-        return True
+        bucket = self._buckets.get(subject) or self._buckets.put(
+            subject, TokenBucket(REFILL_PER_SECOND, BURST, now)
+        )
+        return bucket.take(now)

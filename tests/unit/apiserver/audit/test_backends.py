@@ -18,7 +18,7 @@ from apiserver.audit.drain import Drain, WriteFailed
 from apiserver.audit.events import TRUNCATED, Body, Whole
 from apiserver.audit.log_file import LogFile
 from apiserver.audit.settings import Batching, Rotation, Truncation
-from apiserver.audit.webhook import ATTEMPTS_MAX, Pace, TokenBucket, Webhook
+from apiserver.audit.webhook import ATTEMPTS_MAX, Pace, Webhook
 from apiserver.audit.webhook_config import read_target
 
 DEADLINE_SECONDS = 60.0
@@ -230,12 +230,6 @@ def test_large_batches_are_split():
     target = Answers(200, 200)
     hook(target, [], truncation=Truncation(50, 60)).write([b'"%s"' % (b"x" * 30)] * 2)
     assert len(target.bodies) == 2
-
-
-def test_the_rate_is_limited_after_a_burst():
-    bucket = TokenBucket(10.0, 2)
-    assert [round(bucket.take(100.0), 3) for _ in range(4)] == [0.0, 0.0, 0.1, 0.2]
-    assert bucket.take(200.0) == 0.0
 
 
 def test_a_kubeconfig_names_the_target_and_keeps_its_secrets(tmp_path: Path):
