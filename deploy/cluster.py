@@ -179,10 +179,12 @@ DNS_HEALTH_PORT = 10254
 
 
 def _dns(place: ControlPlane) -> Daemon:
+    own = [one for one in (place.address, place.address6) if one]
+    service = place.network.dns_addresses[: len(own)]
     command = (
         script("wherry-dns"), f"--kubeconfig={place.kubeconfig('dns')}",
-        f"--bind-address={place.address}",
-        f"--advertise-address={place.address}", f"--cluster-dns={place.network.dns}",
+        f"--bind-address={','.join(own)}",
+        f"--advertise-address={','.join(own)}", f"--cluster-dns={','.join(service)}",
         f"--cluster-domain={place.network.domain}", f"--health-port={DNS_HEALTH_PORT}",
     )  # fmt: skip
     return Daemon(

@@ -62,7 +62,8 @@ def _apiserver(place: ControlPlane) -> Iterable[CertificateSpec]:
     owner, domain = place.user("apiserver"), place.network.domain
     service = ("kubernetes", "kubernetes.default", "kubernetes.default.svc")
     names = (*service, f"kubernetes.default.svc.{domain}", *LOOPBACK)
-    addresses = (place.network.first_service, place.address)
+    own = (place.address, place.address6) if place.address6 else (place.address,)
+    addresses = (place.network.first_service, *own)
 
     def stem(name: str) -> str:
         return str(place.pki / name)

@@ -83,7 +83,7 @@ class Host:
         address = self.advertise or self.address
         return ControlPlane(
             address, self.config_dir, self.data_dir, self.log_dir, port=self.port,
-            network=self.network,
+            network=self.network, address6=self.address6,
         )  # fmt: skip
 
     def machine(self, *, own_engine: bool) -> Machine:

@@ -150,6 +150,7 @@ class Lab:
             log_dir=self.directory / "control-plane" / "logs",
             namespace=self.wires.hub,
             network=self.network,
+            address6=self.wires.gateway6(0) if self.network.is_dual else "",
         )
 
     @property

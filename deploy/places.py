@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
+from typing import Final
 
 from deploy.inventory import Lifetimes
 from deploy.reveal import Reveal
 from deploy.users import user_of
+
+DNS_PLACE: Final = 10  # of the DNS service in a range of Services
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,12 @@ class Network:
     mode: str = "auto"
 
     @property
+    def dns_addresses(self) -> tuple[str, ...]:
+        """Of Service kube-dns: one of each IP family. Pods are told the first, as upstream has it."""
+        further = [str(ip_network(one)[DNS_PLACE]) for one in self.services.split(",")[1:]]
+        return (self.dns, *further)
+
+    @property
     def is_dual(self) -> bool:
         """Whether pods get an address of each IP family."""
         return "," in self.pods
@@ -35,6 +45,7 @@ class Network:
 class ControlPlane:
     """Where the control plane runs: its address, files and (in the lab) network namespace.
 
+    address6:     its address of the other family, in a dual-stack cluster
     unprivileged: whether its daemons run as users of their own, which must exist
     reveal:       what those have to be shown of closed folders
     """
@@ -47,6 +58,7 @@ class ControlPlane:
     port: int = 6443
     etcd_port: int = 2379
     network: Network = Network()
+    address6: str = ""
     unprivileged: bool = False
     reveal: Reveal = ()
     lifetimes: Lifetimes = field(default_factory=Lifetimes)

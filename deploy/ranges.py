@@ -11,14 +11,13 @@ from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 from typing import Final
 
-from deploy.places import Network
+from deploy.places import DNS_PLACE, Network
 from deploy.preflight import Problem
 from wherry.daemon.links import MODES, Link, LinksError, overlap, overlapping, read_links
 from wherry.daemon.links import Network as Range
 
 PODS: Final = ("10.244.0.0/16", "fd00:10:244::/48")
 SERVICES: Final = ("10.96.0.0/16", "fd00:10:96::/112")
-DNS_PLACE: Final = 10  # of the DNS service in the first range of Services
 # Addresses nobody has (RFC 5737, RFC 3849): a machine's way to them is its default route.
 ANYWHERE: Final = {4: "198.51.100.1", 6: "2001:db8::1"}
 
