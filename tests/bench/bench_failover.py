@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import random
 import signal
 import statistics
 import sys
@@ -40,6 +41,7 @@ STEPS = (
     "last Lease renewed", "another leads", "node NotReady", "taint NoExecute", "pod evicted",
     "new pod made", "bound", "running", "ready",
 )  # fmt: skip
+RENEWED_EVERY_SECONDS = 2.0
 GOAL, AIM = 15.0, 8.0
 LEADER_LEASE = ("kube-system", "kube-controller-manager")
 
@@ -59,7 +61,7 @@ class Timeline:
             self.seen.setdefault(step, time.monotonic())
 
     def lease(self, before: Lease | None, after: Lease | None) -> None:
-        if after is None:
+        if before is None or after is None:
             return
         if after.metadata.name == self.machine:
             self.seen["last Lease renewed"] = time.monotonic()
@@ -179,6 +181,12 @@ class Bench:
             for one, handler in zip(informers, handlers, strict=True):
                 await one.synced()
                 one.add_handler(handler)
+
+            async def renewed() -> bool:
+                return "last Lease renewed" in line.seen
+
+            await until(renewed, "the Lease is renewed")
+            await asyncio.sleep(random.uniform(0, RENEWED_EVERY_SECONDS))
             power_off = time.monotonic()
             await asyncio.to_thread(outages.stop, self.directory, victim)
 

@@ -302,3 +302,27 @@ def test_rate_zero_gives_nothing_and_a_new_rate_counts_from_then():
     limiter.set_rate(2, 100)
     assert not limiter.take(100.4)
     assert limiter.take(100.5)
+
+
+@given(
+    st.lists(st.sampled_from(("True", "False", "Unknown")), min_size=1, max_size=8),
+    st.lists(st.sampled_from(("", "a", "b")), min_size=8, max_size=8),
+    st.booleans(),
+)
+def test_nobody_is_expelled_while_no_node_is_ready(states, places, held):
+    """And nothing but readiness and the rate decides otherwise."""
+    labels = [{"labels": {zones.ZONE_LABEL: place}} if place else {} for place in places]
+    members = [
+        node(f"n{i}", ready=state, held=EXECUTE if held else (), metadata=labels[i])
+        for i, state in enumerate(states)
+    ]
+    judged = {z: zones.disruption(ms, 0.55) for z, ms in zones.by_zone(members).items()}
+    disrupted = zones.is_full_everywhere(judged)
+    assert disrupted == ("True" not in states)
+    for one in members:
+        found = plan.plan_taints(one, disrupted=disrupted, granted=True, now=NOW)
+        changed = one.spec.taints
+        if found.actions:
+            changed = [Taint.from_wire(t) for t in found.actions[0].patch["spec"]["taints"]]
+        expelled = any(t.effect == "NoExecute" for t in changed)
+        assert expelled == (not disrupted and health.ready_status(one) != "True")
