@@ -8,7 +8,7 @@ import logging
 import ssl
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Gauge
 
 from controller_manager import options
 from controller_manager.context import Attentive, Component, Context
@@ -53,7 +53,12 @@ async def serve(flags: argparse.Namespace) -> None:
     async with client, asyncio.TaskGroup() as tasks:
         tasks.create_task(_health(flags, registry, client), name="health")
         context = Context(client, Informers(client), SystemClock(), flags, QueueMetrics(registry))
+        running = Gauge(
+            "running_managed_controllers", "Controllers at work (1) or standing by (0)",
+            ["name", "manager"], registry=registry,
+        )  # fmt: skip
         components = [entry.make(context) for entry in entries]
+        told = [running.labels(entry.name, COMPONENT) for entry in entries]
         for component in components:
             if isinstance(component, Attentive):
                 tasks.create_task(component.stand_by(), name=f"{type(component).__name__}-stand-by")
@@ -63,7 +68,13 @@ async def serve(flags: argparse.Namespace) -> None:
             tasks.create_task(recorder.run(), name="events")
 
         async def lead() -> None:
-            await _lead(context, components)
+            for one in told:
+                one.set(1)
+            try:
+                await _lead(context, components)
+            finally:
+                for one in told:
+                    one.set(0)
 
         if not flags.leader_elect:
             await lead()
