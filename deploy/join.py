@@ -44,7 +44,7 @@ from deploy.nodes import connect
 from deploy.pki import KeyPair
 from deploy.preflight import Problem, need_free_port, need_programs, need_root
 from deploy.spec import Plan
-from deploy.tokens import Token
+from deploy.tokens import Token, key_hashes
 from wherry import KUBERNETES_VERSION
 
 PROGRAMS: Final = ("nft", "iptables", "conntrack", "ip")
@@ -87,7 +87,7 @@ def join(
     _check_machine(host, before)
     cluster = discover(server, token, invited.hashes)
     if before is not None:
-        _same_cluster(before, cluster)
+        check_same_cluster(before, cluster)
     member = _asked(host, cluster, token, before)
     say(f"  {'cluster':<24} found after {time.monotonic() - began:4.1f} s: {cluster.server}")
     _become(host, member, before, say, timeout_seconds, systemd=systemd)
@@ -141,9 +141,10 @@ def install_missing(docker_socket: Path) -> None:
     need_programs(wanted)
 
 
-def _same_cluster(before: Member, cluster: Cluster) -> None:
+def check_same_cluster(before: Member, cluster: Cluster) -> None:
+    """Problem when this machine is a node of another cluster, with which it shares no authority."""
     held = before.ca.read_bytes() if before.ca.exists() else b""
-    if held and not set(held.split(b"-----END")) & set(cluster.ca.split(b"-----END")) - {b""}:
+    if held and not set(key_hashes(held)) & set(key_hashes(cluster.ca)):
         raise Problem(
             f"this machine is node {before.node.name} of the cluster at {before.server}",
             "wherry leave",

@@ -6,12 +6,15 @@ from typing import Any
 import pytest
 
 from deploy import facts
+from deploy.discovery import Cluster
 from deploy.facts import Facts
-from deploy.join import is_there, name_problem, skew_problem
+from deploy.join import check_same_cluster, is_there, name_problem, skew_problem
 from deploy.leave import to_evict
 from deploy.member import FILE, Member, is_good
 from deploy.pki import KeyPair, Subject, ensure_authority, ensure_certificate
 from deploy.places import Machine, Network
+from deploy.preflight import Problem
+from deploy.systemd import units
 
 
 @pytest.mark.parametrize("theirs", ["v1.36.0", "v1.36.2+wherry.0.2.0", "v1.37.1", "v1.39.0"])
@@ -134,3 +137,28 @@ def test_files_pods_daemons_pods_and_ended_ones_are_not_asked_to_go() -> None:
         ]
     )  # fmt: skip
     assert [one["metadata"]["name"] for one in found] == ["bare", "replica"]
+
+
+def test_a_node_of_one_cluster_does_not_wander_into_another(member: Member, tmp_path: Path) -> None:
+    own, other = ensure_authority(tmp_path / "own"), ensure_authority(tmp_path / "other")
+    both = own.path.read_bytes() + other.path.read_bytes()
+    check_same_cluster(member, Cluster("https://b", other.path.read_bytes()))  # it has no file yet
+    member.ca.parent.mkdir(parents=True)
+    member.ca.write_bytes(own.path.read_bytes())
+    check_same_cluster(member, Cluster("https://b", both))  # while authorities are exchanged
+    with pytest.raises(Problem, match="node n1 of the cluster at https://10.0.0.1:6443"):
+        check_same_cluster(member, Cluster("https://b", other.path.read_bytes()))
+
+
+def test_systemd_lets_who_renews_a_members_certificate_reach_the_api_server(
+    member: Member, tmp_path: Path
+) -> None:
+    texts = units(member.plan(tmp_path / "state.json", tmp_path), [str(member.pki)])
+    renewal = texts["wherry-certificates.service"]
+    assert f"-m deploy.renewing {tmp_path / FILE}" in renewal
+    assert "PrivateNetwork" not in renewal
+    assert "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6" in renewal
+    assert f"ReadWritePaths={member.pki}" in renewal
+    assert {"wherry-dockerd.service", "wherry-kubelet.service", "wherry-proxy.service"} <= set(
+        texts
+    )
