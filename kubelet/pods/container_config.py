@@ -48,6 +48,7 @@ class Inputs:
     node_name: str
     image_stop_signal: str = ""
     devices: Sequence[Device] = ()
+    runtime: str = ""  # the engine's, by name
     target_id: str = ""  # the container whose processes an ephemeral one sees
     profiles: Mapping[str, str] = field(default_factory=dict)  # seccomp profiles of the node, JSON
 
@@ -68,8 +69,13 @@ def image_with_tag(image: str) -> str:
     return image if "@" in image or ":" in image.rpartition("/")[2] else f"{image}:latest"
 
 
-def sandbox(pod: Pod, attempt: int, image: str, node: NodeFacts, node_name: str) -> dict[str, Any]:
-    """The sandbox: nothing but namespaces. ConfigError when the engine can't give those asked for."""
+def sandbox(
+    pod: Pod, attempt: int, image: str, node: NodeFacts, node_name: str, runtime: str = ""
+) -> dict[str, Any]:
+    """The sandbox: nothing but namespaces. ConfigError when the engine can't give those asked for.
+
+    runtime: the engine's runtime by name; empty = its default
+    """
     spec = pod.spec
     if spec.host_users is False:
         raise ConfigError(
@@ -87,6 +93,8 @@ def sandbox(pod: Pod, attempt: int, image: str, node: NodeFacts, node_name: str)
         "ShmSize": SHM_BYTES,
         "SecurityOpt": [],  # RuntimeDefault, whatever the pod's own profile is, as upstream
     }
+    if runtime:
+        host["Runtime"] = runtime
     if spec.host_pid:
         host["PidMode"] = "host"
     if context is not None and context.sysctls:
@@ -122,6 +130,8 @@ def container(pod: Pod, start: Start, given: Inputs) -> dict[str, Any]:
         "Mounts": _mounts(spec, given),
         **_security(pod, spec, given),
     }
+    if given.runtime:
+        host["Runtime"] = given.runtime
     if given.devices:
         host["Devices"] = [
             {

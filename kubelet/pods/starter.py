@@ -33,6 +33,9 @@ from kubelet.runtime.protocol import (
 )
 from kubelet.volumes.interface import VolumeError
 from wherry.api.core_v1 import Container, Pod, Secret
+from wherry.api.errors import ApiError
+from wherry.api.node_v1 import RuntimeClass
+from wherry.client.rest import ApiUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -69,8 +72,9 @@ class Starter:
         s = self._s
         try:
             config = container_config.sandbox(
-                pod, attempt, s.node.sandbox_image, s.node.facts, s.node.name
-            )
+                pod, attempt, s.node.sandbox_image, s.node.facts, s.node.name,
+                await self._handler(pod),
+            )  # fmt: skip
         except ConfigError as error:
             raise StartError(
                 "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}"
@@ -99,6 +103,18 @@ class Starter:
             raise StartError(
                 "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}"
             ) from error
+
+    async def _handler(self, pod: Pod) -> str:
+        """The engine's runtime that the pod's RuntimeClass names; empty = the engine's own choice."""
+        name = pod.spec.runtime_class_name
+        if not name:
+            return ""
+        try:
+            return (await self._s.client.get(RuntimeClass, name)).handler
+        except ApiError as error:
+            raise ConfigError(str(error)) from error
+        except ApiUnavailable as error:
+            raise ConfigError(f"failed to lookup RuntimeClass {name}: {error}") from error
 
     def network(self, record: ContainerRecord) -> PodNetwork | None:
         """The network of a running sandbox; None when it was never wired (we died in between)."""
@@ -231,6 +247,7 @@ class Starter:
             image_user=image.user,
             image_stop_signal=image.stop_signal,
             devices=s.volumes.devices(pod, spec, paths),
+            runtime=await self._handler(pod),
             env=env,
             mounts=await s.volumes.mounts(pod, spec, paths, env),
             files=files.container_files(folder, spec.name, start.attempt),

@@ -10,6 +10,7 @@ import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,11 +18,11 @@ from tests.e2e.pods import Pods, condition, container, made, once, pod, state, w
 from tests.e2e.support import Cluster, wait
 
 
-def variable(name: str, **source: object) -> dict[str, object]:
+def variable(name: str, **source: Any) -> dict[str, Any]:
     return {"name": name, "valueFrom": source}
 
 
-def context(**more: object) -> dict[str, object]:
+def context(**more: Any) -> dict[str, Any]:
     return {"securityContext": more}
 
 
@@ -55,6 +56,8 @@ RIGHTS = [
     pod("unsafe", **context(sysctls=[{"name": "kernel.msgmax", "value": "65536"}])),
     pod("strict", **context(supplementalGroupsPolicy="Strict")),
     pod("mapped", hostUsers=False),
+    once("by-class", "exit 0", spec={"runtimeClassName": "e2e-runc"}),
+    pod("no-runtime", runtimeClassName="e2e-none"),
 ]  # fmt: skip
 
 NAMES = [
@@ -132,8 +135,22 @@ PROBES = [
 ]  # fmt: skip
 
 
+CLASSES = [
+    {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": name},
+     "handler": handler, "overhead": {"podFixed": {"memory": "16Mi", "cpu": "10m"}}}
+    for name, handler in (("e2e-runc", "runc"), ("e2e-none", "no-such-runtime"))
+]  # fmt: skip
+
+
 @pytest.fixture(scope="module")
-def pods(cluster: Cluster) -> Iterator[Pods]:
+def classes(cluster: Cluster) -> Iterator[None]:
+    cluster.apply({"apiVersion": "v1", "kind": "List", "items": CLASSES})
+    yield
+    cluster.kubectl("delete", "runtimeclass", "e2e-runc", "e2e-none")
+
+
+@pytest.fixture(scope="module")
+def pods(cluster: Cluster, classes: None) -> Iterator[Pods]:
     with made(cluster, "world", SETTINGS, KEY, *RIGHTS, *NAMES, *VOLUMES, *PROBES) as found:
         yield found
 
@@ -181,6 +198,12 @@ def test_what_this_engine_can_not_do_is_refused_in_words(pods: Pods) -> None:
     assert found["status"]["reason"] == "SupplementalGroupsPolicyNotSupported"
     words = "can't set `spec.hostUsers: false`, runtime does not support user namespaces"
     pods.told("mapped", "FailedCreatePodSandBox", f"Failed to create pod sandbox: {words}")
+
+
+def test_a_runtime_class_names_the_runtime_and_adds_its_overhead(pods: Pods) -> None:
+    assert pods.ended("by-class")["spec"]["overhead"] == {"memory": "16Mi", "cpu": "10m"}
+    assert pods.engine_record("by-class")["HostConfig"]["Runtime"] == "runc"
+    pods.told("no-runtime", "FailedCreatePodSandBox", "no-such-runtime")
 
 
 def test_the_status_tells_who_runs(pods: Pods) -> None:
