@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 SHELL := bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: demo test check unit integration e2e soak wire bench bench-api bench-scheduler bench-controllers bench-node bench-authz install format lock down
+.PHONY: demo test check unit integration e2e soak wire bench bench-api bench-scheduler bench-controllers bench-node bench-failover bench-authz install format lock down
 
 demo: install
 	deploy/demo.sh
@@ -49,12 +49,13 @@ soak: install
 	WHERRY_SOAK_SECONDS=$(or $(SECONDS),600) pytest -s tests/e2e/test_node_soak.py \
 		tests/integration/controller_manager/test_soak.py; pods=$$?; \
 	wait $$fuzz && exit $$pods
+	WHERRY_FAILOVER_SOAK_SECONDS=$(or $(SECONDS),600) pytest -s tests/e2e/test_failover_soak.py
 
 # The recorded requests beside the project asked of ours: the score, and what misses it.
 wire: install
 	$(PYTHON) -m tests.integration.apiserver.wire
 
-bench: bench-api bench-scheduler bench-controllers bench-node
+bench: bench-api bench-scheduler bench-controllers bench-node bench-failover
 
 bench-api: install
 	$(PYTHON) tests/bench/bench_api.py
@@ -65,8 +66,15 @@ bench-scheduler: install
 bench-controllers: install
 	$(PYTHON) -m tests.bench.bench_controllers
 
+bench-failover: install
+	$(PYTHON) -m tests.bench.bench_failover
+
 bench-node: install
 	$(PYTHON) tests/bench/bench_node.py
+
+# Services, pods' traffic, changes' way to the rules on three machines, DNS against dnsmasq.
+bench-network: install
+	$(PYTHON) -m tests.bench.bench_network
 
 bench-authz: .venv/installed
 	$(PYTHON) -m tests.bench.bench_authz

@@ -102,8 +102,6 @@ class Syncer:
         if self._waiting_since is None:
             self._waiting_since = self._clock.monotonic()
             self._metrics.last_queued.set(self._clock.now().timestamp())
-        if self._tracker.has_policies:
-            self._policy_came.set()
         self._changed.set()
 
     # -- how it is
@@ -157,6 +155,7 @@ class Syncer:
             async with asyncio.timeout(POLICIES_SECONDS_MAX):
                 await world.policies.synced()
                 if self._tracker.has_policies:
+                    self._policy_came.set()
                     await world.pods.synced()
                     await world.namespaces.synced()
         except TimeoutError:
@@ -187,6 +186,8 @@ class Syncer:
     async def _sync(self) -> bool:
         """Bring the node to what the informers say; False when it must be tried again."""
         todo = self._tracker.take()
+        if self._tracker.has_policies:
+            self._policy_came.set()
         done = True
         for family in FAMILIES:
             if family in self._lacking:

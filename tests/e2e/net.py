@@ -1,0 +1,143 @@
+"""Web servers and clients on every machine of a lab, and questions from one to the other."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from tests.e2e.support import IMAGE, Cluster, wait
+
+PORT = 8080
+SILENT = "28"  # curl: nothing came
+REFUSED = "7"  # curl: refused at once
+ANSWER_SECONDS = "1.5"
+
+
+def server(name: str, machine: str, labels: dict[str, str], grace: int = 1) -> dict[str, Any]:
+    """A pod that says its name on port 8080 while it has the file /w/ready."""
+    script = (
+        f"mkdir -p /w; echo {name} > /w/index.html; touch /w/ready; exec httpd -f -p {PORT} -h /w"
+    )
+    container = {
+        "name": "c", "image": IMAGE, "command": ["sh", "-c", script],
+        "ports": [{"name": "web", "containerPort": PORT}],
+        "readinessProbe": {"httpGet": {"path": "/ready", "port": PORT}, "periodSeconds": 1,
+                           "failureThreshold": 2, "timeoutSeconds": 5},
+    }  # fmt: skip
+    return {
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels},
+        "spec": {"nodeName": machine, "terminationGracePeriodSeconds": grace,
+                 "tolerations": [{"operator": "Exists"}], "containers": [container]},
+    }  # fmt: skip
+
+
+@dataclass
+class Net:
+    """A namespace with `web-<n>` and `client-<n>` on the n-th machine."""
+
+    cluster: Cluster
+    namespace: str
+    _pids: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def machines(self) -> tuple[str, ...]:
+        return self.cluster.machines[:2]
+
+    def kubectl(self, *words: str, **more: Any) -> str:
+        return self.cluster.kubectl("-n", self.namespace, *words, **more)
+
+    def apply(self, *objects: dict[str, Any]) -> None:
+        for one in objects:
+            one.setdefault("metadata", {}).setdefault("namespace", self.namespace)
+        self.cluster.apply({"apiVersion": "v1", "kind": "List", "items": list(objects)})
+
+    def get(self, *words: str) -> Any:
+        return self.cluster.get("-n", self.namespace, *words)
+
+    def service(self, name: str, **spec: Any) -> str:
+        """Make a Service of the web servers; its cluster address."""
+        spec = {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": PORT}], **spec}
+        self.apply(
+            {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
+        )
+        return str(self.get("service", name)["spec"].get("clusterIP", ""))
+
+    @cached_property
+    def addresses(self) -> dict[str, str]:
+        pods = self.get("pods")["items"]
+        return {one["metadata"]["name"]: one["status"]["podIP"] for one in pods}
+
+    def inside(self, pod: str) -> tuple[str, ...]:
+        """The command line that leads into this pod's network."""
+        if pod not in self._pids:
+            machine = self.machines[int(pod.rpartition("-")[2]) - 1]
+            labels = [
+                f"io.kubernetes.pod.name={pod}",
+                f"io.kubernetes.pod.namespace={self.namespace}",
+            ]
+            found = self.cluster.docker(machine).containers.list(filters={"label": labels})
+            self._pids[pod] = found[0].attrs["State"]["Pid"]
+        return ("nsenter", f"--net=/proc/{self._pids[pod]}/ns/net")
+
+    def ask(self, client: str, url: str) -> str:
+        """What a pod, a machine or this host gets there: the body, or curl's code."""
+        if client in self.machines:
+            space = self.cluster.lab.wires.namespace(client)
+            head: tuple[str, ...] = ("nsenter", f"--net=/run/netns/{space}")
+        else:
+            head = self.inside(client) if client else ()
+        command = [*head, "curl", "-gs", "--max-time", ANSWER_SECONDS, url]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        return done.stdout.strip() or str(done.returncode)
+
+    def answers(self, client: str, url: str, *wanted: str) -> None:
+        """In the end these and no others answer, whoever is asked."""
+
+        def look() -> bool:
+            seen = {self.ask(client, url) for _ in range(4 if len(wanted) == 1 else 16)}
+            return seen == set(wanted)
+
+        wait(look, f"{client or 'the host'} → {url}: {wanted}")
+
+    def udp(self, pod: str, says: str) -> subprocess.Popen[bytes]:
+        """A UDP server in the pod's network that answers everything with this word."""
+        script = (
+            "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 9053))\n"
+            f"while True: s.sendto({says.encode()!r}, s.recvfrom(99)[1])"
+        )
+        return subprocess.Popen([*self.inside(pod), sys.executable, "-c", script])
+
+
+def built(cluster: Cluster, word: str) -> Iterator[Net]:
+    """A generator for a fixture: the namespace, its servers and clients, all of it gone behind."""
+    net = Net(cluster, f"{word}-{secrets.token_hex(3)}")
+    cluster.kubectl("create", "namespace", net.namespace)
+    wait(
+        lambda: "default" in net.kubectl("get", "sa", "-o", "name", check=False),
+        "the namespace's service account",
+    )
+    try:
+        pods = [server(f"{role}-{n}", machine, {"app": role, "n": str(n)})
+                for n, machine in enumerate(net.machines, 1) for role in ("web", "client")]  # fmt: skip
+        net.apply(*pods)
+        net.kubectl("wait", "--for=condition=Ready", "pods", "--all", "--timeout=90s")
+        yield net
+    finally:
+        at_once = ("--grace-period=0", "--force", "--wait=false")
+        cluster.kubectl("delete", "namespace", net.namespace, "--wait=false", check=False)
+        net.kubectl("delete", "pods", "--all", *at_once, check=False)
+
+
+def ruleset(cluster: Cluster, machine: str) -> str:
+    return cluster.on(machine, "nft", "list", "table", "ip", "wherry")
+
+
+def events(net: Net, reason: str) -> list[str]:
+    found = json.loads(net.kubectl("get", "events", "-o", "json"))["items"]
+    return [one["message"] for one in found if one["reason"] == reason]
