@@ -90,8 +90,15 @@ class Wires:
 
     def mac(self, machine: str) -> str:
         """The same again after the machine was off."""
+        return self._mac(0, 11 + self.machines.index(machine))
+
+    def bridge_mac(self, number: int) -> str:
+        """Given, as else it would be the lowest of the ports', and another one when a port goes."""
+        return self._mac(1, number)
+
+    def _mac(self, kind: int, number: int) -> str:
         octets = [self.ident[i : i + 2] for i in (0, 2, 4)]
-        return ":".join(("02", *octets, "00", f"{11 + self.machines.index(machine):02x}"))
+        return ":".join(("02", *octets, f"{kind:02x}", f"{number:02x}"))
 
     @property
     def host_address(self) -> str:
@@ -171,7 +178,7 @@ def make(wires: Wires) -> None:
         bridge = wires.bridge(number)
         _batch(
             hub,
-            f"link add {bridge} type bridge",
+            f"link add {bridge} address {wires.bridge_mac(number)} type bridge",
             f"addr add {wires.gateway(number)}/{_length(wires, number)} dev {bridge}",
             *_address6(f"{wires.gateway6(number)}/64", bridge),
             f"link set {bridge} up",

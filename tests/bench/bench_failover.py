@@ -5,7 +5,7 @@
 Makes a lab of three machines with the fast profile, two of which also run a controller manager and a
 scheduler; switches off a machine with one replica of a Deployment, `--rounds` times a plain one and as
 often the one whose controller manager leads; and prints when each step was seen by a watcher, in
-seconds after the power went. Needs root.
+seconds after the power went. Needs root. WHERRY_LOGS names a folder for the daemons' logs.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from deploy import lab, launch, outages
 from deploy.image import busybox_archive
+from tests.e2e.conftest import keep_logs
 from wherry.api.apps_v1 import Deployment
 from wherry.api.coordination_v1 import Lease
 from wherry.api.core_v1 import Node, Pod, ServiceAccount
@@ -188,6 +190,9 @@ class Bench:
             await until(renewed, "the Lease is renewed")
             await asyncio.sleep(random.uniform(0, RENEWED_EVERY_SECONDS))
             power_off = time.monotonic()
+            print(
+                f"{datetime.now(UTC):%H:%M:%S.%f} {name}: {victim} is switched off", file=sys.stderr
+            )
             await asyncio.to_thread(outages.stop, self.directory, victim)
 
             async def moved() -> bool:
@@ -252,6 +257,7 @@ def main() -> None:
             lab.load(place, archive, lambda text: None)
             asyncio.run(measure(place, rounds))
         finally:
+            keep_logs(place)
             lab.down(place)
 
 
