@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 SHELL := bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: demo test check unit integration e2e soak wire bench bench-api bench-scheduler bench-controllers bench-node bench-failover bench-authz install format lock down
+.PHONY: demo test check unit integration e2e soak wire bench bench-api bench-scheduler bench-controllers bench-node bench-failover bench-network bench-authz install format lock down
 
 demo: install
 	deploy/demo.sh
@@ -55,7 +55,7 @@ soak: install
 wire: install
 	$(PYTHON) -m tests.integration.apiserver.wire
 
-bench: bench-api bench-scheduler bench-controllers bench-node bench-failover
+bench: bench-api bench-scheduler bench-controllers bench-node bench-failover bench-network
 
 bench-api: install
 	$(PYTHON) tests/bench/bench_api.py
