@@ -187,6 +187,52 @@ async def test_a_node_serves_under_its_own_addresses(signing: ApiServer, admin: 
     assert await condition(admin, "n3-service") == {}
 
 
+async def test_a_node_gets_its_proxys_certificate_by_a_signer_of_ours(
+    signing: ApiServer, admin: Client
+) -> None:
+    me, signer = ("system:node:n4", "system:nodes"), "wherry.io/kube-proxy-client"
+    await bind(admin, "all-ask", "system:node-bootstrapper", "Group", "system:authenticated")
+    pem = request("system:kube-proxy")
+    await ask(signing, me, "n4-more", request("system:kube-scheduler"), signer, *NODE_USAGES)
+    await ask(signing, BOOTSTRAP, "token-proxy", pem, signer, *NODE_USAGES)
+    await ask(signing, me, "n4-proxy", pem, signer, *NODE_USAGES)
+    made = await issued(admin, "n4-proxy")
+    assert made.subject.rfc4514_string() == "CN=system:kube-proxy"
+    for name in ("n4-more", "token-proxy"):
+        assert await condition(admin, name) == {}
+    await approve(admin, "n4-more")  # a person's mistake: its signer does not sign it
+
+    async def failed() -> Any:
+        return (await condition(admin, "n4-more")).get("Failed")
+
+    assert (await until(failed)).message == "subject is not system:kube-proxy alone"
+
+
+async def test_a_token_does_not_take_over_a_node_that_is_alive(
+    signing: ApiServer, admin: Client
+) -> None:
+    role = "system:certificates.k8s.io:certificatesigningrequests:nodeclient"
+    await bind(admin, "takers-create", "system:node-bootstrapper", "Group", "takers")
+    await bind(admin, "takers-join", role, "Group", "takers")
+    ready = {"type": "Ready", "status": "True"}
+    body = {
+        "apiVersion": "v1", "kind": "Node", "metadata": {"name": "n5"},
+        "status": {"conditions": [ready]},
+    }  # fmt: skip
+    await admin.request("POST", "/api/v1/nodes", body=body)
+    pem = request("system:node:n5", "system:nodes")
+
+    async def decided() -> Any:
+        number = len((await admin.list(CertificateSigningRequest)).items)
+        await ask(signing, ("t", "takers"), f"n5-{number}", pem, KUBELET_CLIENT, *NODE_USAGES)
+        return await condition(admin, f"n5-{number}")
+
+    found = await until(decided)
+    assert (found["Denied"].reason, found["Denied"].message) == (
+        "NodeIsAlive", "node n5 is there and Ready",
+    )  # fmt: skip
+
+
 async def test_a_person_is_approved_by_a_person_and_gets_in(
     signing: ApiServer, admin: Client
 ) -> None:
