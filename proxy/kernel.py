@@ -1,8 +1,7 @@
 """The kernel's side of the pod network: what it holds of ours, and how it is brought to a plan.
 
-Read by `ip -j`, which stays fast with thousands of routes; written by netlink (pyroute2, 13 MiB, is
-imported only when there is something to write: a cluster of one node never needs it). Our routes
-carry a protocol number of their own and our interfaces fixed names, so they are known after a
+Read by `ip -j`, which stays fast with thousands of routes; written by netlink (`proxy.netlink`). Our
+routes carry a protocol number of their own and our interfaces fixed names, so they are known after a
 restart and nobody else's are touched.
 """
 
@@ -10,18 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
-from typing import Any, Final, ParamSpec
+from typing import Any, Final
 
 import orjson
 
 from proxy.commands import CommandError, run
+from proxy.netlink import Step
 from proxy.routes import VXLAN_ID, VXLAN_PORT, Forward, Neighbour, Plan, Route, Vtep
 from wherry.daemon.links import BRIDGE, VTEPS, Network
 
-P = ParamSpec("P")
 log = logging.getLogger(__name__)
 
 PROTOCOL: Final = 87  # of our routes in the kernel's table
@@ -45,13 +45,6 @@ class Difference:
     neighbours: tuple[Neighbour, ...] = ()
     routes: tuple[tuple[Network, Route], ...] = ()
     known: frozenset[Network] = field(default_factory=frozenset)
-
-    @property
-    def is_empty(self) -> bool:
-        return not (
-            self.routes_gone or self.neighbours_gone or self.forwards_gone or self.vteps_gone
-            or self.vteps or self.forwards or self.neighbours or self.routes
-        )  # fmt: skip
 
 
 def difference(present: Plan, wanted: Plan) -> Difference:
@@ -166,100 +159,86 @@ def parse_forwards(tree: Iterable[dict[str, Any]], device: str) -> frozenset[For
 
 async def bring_to(wanted: Plan) -> list[str]:
     """Make the kernel hold exactly this of ours; what it refused, one line each."""
-    change = difference(await read(), wanted)
-    return [] if change.is_empty else await asyncio.to_thread(write, change)
+    return await write(difference(await read(), wanted))
 
 
-def write(change: Difference) -> list[str]:
-    """Write a difference, one thing after the other; what was refused, one line each."""
-    from pyroute2.iproute.linux import IPRoute
-
-    with IPRoute() as kernel:
-        return _Writer(kernel).write(change)
-
-
-class _Writer:
-    def __init__(self, kernel: Any) -> None:
-        self._kernel = kernel
-        self._problems: list[str] = []
-        self._index: dict[str, int] = {}
-
-    def write(self, change: Difference) -> list[str]:
-        for one in change.routes_gone:
-            self._try(f"route to {one} removed", self._remove_route, one)
-        for neighbour in change.neighbours_gone:
-            self._try(f"{neighbour.address} removed", self._neighbour, "del", neighbour)
-        for forward in change.forwards_gone:
-            self._try(f"{forward.mac} removed", self._forward, "del", forward)
-        for name in change.vteps_gone:
-            self._try(f"{name} removed", self._remove_vtep, name)
-        for name, vtep in change.vteps:
-            self._try(f"{name} made, MTU {vtep.mtu}", self._make_vtep, name, vtep)
-        for forward in change.forwards:
-            self._try(f"{forward.mac} is at {forward.to}", self._forward, "add", forward)
-        for neighbour in change.neighbours:
-            what = f"{neighbour.address} is {neighbour.mac}"
-            self._try(what, self._neighbour, "replace", neighbour)
-        for one, route in change.routes:
-            what = f"route to {one} via {route.gateway} {route.device}".rstrip()
-            self._try(what, self._set_route, one, route, one in change.known)
-        return self._problems
-
-    def _try(self, what: str, work: Callable[P, None], *given: P.args, **named: P.kwargs) -> None:
-        """Do it and say so; a refusal is a problem, and the rest goes on."""
-        from pyroute2.netlink.exceptions import NetlinkError
-
-        try:
-            work(*given, **named)
-        except (NetlinkError, OSError) as error:
-            self._problems.append(f"not {what}: {error}")
-        else:
+async def write(change: Difference) -> list[str]:
+    """Have a difference written; what was refused, one line each."""
+    named = steps(change)
+    if not named:
+        return []
+    program = (sys.executable, "-m", "proxy.netlink")
+    told = orjson.dumps([step for _, step in named]).decode()
+    answers = orjson.loads(await run(program, told))
+    problems = []
+    for (what, _), answer in zip(named, answers, strict=True):
+        if answer is None:
             log.info("%s", what)
+        else:
+            problems.append(f"not {what}: {answer}")
+    return problems
 
-    def _of(self, name: str) -> int:
-        """An interface's index."""
-        if name not in self._index:
-            found = self._kernel.link_lookup(ifname=name)
-            if not found:
-                raise OSError(f"there is no {name}")
-            self._index[name] = found[0]
-        return self._index[name]
 
-    def _make_vtep(self, name: str, vtep: Vtep) -> None:
-        local = "vxlan_local" if vtep.local.version == 4 else "vxlan_local6"
-        self._kernel.link(
-            "add", ifname=name, kind="vxlan", vxlan_id=VXLAN_ID, vxlan_port=VXLAN_PORT,
-            vxlan_learning=0, address=vtep.mac, mtu=vtep.mtu, **{local: str(vtep.local)},
-        )  # fmt: skip
-        self._kernel.link("set", index=self._of(name), state="up")
-        for address in vtep.addresses:
-            self._kernel.addr(
-                "add", index=self._of(name), address=str(address), prefixlen=address.max_prefixlen
+def steps(change: Difference) -> list[tuple[str, Step]]:
+    """A difference as steps for `proxy.netlink`, each with what it does in words."""
+    return [
+        *((f"route to {one} removed", ("route", "del", _route(one))) for one in change.routes_gone),
+        *(
+            (f"{one.address} removed", ("neigh", "del", _neighbour(one)))
+            for one in change.neighbours_gone
+        ),
+        *((f"{one.mac} removed", ("fdb", "del", _forward(one))) for one in change.forwards_gone),
+        *((f"{name} removed", ("link", "del", {"device": name})) for name in change.vteps_gone),
+        *(step for name, vtep in change.vteps for step in _vtep(name, vtep)),
+        *((f"{one.mac} is at {one.to}", ("fdb", "add", _forward(one))) for one in change.forwards),
+        *(
+            (f"{one.address} is {one.mac}", ("neigh", "replace", _neighbour(one)))
+            for one in change.neighbours
+        ),
+        *(_set_route(one, route, one in change.known) for one, route in change.routes),
+    ]
+
+
+def _route(one: Network) -> dict[str, Any]:
+    return {"dst": str(one), "family": _family(one.version), "proto": PROTOCOL}
+
+
+def _set_route(one: Network, route: Route, known: bool) -> tuple[str, Step]:
+    # "add" refuses to take the place of somebody else's route; "replace" would not.
+    way = {"by": route.device, "flags": ["onlink"]} if route.device else {}
+    what = f"route to {one} via {route.gateway} {route.device}".rstrip()
+    told = {**_route(one), "gateway": str(route.gateway), **way}
+    return what, ("route", "replace" if known else "add", told)
+
+
+def _neighbour(one: Neighbour) -> dict[str, Any]:
+    return {
+        "device": one.device, "dst": str(one.address), "lladdr": one.mac,
+        "family": _family(one.address.version), "state": "permanent",
+    }  # fmt: skip
+
+
+def _forward(one: Forward) -> dict[str, Any]:
+    return {"device": one.device, "lladdr": one.mac, "dst": str(one.to)}
+
+
+def _vtep(name: str, vtep: Vtep) -> list[tuple[str, Step]]:
+    local = "vxlan_local" if vtep.local.version == 4 else "vxlan_local6"
+    made = {
+        "ifname": name, "kind": "vxlan", "vxlan_id": VXLAN_ID, "vxlan_port": VXLAN_PORT,
+        "vxlan_learning": 0, "address": vtep.mac, "mtu": vtep.mtu, local: str(vtep.local),
+    }  # fmt: skip
+    return [
+        (f"{name} made, MTU {vtep.mtu}", ("link", "add", made)),
+        (f"{name} up", ("link", "set", {"device": name, "state": "up"})),
+        *(
+            (
+                f"{name} has {one}",
+                ("addr", "add", {"device": name, "address": str(one), "prefixlen": one.max_prefixlen}),
             )
-
-    def _neighbour(self, verb: str, one: Neighbour) -> None:
-        self._kernel.neigh(
-            verb, ifindex=self._of(one.device), dst=str(one.address), lladdr=one.mac,
-            family=_family(one.address.version), state="permanent",
-        )  # fmt: skip
-
-    def _forward(self, verb: str, one: Forward) -> None:
-        self._kernel.fdb(verb, ifindex=self._of(one.device), lladdr=one.mac, dst=str(one.to))
-
-    def _remove_vtep(self, name: str) -> None:
-        self._kernel.link("del", index=self._of(name))
-        del self._index[name]
-
-    def _remove_route(self, one: Network) -> None:
-        self._kernel.route("del", dst=str(one), family=_family(one.version), proto=PROTOCOL)
-
-    def _set_route(self, one: Network, route: Route, known: bool) -> None:
-        # "add" refuses to take the place of somebody else's route; "replace" would not.
-        more = {"oif": self._of(route.device), "flags": ["onlink"]} if route.device else {}
-        self._kernel.route(
-            "replace" if known else "add", dst=str(one), gateway=str(route.gateway),
-            family=_family(one.version), proto=PROTOCOL, **more,
-        )  # fmt: skip
+            for one in sorted(vtep.addresses, key=str)
+        ),
+    ]  # fmt: skip
 
 
 def _family(version: int) -> int:

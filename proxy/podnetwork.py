@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 GATHER_SECONDS: Final = 0.1  # changes this close are looked at once
 TOUCHED_SECONDS: Final = 1.5  # from a change on this machine to the look at it
-LOOK_SECONDS: Final = 30.0  # when nothing is heard
+LOOK_SECONDS: Final = 60.0  # when nothing is heard
 RETRY_SECONDS: Final = 5.0  # after something was refused
 FAMILIES: Final = (4, 6)
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ SUBNET = {"n1": 1, "n2": 1, "n3": 2}
 MACHINES = tuple(SUBNET)
 MTU = 1450  # of the pods' interfaces: 1500 less VXLAN's headers
 STRANGER = "192.0.2.2"
+DEADLINE_SECONDS = 60.0
 
 
 def address(machine: str, version: int = 4) -> str:
@@ -97,9 +99,10 @@ class Site(Network):
 
         def one(machine: str) -> list[str]:
             made = pod_network(machine, known, mode, lambda words: None)
-            return self.inside(made.look, name=machine)
+            return self.inside(made.look, DEADLINE_SECONDS, name=machine)
 
-        return {machine: one(machine) for machine in MACHINES}
+        with ThreadPoolExecutor(len(MACHINES)) as pool:
+            return dict(zip(MACHINES, pool.map(one, MACHINES), strict=True))
 
     def echo(self, source: str, target: str, size: int = 0) -> bool:
         """Whether one packet of `size` bytes with its IP header, not to be cut, is answered."""
