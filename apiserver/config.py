@@ -16,10 +16,12 @@ from typing import TypeVar
 from apiserver.audit.config import AuditConfig, audit_config, audit_flags
 from apiserver.authn import options
 from apiserver.authn.options import AuthnOptions
+from apiserver.authz.webhook import WebhookConfig
 from apiserver.fairness.config import FairnessConfig, fairness_config, fairness_flags
 from apiserver.version import GIT_VERSION
 from wherry.daemon.flags import Flags
 
+MODES_DEFAULT = ["AlwaysAllow"]
 DEFAULT_ISSUER = "https://kubernetes.default.svc.cluster.local"
 
 T = TypeVar("T")
@@ -56,6 +58,8 @@ class ServingConfig:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthConfig:
     modes: tuple[str, ...]
+    authorization_file: Path | None  # which says more than the modes
+    webhook: WebhookConfig | None
     anonymous: bool
     token_file: Path | None
     key_files: tuple[Path, ...]
@@ -152,7 +156,16 @@ def _serving_flags(declared: Flags) -> None:
 
 
 def _auth_flags(declared: Flags) -> None:
-    declared.texts("--authorization-mode", ("AlwaysAllow",), "who decides what users may do")
+    declared.texts("--authorization-mode", MODES_DEFAULT, "who decides what users may do")
+    declared.text("--authorization-config", help="file that says so instead")
+    declared.text("--authorization-webhook-config-file", help="kubeconfig of mode Webhook")
+    declared.text("--authorization-webhook-version", "v1beta1", "of its reviews: v1 or v1beta1")
+    declared.duration(
+        "--authorization-webhook-cache-authorized-ttl", 300.0, "how long a yes is kept"
+    )
+    declared.duration(
+        "--authorization-webhook-cache-unauthorized-ttl", 30.0, "how long a no is kept"
+    )
     declared.boolean("--anonymous-auth", True, "requests without credentials are anonymous")
     declared.text("--token-auth-file", help='CSV of token,user,uid,"group1,group2"')
     declared.texts("--service-account-key-file", help="PEM keys that verify tokens")
@@ -248,6 +261,8 @@ def _auth(values: Namespace) -> AuthConfig:
         raise BadFlag(str(error)) from error
     return AuthConfig(
         modes=tuple(values.authorization_mode),
+        authorization_file=_authorization_file(values),
+        webhook=_webhook(values),
         anonymous=values.anonymous_auth,
         token_file=_path(values.token_auth_file),
         key_files=keys or ((signing,) if signing else ()),
@@ -258,6 +273,32 @@ def _auth(values: Namespace) -> AuthConfig:
         max_token_seconds=int(values.service_account_max_token_expiration),
         client_ca_file=_path(values.client_ca_file),
         authn=authn,
+    )
+
+
+def _authorization_file(values: Namespace) -> Path | None:
+    if not values.authorization_config:
+        return None
+    if values.authorization_mode != MODES_DEFAULT or values.authorization_webhook_config_file:
+        raise BadFlag(
+            "--authorization-config can not be specified with --authorization-mode or "
+            "--authorization-webhook-* flags"
+        )
+    return Path(values.authorization_config)
+
+
+def _webhook(values: Namespace) -> WebhookConfig | None:
+    if not values.authorization_webhook_config_file:
+        return None
+    if values.authorization_webhook_version not in ("v1", "v1beta1"):
+        raise BadFlag("--authorization-webhook-version must be v1 or v1beta1")
+    return WebhookConfig(
+        "default",
+        Path(values.authorization_webhook_config_file),
+        values.authorization_webhook_version,
+        timeout_seconds=30.0,
+        allowed_seconds=values.authorization_webhook_cache_authorized_ttl,
+        refused_seconds=values.authorization_webhook_cache_unauthorized_ttl,
     )
 
 

@@ -25,15 +25,19 @@ from apiserver.admission.resource_quota import ResourceQuota
 from apiserver.admission.times import AdmissionTimes
 from apiserver.audit.auditor import Auditor
 from apiserver.audit.make import make_auditor
+from apiserver.audit.webhook_config import read_target
 from apiserver.authn import credentials
 from apiserver.authn.credentials import Credentials, checked
 from apiserver.authn.token_labels import label_writer
 from apiserver.authn.token_uses import TokenUses
 from apiserver.authz.attempts import Attempts
 from apiserver.authz.authorizer import Authorizer
-from apiserver.authz.modes import authorizer
+from apiserver.authz.modes import Makers, of_modes
 from apiserver.authz.node import NodeAuthorizer
 from apiserver.authz.rbac import Policy
+from apiserver.authz.reload import FollowedAuthorizers
+from apiserver.authz.webhook import WebhookAuthorizer, WebhookConfig
+from apiserver.authz.webhook_post import Poster
 from apiserver.bootstrap import Bootstrap
 from apiserver.bootstrap_policy.keeper import DefaultRoles
 from apiserver.config import Config
@@ -118,6 +122,8 @@ class Server:
         encryption = config.etcd.encryption_file
         self._encryption = None if encryption is None else ConfigFile(encryption)
         self._fairness: Fairness | None = None  # made with the rooms, if it is on
+        self._followed: FollowedAuthorizers | None = None  # made with the store
+        self._posters: list[Poster] = []  # to webhooks that authorize
         self._sealed: EncryptedStorage | None = None  # made with the store, if anything is sealed
 
     async def run(self) -> None:
@@ -147,6 +153,8 @@ class Server:
             await self._serve(http, sock, store, bootstrap, (follow, labels, *authn.tasks))
         finally:
             await storage.close()
+            for poster in self._posters:
+                poster.close()
             if auditor is not None:
                 await auditor.close()
 
@@ -169,6 +177,8 @@ class Server:
             for task in beside:
                 group.create_task(task())
             group.create_task(store.cache.run())
+            if self._followed is not None:
+                group.create_task(self._followed.run(self._clock))
             if store.ledger is not None:
                 group.create_task(store.ledger.run())
                 group.create_task(store.ledger.recount())
@@ -248,13 +258,13 @@ class Server:
         fields = {resource: one.selectable_fields for resource, one in kinds.items()}
         cache = WatchCache(storage, RESOURCES, fields)
         store_metrics.register(self._metrics, cache, RESOURCES, self._calls)
-        modes, policy = self._config.auth.modes, Policy(cache.window)
+        policy = Policy(cache.window)
         nodes = partial(NodeAuthorizer, cache.window, cache.lister())
 
         def ready() -> bool:
             return roles.done.is_set()
 
-        allowed = checked("--authorization-mode", lambda: authorizer(modes, policy, nodes, ready))
+        allowed = self._authorizer(Makers(policy, nodes, self._webhook, ready))
         set_guard(kinds, Guard(allowed, policy))
         on = self._plugins(allowed)
         chain = Chain(on, cache.lister(), AdmissionTimes(self._metrics))
@@ -269,6 +279,23 @@ class Server:
             ledger = registry.quota = Ledger(registry, self._clock)
         roles = DefaultRoles(registry, self._clock)
         return Store(storage, cache, registry, chain, ledger, allowed, roles)
+
+    def _authorizer(self, makers: Makers) -> Authorizer:
+        auth, file = self._config.auth, self._config.auth.authorization_file
+        if file is None:
+            modes = checked("--authorization-mode", lambda: of_modes(auth.modes, auth.webhook))
+            return checked("--authorization-webhook-config-file", lambda: makers.all(modes))
+        followed = checked(
+            "--authorization-config", lambda: FollowedAuthorizers(file, makers.one, makers.ready)
+        )
+        self._followed = followed
+        return followed.union
+
+    def _webhook(self, webhook: WebhookConfig) -> WebhookAuthorizer:
+        """ValueError and OSError when its kubeconfig makes no sense."""
+        poster = Poster(read_target(webhook.kubeconfig), webhook.timeout_seconds)
+        self._posters.append(poster)
+        return WebhookAuthorizer(webhook, poster.post)
 
     def _plugins(self, allowed: Authorizer) -> list[Plugin]:
         flags = self._config.admission

@@ -40,10 +40,16 @@ class Attributes(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """`reason` says why, in upstream's words; often there is nothing to say."""
+    """`reason` says why, in upstream's words; often there is nothing to say.
+
+    final: a refusal that no authorizer behind may overrule
+    error: what kept an authorizer from deciding
+    """
 
     allowed: bool
     reason: str = ""
+    final: bool = False
+    error: str = ""
 
 
 NO_OPINION: Final = Decision(False)
@@ -93,31 +99,45 @@ class AlwaysDeny:
 
 
 class Union:
-    """The first authorizer that allows, allows; before all of them, system:masters may.
+    """The first authorizer that allows, or refuses for good, decides; before all, system:masters may.
 
     ready: whether the roles are there that decide. Before that nobody is refused for good: a daemon
            that starts together with this server shall ask again, not give up.
+    may_wait: whether some decisions are asked of others (`webhook.DecisionWanted`)
     """
 
     def __init__(
-        self, authorizers: Sequence[Authorizer], ready: Callable[[], bool] = lambda: True
+        self,
+        authorizers: Sequence[Authorizer],
+        ready: Callable[[], bool] = lambda: True,
+        *,
+        may_wait: bool = False,
     ) -> None:
         self._authorizers = tuple(authorizers)
         self._ready = ready
+        self.may_wait = may_wait
+
+    def become(self, authorizers: Sequence[Authorizer]) -> None:
+        """Ask these from now on."""
+        self._authorizers = tuple(authorizers)
 
     def authorize(self, attributes: Attributes) -> Decision:
         if MASTERS in attributes.user.groups:
             return YES
-        reasons = []
+        reasons, errors = [], []
         for authorizer in self._authorizers:
             decision = authorizer.authorize(attributes)
-            if decision.allowed:
+            if decision.allowed or decision.final:
                 return decision
             if decision.reason:
                 reasons.append(decision.reason)
+            if decision.error:
+                errors.append(decision.error)
         if not self._ready():
             raise starting()
-        return Decision(False, "\n".join(reasons)) if reasons else NO_OPINION
+        if not reasons and not errors:
+            return NO_OPINION
+        return Decision(False, "\n".join(reasons), error=aggregate(errors))
 
     def rules(self, user: User, namespace: str) -> Rules:
         found = [one.rules(user, namespace) for one in self._authorizers]
@@ -182,6 +202,13 @@ def exact_name(fields: Sequence[FieldTerm]) -> str:
 def is_segment(name: str) -> bool:
     """Whether a name can stand in a path."""
     return bool(name) and name not in (".", "..") and "/" not in name and "%" not in name
+
+
+def refusal(attributes: Attributes, decision: Decision) -> ApiError:
+    """403; 500 when an authorizer could not decide and no other allowed it."""
+    if decision.error:
+        return status_error("InternalError", f"Internal error occurred: {decision.error}")
+    return denied(attributes, decision.reason)
 
 
 def denied(attributes: Attributes, reason: str) -> ApiError:

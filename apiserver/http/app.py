@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, NoMatchFound
 
 from apiserver.authn.authenticator import KeysWanted
+from apiserver.authz.webhook import DecisionWanted, decided
 from apiserver.discovery.openapi_service import OpenApi
 from apiserver.http import auditing, health
 from apiserver.http.dispatcher import Dispatcher
@@ -28,7 +29,7 @@ from apiserver.http.fair import Turns, too_many
 from apiserver.http.gate import Gate
 from apiserver.http.request_info import method_not_allowed, no_such_path
 from apiserver.http.respond import error_response
-from apiserver.request import RequestInfo, Response
+from apiserver.request import RequestInfo, Response, User
 from wherry.api.errors import ApiError, status_error
 
 log = logging.getLogger(__name__)
@@ -107,12 +108,19 @@ def build(dispatcher: Dispatcher, gate: Gate, pages: Pages) -> FastAPI:
         exchange = Exchange(request.scope, request.receive, dict(request.scope["headers"]))  # type: ignore[arg-type]  # starlette's scope is a MutableMapping
         # Not `request.url`: that is put together from the Host header, which the client chooses.
         info = RequestInfo(request.method.lower(), request.scope["path"])
+
+        async def admit() -> User:
+            try:
+                return auditing.admit(gate, dispatcher.auditor, exchange, info)
+            except KeysWanted as wanted:
+                exchange.may_wait = False
+                await wanted.wait()
+                return auditing.admit(gate, dispatcher.auditor, exchange, info)
+
         try:
-            user = auditing.admit(gate, dispatcher.auditor, exchange, info)
-        except KeysWanted as wanted:
-            exchange.may_wait = False
-            await wanted.wait()
-            user = auditing.admit(gate, dispatcher.auditor, exchange, info)
+            user = await admit()
+        except DecisionWanted as wanted:
+            user = await decided(wanted, admit)
         if isinstance(dispatcher.turns, Turns):
             place = await dispatcher.turns.page(info, user)
             if place is None:

@@ -68,8 +68,10 @@ def admit(gate: Gate, auditor: Auditor | None, exchange: Exchange, info: Request
         asking = exchange.user = gate.user(exchange, now)
         record = None
         if auditor is not None:
-            record = auditor.begin(exchange.scope, exchange.headers, info, asking, now)
-            exchange.record = exchange.scope["state"][RECORD] = record
+            record = exchange.record  # of an attempt before
+            if record is None:
+                record = auditor.begin(exchange.scope, exchange.headers, info, asking, now)
+                exchange.record = exchange.scope["state"][RECORD] = record
         acting_as = gate.impersonated(exchange, asking, info)
         if record is not None and acting_as is not None:
             record.impersonate(acting_as)

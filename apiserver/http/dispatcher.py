@@ -19,6 +19,7 @@ from typing import Protocol
 
 from apiserver.audit.auditor import Auditor
 from apiserver.authn.authenticator import KeysWanted
+from apiserver.authz.webhook import DecisionWanted, decided
 from apiserver.http import auditing
 from apiserver.http.exchange import ClientGone, Exchange, Receive, Scope, Send
 from apiserver.http.fair import InFlight, Turns
@@ -87,11 +88,15 @@ class Dispatcher:
         self.auditor = rooms.auditor
         self.turns = rooms.turns
         self._tells_all = log.isEnabledFor(logging.DEBUG)
+        self._keeps_bodies = rooms.gate.may_wait
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.monotonic()
-        exchange = Exchange(scope, receive, dict(scope["headers"]))
-        ctx, answer = await self._attempt(exchange)
+        exchange = Exchange(scope, receive, dict(scope["headers"]), keeps_body=self._keeps_bodies)
+        try:
+            ctx, answer = await self._attempt(exchange)
+        except DecisionWanted as wanted:
+            ctx, answer = await self._decided(exchange, wanted)
         if answer is None:
             return
         info = ctx.info if ctx is not None else None
@@ -129,8 +134,22 @@ class Dispatcher:
             if self._tells_all or (seconds > SLOW_SECONDS and not live):
                 _tell(exchange, ctx, answer.status, seconds, audit_id)
 
+    async def _decided(
+        self, exchange: Exchange, wanted: DecisionWanted
+    ) -> tuple[RequestContext | None, Answer | None]:
+        """The same, once webhooks have said what it takes to know."""
+        try:
+            return await decided(wanted, partial(self._attempt, exchange))
+        except ApiError as error:
+            if self.auditor is not None:
+                auditing.refused(self.auditor, exchange, error)
+            return None, error_response(error)
+
     async def _attempt(self, exchange: Exchange) -> tuple[RequestContext | None, Answer | None]:
-        """What is known of the request, and the answer; none when the client has gone."""
+        """What is known of the request, and the answer; none when the client has gone.
+
+        DecisionWanted when it takes an answer that is not there yet.
+        """
         ctx: RequestContext | None = None
         try:
             ctx, segments = self._understand(exchange)
@@ -147,6 +166,8 @@ class Dispatcher:
             exchange.may_wait = False
             await wanted.wait()
             return await self._attempt(exchange)
+        except DecisionWanted:
+            raise
         except ClientGone:
             if exchange.record is not None:
                 exchange.record.closed_early()
@@ -185,7 +206,10 @@ class Dispatcher:
             info = RequestInfo(method.lower(), path)
         record = None
         if self.auditor is not None:
-            record = exchange.record = self.auditor.begin(scope, headers, info, asking, now)
+            record = exchange.record  # of an attempt before
+            if record is None:
+                record = self.auditor.begin(scope, headers, info, asking, now)
+                exchange.record = record
         acting_as = gate.impersonated(exchange, asking, info)
         user = asking if acting_as is None else acting_as
         if record is None:

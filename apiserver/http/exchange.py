@@ -37,6 +37,7 @@ class Exchange:
     audit_id: its name in answer, log and audit, once it has one
     received: bytes of its body, once that is read
     early:  its body, when that was read before its turn came
+    keeps_body: whether it is kept as `early` when it is read: it may be asked for again
     answer_headers: what the answer tells beside its own headers
     """
 
@@ -49,6 +50,7 @@ class Exchange:
     audit_id: bytes = b""
     received: int = 0
     early: bytes | None = None
+    keeps_body: bool = False
     answer_headers: tuple[tuple[bytes, bytes], ...] = ()
 
     @property
@@ -64,6 +66,8 @@ class Exchange:
     async def body(self) -> bytes:
         """The whole body, which the audit may want, too. Errors as `_read`."""
         whole = await self._read() if self.early is None else self.early
+        if self.keeps_body:
+            self.early = whole
         self.received = len(whole)
         record = self.record
         if record is not None and record.wants_request:
@@ -73,7 +77,8 @@ class Exchange:
 
     async def read_early(self) -> None:
         """Read the body now and keep it until it is asked for. Errors as `_read`."""
-        self.early = await self._read()
+        if self.early is None:  # else an attempt before has read it
+            self.early = await self._read()
 
     async def _read(self) -> bytes:
         """The whole body. ApiError 413 when it is too large, 408-like 504 when it does not come."""

@@ -22,8 +22,9 @@ from apiserver.authz.authorizer import (
     AlwaysAllow,
     Attributes,
     Authorizer,
+    Union,
     attributes_of,
-    denied,
+    refusal,
 )
 from apiserver.http.exchange import Exchange
 from apiserver.request import RequestInfo, User
@@ -48,6 +49,7 @@ class Gate:
         self._attempts = attempts
         self._always = isinstance(authorizer, AlwaysAllow)
         self._impersonation = Impersonation(self.check)
+        self.may_wait = isinstance(authorizer, Union) and authorizer.may_wait
 
     def user(self, exchange: Exchange, now: datetime) -> User:
         """Who asks; ApiError 401. KeysWanted when that can be told in a moment, if it may wait."""
@@ -87,7 +89,7 @@ class Gate:
         """ApiError 403 when the user may not; for what is asked beside, or is not served."""
         decision = self.authorizer.authorize(attributes)
         if not decision.allowed:
-            raise denied(attributes, decision.reason)
+            raise refusal(attributes, decision)
 
     def authorize(self, info: RequestInfo, user: User, notes: dict[str, str] | None = None) -> None:
         """ApiError 403 when the user may not. `notes` are the audit's: what was decided, and why."""
@@ -104,7 +106,7 @@ class Gate:
             notes[DECISION] = "allow" if decision.allowed else "forbid"
             notes[REASON] = decision.reason
         if not decision.allowed:
-            raise denied(attributes, decision.reason)
+            raise refusal(attributes, decision)
 
 
 def _from_handshake(exchange: Exchange) -> bytes:

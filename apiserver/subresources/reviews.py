@@ -96,8 +96,12 @@ class ReviewEndpoints:
     def _decide(self, review: Tree, user: User) -> Response:
         decision = self._authorizer.authorize(asked_attributes(review["spec"], user))
         status: Tree = {"allowed": decision.allowed}
+        if decision.final:
+            status["denied"] = True
         if decision.reason:
             status["reason"] = decision.reason
+        if decision.error:
+            status["evaluationError"] = decision.error
         return created({**review, "status": status})
 
 

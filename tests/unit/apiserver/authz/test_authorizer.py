@@ -9,16 +9,19 @@ from apiserver.authz.authorizer import (
     AlwaysAllow,
     AlwaysDeny,
     Attributes,
+    Authorizer,
     Decision,
     Rules,
     Union,
     aggregate,
     attributes_of,
     denied,
+    refusal,
 )
-from apiserver.authz.modes import authorizer
+from apiserver.authz.modes import Makers, of_modes
 from apiserver.authz.node import NodeAuthorizer
 from apiserver.authz.rbac import Policy
+from apiserver.authz.webhook import WebhookAuthorizer, WebhookConfig
 from apiserver.request import RequestInfo, User
 from apiserver.storage.cache import no_fields
 from apiserver.storage.window import ResourceWindow
@@ -44,21 +47,29 @@ def no_nodes() -> NodeAuthorizer:
     raise AssertionError("the mode Node is not asked for")
 
 
+def no_webhook(config: WebhookConfig) -> WebhookAuthorizer:
+    raise AssertionError("the mode Webhook is not asked for")
+
+
+def of(*modes: str) -> Authorizer:
+    return Makers(no_policy(), no_nodes, no_webhook, lambda: True).all(of_modes(modes, None))
+
+
 def test_always_allow_and_always_deny() -> None:
     asked = Attributes(JANE, "get")
-    assert authorizer(["AlwaysAllow"], no_policy(), no_nodes, bool).authorize(asked).allowed
-    assert authorizer(["AlwaysDeny"], no_policy(), no_nodes, lambda: True).authorize(
-        asked
-    ) == Decision(False, "Everything is forbidden.")
+    assert of("AlwaysAllow").authorize(asked).allowed
+    assert of("AlwaysDeny").authorize(asked) == Decision(False, "Everything is forbidden.")
     # Wherever it stands it decides, so that the gate knows that nobody may be anonymous.
-    assert isinstance(authorizer(["RBAC", "AlwaysAllow"], no_policy(), no_nodes, bool), AlwaysAllow)
+    assert isinstance(of("RBAC", "AlwaysAllow"), AlwaysAllow)
     assert AlwaysDeny().rules(JANE, "ns") == Rules()
 
 
-@pytest.mark.parametrize("modes", [["Nope"], ["AlwaysAllow", "Nope"], ["RBAC", "RBAC"], []])
+@pytest.mark.parametrize(
+    "modes", [["Nope"], ["AlwaysAllow", "Nope"], ["RBAC", "RBAC"], ["Webhook"], []]
+)
 def test_modes_that_make_no_sense_are_refused(modes: list[str]) -> None:
     with pytest.raises(ValueError, match="authorization mode"):
-        authorizer(modes, no_policy(), no_nodes, bool)
+        of_modes(modes, None)
 
 
 def test_the_first_that_allows_allows() -> None:
@@ -147,3 +158,28 @@ def test_who_may_do_everything_is_told_so() -> None:
     assert rules.resource_rules == ({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},)
     assert rules.non_resource_rules == ({"verbs": ["*"], "nonResourceURLs": ["*"]},)
     assert rules.incomplete
+
+
+class Says:
+    """An authorizer of one decision."""
+
+    def __init__(self, decision: Decision) -> None:
+        self._decision = decision
+
+    def authorize(self, attributes: Attributes) -> Decision:
+        return self._decision
+
+    def rules(self, user: User, namespace: str) -> Rules:
+        return Rules()
+
+
+def test_a_refusal_for_good_and_an_error() -> None:
+    asked = Attributes(JANE, "get", resource="pods")
+    final = Decision(False, "no", final=True)
+    assert Union([Says(final), AlwaysAllow()]).authorize(asked) == final
+    lost = Says(Decision(False, error="no answer"))
+    assert Union([lost, AlwaysAllow()]).authorize(asked).allowed
+    undecided = Union([lost, Never()]).authorize(asked)
+    assert undecided == Decision(False, "never", error="no answer")
+    assert refusal(asked, undecided).code == 500
+    assert refusal(asked, final).code == 403
