@@ -13,7 +13,7 @@ from wherry.daemon.clock import Clock
 
 log = logging.getLogger(__name__)
 
-IMAGES_LISTED_SECONDS = 60.0
+IMAGES_LISTED_SECONDS = 30.0  # as upstream
 
 
 class NodeHealth:

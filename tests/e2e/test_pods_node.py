@@ -48,7 +48,10 @@ def test_a_node_tells_what_it_is(pods: Pods) -> None:
         "MemoryPressure": "False", "DiskPressure": "False", "PIDPressure": "False", "Ready": "True",
     }  # fmt: skip
     assert status["nodeInfo"]["containerRuntimeVersion"].startswith("docker://")
-    assert any(IMAGE in image["names"] for image in status["images"])
+    wait(
+        lambda: any(IMAGE in image["names"] for image in node(cluster, name)["status"]["images"]),
+        "its image among the node's",
+    )
     assert "ExtendWebSocketsToKubelet" in status["declaredFeatures"]
 
 

@@ -143,12 +143,14 @@ class TestSandbox:
     def test_its_own_network(self):
         config = container_config.sandbox(pod(), 0, "pause:1", NODE, "n1")
         assert (config["Hostname"], config["HostConfig"]["NetworkMode"]) == ("web", "none")
+        assert config["NetworkDisabled"], "the engine has no part in it"
         assert config["HostConfig"]["IpcMode"] == "shareable"
         assert config["Labels"][names.TYPE] == names.TYPE_SANDBOX
 
     def test_the_nodes_network(self):
         config = container_config.sandbox(pod(hostNetwork=True), 0, "pause:1", NODE, "n1")
         assert "Hostname" not in config
+        assert "NetworkDisabled" not in config
         assert config["HostConfig"]["NetworkMode"] == "host"
 
 
