@@ -1,7 +1,8 @@
 """The proxy's loop: something changed → compile those parts → write the difference → forget flows.
 
 Changes within a few milliseconds are taken together. A failure is tried again with back-off, then
-for the whole table. Every now and then somebody's hand in the table is looked for.
+for the whole table. When the packet filter was changed, and now and then, somebody's hand in our
+table is looked for.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from proxy.endpoints import oddities
 from proxy.family import FAMILIES, Family
 from proxy.filter import Filter
 from proxy.healthcheck import HealthChecks
+from proxy.notices import listening
 from proxy.ruleset import Clash, Part
 from proxy.tracker import NODE_OWNER, Settings, Todo, Tracker, World
 from wherry.api.core_v1.reference import ObjectReference
@@ -31,7 +33,8 @@ from wherry.daemon.clock import Clock
 log = logging.getLogger(__name__)
 
 GATHER_SECONDS: Final = 0.02  # changes this close are one transaction
-CHECK_SECONDS: Final = 5.0
+LOOK_SECONDS_MAX: Final = 30.0  # between two looks at what others may have changed
+LOOK_SECONDS_MIN: Final = 2.0  # between two that changes, our own too, gave cause for
 UNHEALTHY_SECONDS: Final = 120.0  # a change that could not be written for so long
 POLICIES_SECONDS_MAX: Final = 10.0  # the first rules wait so long to know the policies
 TOLD_MAX: Final = 10_000  # problems remembered as told
@@ -86,6 +89,7 @@ class Syncer:
         self._clock = clock
         self._changed = asyncio.Event()
         self._policy_came = asyncio.Event()
+        self._touched = False  # the packet filter was changed by somebody, or by us
         self._waiting_since: float | None = None
         self._updated: datetime | None = None
         self._told: dict[tuple[str, str], None] = {}
@@ -165,23 +169,33 @@ class Syncer:
         await self._begin()
         self._changed.set()
         backoff = Backoff(0.2, 2.0, 10.0, jitter=0.5)
-        next_check = self._clock.monotonic() + CHECK_SECONDS
-        while True:
-            if self._clock.monotonic() >= next_check:
-                await self._check()
-                next_check = self._clock.monotonic() + CHECK_SECONDS
-            try:
-                async with asyncio.timeout(max(next_check - self._clock.monotonic(), 0.0)):
-                    await self._changed.wait()
-            except TimeoutError:
-                continue
-            await asyncio.sleep(GATHER_SECONDS)
-            self._changed.clear()
-            if await self._sync():
-                backoff.reset()
-            else:
-                self._changed.set()
-                await asyncio.sleep(backoff.next())
+        looked = self._clock.monotonic()
+        with listening(self._touch):
+            while True:
+                pause = LOOK_SECONDS_MIN if self._touched else LOOK_SECONDS_MAX
+                left = looked + pause - self._clock.monotonic()
+                if left <= 0:
+                    self._touched = False
+                    await self._look()
+                    looked = self._clock.monotonic()
+                    continue
+                try:
+                    async with asyncio.timeout(left):
+                        await self._changed.wait()
+                except TimeoutError:
+                    continue
+                await asyncio.sleep(GATHER_SECONDS)
+                self._changed.clear()
+                if await self._sync():
+                    backoff.reset()
+                else:
+                    self._changed.set()
+                    await asyncio.sleep(backoff.next())
+
+    def _touch(self) -> None:
+        if not self._touched:
+            self._touched = True
+            self._changed.set()
 
     async def _sync(self) -> bool:
         """Bring the node to what the informers say; False when it must be tried again."""
@@ -256,7 +270,7 @@ class Syncer:
                 self._udp[family, key] = now
         return flows
 
-    async def _check(self) -> None:
+    async def _look(self) -> None:
         """Look after what others may have changed."""
         for family, kernel in self._filters.items():
             if family in self._lacking:

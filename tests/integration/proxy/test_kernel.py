@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from proxy.commands import CommandError
 from proxy.conntrack import forget
 from proxy.family import FAMILIES, IP4, IP6, Family
 from proxy.filter import Filter, remove_table
+from proxy.main import follow
 from proxy.policy import Policies, compile_policy
 from proxy.ruleset import NOTHING, Part
+from proxy.syncer import Metrics, Syncer
+from proxy.tracker import Settings
 from tests.integration.proxy.network import (
     NODE,
     NODE6,
@@ -33,6 +39,7 @@ from tests.unit.proxy.make import (
     table,
 )
 from tests.unit.proxy.tracer import Fate, Packet
+from wherry.client.decode import WatchEvent
 from wherry.daemon.clock import FakeClock, SystemClock
 
 VIP, VIP6 = "10.96.0.10", "fd01::10"
@@ -297,3 +304,57 @@ def test_the_evaluator_agrees_with_the_kernel(network: Network, family: Family, 
         wanted = expected(evaluated.fates(packet), family)
         url = f"http://[{target}]:{port}" if family is IP6 else f"http://{target}:{port}"
         assert seen(network, client, url, wanted) == wanted, f"{client} → {url}"
+
+
+# -- the loop, with informers that hear what the test says
+
+
+class Events:
+    """Remembers what people are told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def event(self, about: Any, kind: str, reason: str, words: str) -> None:
+        self.told.append(f"{about.name} {reason} {words}")
+
+
+def test_the_loop_follows_changes_and_mends_its_table(network: Network) -> None:
+    async def work() -> None:
+        world = follow(cast("Any", None))
+        events = Events()
+        syncer = Syncer(
+            world, Settings("n1", ("10.244.0.0/16",)), events=cast("Any", events),
+            metrics=Metrics(CollectorRegistry()), clock=SystemClock(),
+        )  # fmt: skip
+        for informer in (world.services, world.slices, world.nodes, world.service_cidrs, world.policies):  # fmt: skip
+            informer._synced.set()
+        running = asyncio.create_task(syncer.run())
+        try:
+            await until(lambda: syncer.health() is None)
+            hear(world.services, service(**WEB))
+            hear(world.slices, endpoint_slice(endpoint(POD_A)))
+            await until(lambda: asks("a") == "pod a")
+            await remove_table(IP4)
+            await until(lambda: asks("a") == "pod a")
+            hear(world.slices, endpoint_slice(endpoint("nonsense"), endpoint(POD_B)))
+            await until(lambda: asks("a") == "pod b")
+            assert any("InvalidEndpoint" in one and "nonsense" in one for one in events.told)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    def asks(client: str) -> str | int:
+        return network.ask(client, f"http://{VIP}", 0.5)
+
+    network.inside(work, seconds=120)
+
+
+def hear(informer: Any, obj: Any) -> None:
+    informer._apply(WatchEvent("MODIFIED", obj))
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not await asyncio.to_thread(true):
+            await asyncio.sleep(0.05)

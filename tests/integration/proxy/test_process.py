@@ -12,7 +12,7 @@ from typing import IO
 
 from tests.integration.conftest import running_apiserver, running_etcd
 from tests.integration.proxy.network import NODE, POD_A, POD_B, STRANGER, Network
-from wherry.api.core_v1 import Event, Node, Pod, Service
+from wherry.api.core_v1 import Event, Node, Pod, Service, ServiceAccount
 from wherry.api.discovery_v1 import EndpointSlice
 from wherry.api.networking_v1 import NetworkPolicy
 from wherry.client.kubeconfig import load
@@ -120,6 +120,8 @@ async def watch_it_work(net: Network, client: Client) -> None:
 
 async def isolate(net: Network, client: Client) -> None:
     """A policy closes a pod, a label opens it again."""
+    account = {"metadata": {"name": "default", "namespace": "default"}}
+    await client.create(ServiceAccount.from_wire(account))
     made = await client.create(pod("b", POD_B))
     await client.update_status(made.with_(status=pod("b", POD_B).status))
     policy = {"metadata": {"name": "np", "namespace": "default"},
