@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import uvloop
 
+from deploy.cluster import ENVIRONMENT
 from tests.integration.conftest import running_apiserver, running_etcd
 from tests.integration.controller_manager.conftest import Cluster, Manager
 from wherry.api.apps_v1 import Deployment
@@ -201,6 +202,7 @@ async def main(sizes: Sizes) -> None:
         async with Client(load(server.kubeconfig)) as client:
             cluster = Cluster(client, "bench")
             await cluster.make(Namespace, "bench")
+            os.environ |= ENVIRONMENT
             manager = Manager(server, Path(directory), *FAST, verbosity=2)
             try:
                 await measure(cluster, manager.process.pid, sizes)
