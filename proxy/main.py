@@ -26,7 +26,7 @@ from wherry.api.core_v1 import Node
 from wherry.api.core_v1.reference import ObjectReference
 from wherry.api.networking_v1 import NetworkPolicy, ServiceCIDR
 from wherry.client.events import EventRecorder
-from wherry.client.informer import Informer
+from wherry.client.informer import Informer, without_managed_fields
 from wherry.client.kubeconfig import ConfigError, for_daemon
 from wherry.client.rest import Client
 from wherry.daemon import logs, process
@@ -136,12 +136,17 @@ def follow(client: Client) -> World:
     return World(
         Informer(client, Service, transform=None),
         Informer(client, EndpointSlice, indexers={BY_SERVICE: service_of}, transform=None),
-        Informer(client, Node),
+        Informer(client, Node, transform=without_images),
         Informer(client, ServiceCIDR),
         Informer(client, NetworkPolicy),
         Informer(client, Pod, transform=None),
         Informer(client, Namespace, transform=None),
     )
+
+
+def without_images(node: Node) -> Node:
+    """Every node follows all nodes; most of a Node is its list of images."""
+    return without_managed_fields(node.with_(status=node.status.with_(images=[])))
 
 
 def answering(syncer: Syncer) -> Admit:
