@@ -36,6 +36,7 @@ CALLS_MAX = 16  # under way at once
 PROBE_SECONDS_MAX = 5.0
 STILL_FACTOR = 0.5  # of the grace: a pause of ours that long counts as our own silence
 LOOK_SECONDS_MIN = 0.05
+LATE_SECONDS = 0.2  # until it is asked again whether all the others are late, too
 
 
 class NodeLifecycleController:
@@ -269,13 +270,24 @@ class NodeLifecycleController:
             self._forgive_all()
             for name in nodes:
                 self._queue.add(name)
+        for zone, state in states.items():
+            if state is not self._states.get(zone, Disruption.NONE):
+                log.info("zone %r: %s", zone, state.value)
+        self._states = states
+
+    def _may_expel(self) -> bool:
+        """Whether any node may be expelled now; sets each zone's rate, late nodes counted as silent."""
         moment = self._context.clock.monotonic()
+        late = {n for n, one in self._health.items() if health.is_late(one, self._grace, moment)}
+        by_zone = zones.by_zone(self._nodes.list())
+        states = {
+            zone: zones.disruption(members, self._rates.unhealthy_share, late)
+            for zone, members in by_zone.items()
+        }
         for zone, members in by_zone.items():
             rate = zones.rate(states[zone], len(members), self._rates)
             self._limiter(zone).set_rate(rate, moment)
-            if states[zone] is not self._states.get(zone, Disruption.NONE):
-                log.info("zone %r: %s", zone, states[zone].value)
-        self._states = states
+        return not zones.is_full_everywhere(states)
 
     def _limiter(self, zone: str) -> Limiter:
         return self._limiters.setdefault(zone, Limiter(self._rates.normal))
@@ -299,6 +311,8 @@ class NodeLifecycleController:
             return False, None
         if health.ready_status(node) == "Unknown" and not self._is_silent(node):
             return False, None  # it was forgiven: the next look tells
+        if not self._may_expel():
+            return False, LATE_SECONDS
         moment = self._context.clock.monotonic()
         limiter = self._limiter(zones.zone_of(node))
         if limiter.take(moment):

@@ -18,6 +18,7 @@ from wherry.api.core_v1 import Node
 from wherry.api.core_v1.node import NodeCondition
 
 READY = "Ready"
+LATE_SHARE = 0.5  # of the grace
 WATCHED = (READY, "MemoryPressure", "DiskPressure", "PIDPressure")
 
 
@@ -84,6 +85,12 @@ def silent_from(node: Node, health: Health, grace: Grace) -> float:
 
 def is_silent(node: Node, health: Health, grace: Grace, now: float) -> bool:
     return now > silent_from(node, health, grace)
+
+
+def is_late(health: Health, grace: Grace, now: float) -> bool:
+    """Not heard of for longer than a healthy node's heartbeats take to come: twice in its grace and
+    more, as flags have it, they should have."""
+    return now > health.heard_at + grace.running * LATE_SHARE
 
 
 def excuse(health: Health, seconds: float, now: float) -> Health:

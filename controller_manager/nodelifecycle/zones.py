@@ -9,7 +9,7 @@ Source of the rules: upstream's pkg/controller/nodelifecycle (handleDisruption, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -51,9 +51,15 @@ def by_zone(nodes: Iterable[Node]) -> dict[str, list[Node]]:
     return zones
 
 
-def disruption(nodes: Iterable[Node], unhealthy_share: float) -> Disruption:
-    """The state of one zone."""
-    ready = [ready_status(node) == "True" for node in nodes]
+def disruption(
+    nodes: Iterable[Node], unhealthy_share: float, late: Container[str] = ()
+) -> Disruption:
+    """The state of one zone; late: nodes that count as not ready, as they may fall silent soon.
+
+    When many are lost at once they do not fall silent at once, for each was heard of last at
+    another moment. The first one's pods must not pay for that.
+    """
+    ready = [ready_status(node) == "True" and node.metadata.name not in late for node in nodes]
     silent = ready.count(False)
     if silent and silent == len(ready):
         return Disruption.FULL

@@ -326,3 +326,31 @@ def test_nobody_is_expelled_while_no_node_is_ready(states, places, held):
             changed = [Taint.from_wire(t) for t in found.actions[0].patch["spec"]["taints"]]
         expelled = any(t.effect == "NoExecute" for t in changed)
         assert expelled == (not disrupted and health.ready_status(one) != "True")
+
+
+@given(
+    st.lists(st.floats(0, 2, allow_nan=False), min_size=2, max_size=6),
+    st.floats(7, 12, allow_nan=False),
+)
+def test_nodes_that_are_lost_together_fall_silent_together(last_heard, now):
+    """Leases every 2 s, a grace of 7 s: whoever is silent first is not alone."""
+    grace = Grace(running=7, startup=60)
+    members = [node(f"n{i}") for i in range(len(last_heard))]
+    seen = [
+        health.heard(None, one, lease(NOW), at) for one, at in zip(members, last_heard, strict=True)
+    ]
+    late = {
+        one.metadata.name
+        for one, h in zip(members, seen, strict=True)
+        if health.is_late(h, grace, now)
+    }
+    if any(health.is_silent(one, h, grace, now) for one, h in zip(members, seen, strict=True)):
+        assert zones.disruption(members, 0.55, late) is Disruption.FULL
+
+
+def test_a_node_that_renews_is_not_late():
+    grace = Grace(running=7, startup=60)
+    seen = health.heard(None, node(), lease(NOW), 1000.0)
+    assert not health.is_late(seen, grace, 1003.4)
+    dead = [node("n1", ready="Unknown"), node("n2"), node("n3")]
+    assert zones.disruption(dead, 0.55, {"n1"}) is Disruption.NONE
