@@ -37,7 +37,7 @@ class Keeper:
         zone: Zone,
         services: Informer[Service],
         slices: Informer[EndpointSlice],
-        changed: Callable[[], None],
+        changed: Callable[[frozenset[str]], None],
     ) -> None:
         self._zone = zone
         self._services = services
@@ -74,8 +74,9 @@ class Keeper:
         await self._services.synced()
         await self._slices.synced()
         while True:
-            if self._work():
-                self._tell()
+            changed = self._work()
+            if changed:
+                self._tell(changed)
             if self._dirty:
                 await asyncio.sleep(0)
                 continue
@@ -85,13 +86,13 @@ class Keeper:
             self._wake.clear()
             await self._wake.wait()
 
-    def _work(self) -> bool:
-        """Bring some services up to date; whether anything changed."""
-        changed = False
+    def _work(self) -> frozenset[str]:
+        """Bring some services up to date; the names about which anything changed."""
+        changed: set[str] = set()
         for key in list(self._dirty)[:BATCH_MAX]:
             del self._dirty[key]
             service = self._services.get(*key)
             slices = self._slices.by_index(BY_SERVICE, "/".join(key)) if service else []
             records = service_records(service, slices, self._zone.domain) if service else ()
-            changed = self._zone.replace(key, records) or changed
-        return changed
+            changed |= self._zone.replace(key, records)
+        return frozenset(changed)

@@ -1,15 +1,16 @@
 """Message in, message out: the zone's answers and kept ones as ready bytes, everything else forwarded.
 
 The same question by the same client library is the same bytes but for its id; so answers are cached
-by the message without its id. The zone's are forgotten all together when the zone changes, upstream's
-when they are over. Names with several records keep a few rotations, handed out in turn.
+by the message without its id. The zone's are forgotten when something changes about a name that they
+are made of, upstream's when they are over. Names with several records keep a few rotations, handed out
+in turn.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import dns.exception
@@ -36,8 +37,10 @@ from nameserver.zone import Zone
 log = logging.getLogger(__name__)
 
 CACHED_MAX: Final = 4096  # questions; with more, all are forgotten
+NAMES_MAX: Final = 4 * CACHED_MAX  # that cached answers are made of
 CACHED_QUERY_BYTES_MAX: Final = 512
 ROTATIONS_MAX: Final = 8
+POINTERS: Final = ("CNAME", "SRV", "NS")
 
 
 class _Turns:
@@ -86,6 +89,16 @@ class _Counts(Collector):
         yield down
 
 
+def names_in(name: str, found: Answer) -> set[str]:
+    """The names that an answer to a question for `name` is made of, those it points to as well."""
+    names = {name.lower()}
+    for one in (*found.records, *found.additional):
+        names.add(one.name)
+        if one.type in POINTERS:
+            names.add(one.data.rpartition(" ")[2].rstrip(".").lower())
+    return names
+
+
 class Responder:
     """Answers messages. `synced` says whether the zone is complete yet."""
 
@@ -106,13 +119,26 @@ class Responder:
         # For UDP and TCP: what the zone says, what upstream said.
         self._cache: tuple[dict[bytes, _Turns], dict[bytes, _Turns]] = ({}, {})
         self._kept: tuple[dict[bytes, Aged], dict[bytes, Aged]] = ({}, {})
+        self._made_of: dict[str, set[bytes]] = {}  # a name → the questions whose answers it is in
         self._counts = _Counts(forwarder)
         registry.register(self._counts)
 
-    def forget(self) -> None:
-        """The zone changed."""
-        for cache in self._cache:
-            cache.clear()
+    def forget(self, names: Iterable[str]) -> None:
+        """Something changed about these names."""
+        for name in names:
+            for question in self._made_of.pop(name, ()):
+                for cache in (*self._cache, *self._kept):
+                    cache.pop(question, None)
+
+    def _note(self, question: bytes, names: Iterable[str]) -> None:
+        """Remember which names a question's answer is made of; make room before there is none."""
+        caches = (*self._cache, *self._kept)
+        if len(self._made_of) >= NAMES_MAX or any(len(one) >= CACHED_MAX for one in caches):
+            for cache in caches:
+                cache.clear()
+            self._made_of.clear()
+        for name in names:
+            self._made_of.setdefault(name, set()).add(question)
 
     def at_once(self, data: bytes, *, tcp: bool) -> bytes | None:
         """The reply that needs no waiting: empty = say nothing, None = `later` is needed."""
@@ -163,11 +189,10 @@ class Responder:
     def _relayed(self, data: bytes, query: Query, found: Found, tcp: bool) -> bytes:
         """Upstream's answer for this client, remembered by the bytes of its question."""
         aged = Aged(relay(query, found, tcp=tcp), found.at, found.until)
-        cache, now = self._kept[tcp], self._clock()
+        now = self._clock()
         if now < found.until and len(data) <= CACHED_QUERY_BYTES_MAX:
-            if len(cache) >= CACHED_MAX:
-                cache.clear()
-            cache[data[2:]] = aged
+            self._note(data[2:], [query.name.lower()])
+            self._kept[tcp][data[2:]] = aged
         return aged.reply(data[:2], now)
 
     def _remember(self, data: bytes, query: Query, found: Answer, tcp: bool) -> _Turns:
@@ -177,11 +202,9 @@ class Responder:
             return encode(query, found, origin, tcp=tcp, turn=turn)
 
         turns = _Turns(make, min(max(len(found.records), 1), ROTATIONS_MAX))
-        cache = self._cache[tcp]
         if len(data) <= CACHED_QUERY_BYTES_MAX:
-            if len(cache) >= CACHED_MAX:
-                cache.clear()
-            cache[data[2:]] = turns
+            self._note(data[2:], names_in(query.name, found))
+            self._cache[tcp][data[2:]] = turns
         return turns
 
     async def later(self, data: bytes, *, tcp: bool) -> bytes:

@@ -105,14 +105,14 @@ class Zone:
         self._by_name: dict[str, dict[tuple[Key, Record], None]] = {}
         self._parents: Counter[str] = Counter()  # names below which there are names
 
-    def replace(self, key: Key, records: Iterable[Record]) -> bool:
-        """Give a service new records (none: it is gone); whether that changed anything."""
+    def replace(self, key: Key, records: Iterable[Record]) -> frozenset[str]:
+        """Give a service new records (none: it is gone); the names about which that changes anything."""
         new = tuple(records)
         old = self._by_service.pop(key, ())
         if new:
             self._by_service[key] = new
         if new == old:
-            return False
+            return frozenset()
         for record in old:
             held = self._by_name[record.name]
             held.pop((key, record), None)
@@ -124,7 +124,8 @@ class Zone:
             self._parents.update(_ancestors(record.name))
         if old:
             self._parents = +self._parents
-        return True
+        names = {record.name for record in set(old) ^ set(new)} or {one.name for one in new}
+        return frozenset((*names, *(above for name in names for above in _ancestors(name))))
 
     def lookup(self, name: str) -> Mapping[str, list[str]] | None:
         """The name's data by record type; None when there is no such name."""

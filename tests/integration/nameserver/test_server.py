@@ -136,8 +136,7 @@ async def test_addresses_are_handed_out_in_turn() -> None:
 async def test_a_change_of_the_zone_is_seen() -> None:
     async with running() as server:
         await server.addresses(f"web.{SVC}")
-        server.zone.replace(("default", "web"), ())
-        server.responder.forget()
+        server.responder.forget(server.zone.replace(("default", "web"), ()))
         assert (await server.ask(f"web.{SVC}")).rcode() == dns.rcode.NXDOMAIN
 
 
