@@ -96,7 +96,8 @@ class PodManager:
         """Uids of the pods here that self-fencing is about; None before we know."""
         if not self._informer.has_synced:
             return None
-        return {uid for uid, worker in self._workers.items() if fencing.concerns(worker.pod)}
+        every = (*(worker.pod for worker in self._workers.values()), *self._informer.list())
+        return {pod.metadata.uid for pod in every if fencing.concerns(pod)}
 
     def fence(self, known: frozenset[str], message: str) -> None:
         """End what self-fencing is about; known: uids that a predecessor knew of."""
