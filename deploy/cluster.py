@@ -189,7 +189,7 @@ def _dns(place: ControlPlane) -> Daemon:
     )  # fmt: skip
     return Daemon(
         "dns", command, str(place.log_dir / "dns.log"), ENVIRONMENT, place.namespace,
-        Ready(f"{place.address}:{DNS_HEALTH_PORT}"), capabilities=("net_bind_service",),
+        Ready(f"{place.address}:{DNS_HEALTH_PORT}", "/readyz"), capabilities=("net_bind_service",),
     )  # fmt: skip
 
 
@@ -249,6 +249,7 @@ def _kubelet(node: Machine, of: Membership) -> Daemon:
             f"--cni-conf-dir={node.directory / 'cni'}",
             f"--pod-manifest-path={node.directory / 'manifests'}",
         )),
+        *((f"--resolv-conf={node.resolv_conf}",) if node.resolv_conf else ()),
         # The images in an engine of the machine's own are not ours to clear away.
         *(() if node.own_engine else ("--image-gc-high-threshold=100",)),
         *of.facts.kubelet,

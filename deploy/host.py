@@ -29,6 +29,8 @@ from deploy.tokens import new_token, secret_of
 
 PROGRAMS = ("etcd", "nft", "iptables", "conntrack", "ip", "setpriv", "unshare")
 DEFAULT_SOCKET = Path("/var/run/docker.sock")
+RESOLV_CONF, STUB = Path("/etc/resolv.conf"), "127.0.0.53"
+BEHIND_STUB = Path("/run/systemd/resolve/resolv.conf")
 SYSTEMCTL_TIMEOUT_SECONDS = 60
 CLEANUP_TIMEOUT_SECONDS = 30
 DISCOVERY_CACHE = Path("~/.cache/wherry")  # the CLI's
@@ -96,7 +98,21 @@ class Host:
             self.docker_socket,
             own_engine,
             address6=self.address6,
+            resolv_conf=resolver_file(),
         )
+
+
+def resolver_file(usual: Path = RESOLV_CONF, behind: Path = BEHIND_STUB) -> str:
+    """The file with the machine's real resolvers, when the usual one names but systemd's stub; else "".
+
+    The stub answers on the machine's loopback, which no pod reaches. As kubeadm does it.
+    """
+    try:
+        words = [line.split() for line in usual.read_text().splitlines()]
+    except OSError:
+        return ""
+    servers = [line[1] for line in words if len(line) > 1 and line[0] == "nameserver"]
+    return str(behind) if servers == [STUB] and behind.exists() else ""
 
 
 def default_name() -> str:

@@ -89,6 +89,7 @@ class Machine:
 
     own_engine: whether the supervisor runs its dockerd (else it is the machine's own)
     address6:   its address of the other family, in a dual-stack cluster
+    resolv_conf: whose resolvers pods with the node's DNS are given; "": the usual file's
     """
 
     name: str
@@ -100,6 +101,7 @@ class Machine:
     own_engine: bool
     namespace: str = ""
     address6: str = ""
+    resolv_conf: str = ""
 
     @property
     def addresses(self) -> str:

@@ -46,7 +46,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--cluster-dns", help="addresses of Service kube-system/kube-dns; empty = no Service"
     )
     flags.texts("--advertise-address", help="where pods reach this server; empty = --bind-address")
-    flags.integer("--health-port", 8080, "port of /healthz and /metrics; 0 = none")
+    flags.integer("--health-port", 8080, "port of /health, /ready and /metrics; 0 = none")
     return flags.parse(arguments)
 
 
@@ -103,10 +103,9 @@ async def serve(options: argparse.Namespace) -> None:
             serve_dns(responder, options.bind_address, options.port, on_listening=listening)
         )
         if options.health_port:
-            checks = {"zone": lambda: None if keeper.complete else "waiting for the API server"}
-            tasks.create_task(
-                serve_health(options.bind_address[0], options.health_port, checks, registry)
-            )
+            ready = {"zone": lambda: None if keeper.complete else "waiting for the API server"}
+            host, port = options.bind_address[0], options.health_port
+            tasks.create_task(serve_health(host, port, {}, registry, ready_checks=ready))
         process.freeze_after_start()
 
 

@@ -28,9 +28,10 @@ REQUEST_SECONDS_MAX = 10.0
 CONNECTIONS_MAX = 32
 _REASONS = {
     200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
-    405: "Method Not Allowed",
+    405: "Method Not Allowed", 503: "Service Unavailable",
 }  # fmt: skip
-_HEALTH = ("healthz", "livez", "readyz")
+_HEALTH = ("healthz", "livez", "readyz", "health", "ready")
+_SAME = {"health": "livez", "ready": "readyz"}  # as CoreDNS calls them
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ def answer(
     if parts == ["metrics"]:
         return 200, CONTENT_TYPE_PLAIN_0_0_4, generate_latest(registry)
     if parts and parts[0] in _HEALTH:
+        parts[0] = _SAME.get(parts[0], parts[0])
         if parts[0] == "readyz":
             checks = {**checks, **(ready_checks or {})}
         chosen = checks if len(parts) == 1 else {n: c for n, c in checks.items() if n == parts[1]}

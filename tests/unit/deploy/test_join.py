@@ -1,5 +1,6 @@
 """What keeps a machine from joining, and what is asked to go when it leaves."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from deploy import facts
 from deploy.discovery import Cluster
 from deploy.facts import Facts
+from deploy.host import resolver_file
 from deploy.join import check_same_cluster, is_there, name_problem, skew_problem
 from deploy.leave import to_evict
 from deploy.member import FILE, Member, is_good
@@ -162,3 +164,23 @@ def test_systemd_lets_who_renews_a_members_certificate_reach_the_api_server(
     assert {"wherry-dockerd.service", "wherry-kubelet.service", "wherry-proxy.service"} <= set(
         texts
     )
+
+
+def test_pods_are_given_the_resolvers_behind_the_machines_stub(tmp_path: Path) -> None:
+    usual, behind = tmp_path / "resolv.conf", tmp_path / "real"
+    assert resolver_file(usual, behind) == ""
+    usual.write_text("nameserver 127.0.0.53\nsearch example.org\n")
+    assert resolver_file(usual, behind) == ""
+    behind.write_text("nameserver 192.0.2.1\n")
+    assert resolver_file(usual, behind) == str(behind)
+    usual.write_text("nameserver 192.0.2.9\n")
+    assert resolver_file(usual, behind) == ""
+
+
+def test_a_kubelet_is_told_of_another_resolver_file(member: Member, tmp_path: Path) -> None:
+    def words(one: Member) -> list[str]:
+        return [word for word in one.daemons()[1].command if word.startswith("--resolv-conf")]
+
+    assert words(member) == []
+    node = replace(member.node, resolv_conf="/run/x")
+    assert words(replace(member, node=node)) == ["--resolv-conf=/run/x"]
