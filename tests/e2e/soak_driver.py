@@ -9,12 +9,12 @@ import random
 import signal
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.e2e import soak_shapes as shapes
-from tests.e2e.soak_world import World
+from tests.e2e.soak_world import EngineAway, World
 from wherry.api.core_v1 import Pod
 from wherry.api.errors import ApiError
 from wherry.client.rest import ApiUnavailable, Client
@@ -185,9 +185,6 @@ class Soak:
 
     def _harm(self, kind: str, remove: bool) -> None:
         """Kill, or take away, one container behind the kubelet's back."""
-        import docker.errors
-        import requests.exceptions
-
         try:
             running = [
                 one
@@ -197,14 +194,13 @@ class Soak:
             if not running:
                 return
             victim = self.dice.choice(sorted(running, key=lambda one: str(one["Name"])))
-            if not remove:
-                with suppress(ProcessLookupError):
-                    os.kill(victim["State"]["Pid"], signal.SIGKILL)
+            if remove:
+                self.world.docker("rm", "--force", "--volumes", victim["Id"])
                 return
-            with closing(self.world.cluster.docker(self.world.machine)) as engine:
-                engine.api.remove_container(victim["Id"], force=True, v=True)
-        except (docker.errors.DockerException, requests.exceptions.RequestException):
-            return  # the engine is being restarted, or the container has gone
+            with suppress(ProcessLookupError):
+                os.kill(victim["State"]["Pid"], signal.SIGKILL)
+        except EngineAway:
+            return
 
     # -- how it is
 
@@ -222,16 +218,13 @@ class Soak:
         self, wrong: Callable[[], Awaitable[list[str]]], seconds: float = STATUS_SECONDS_MAX
     ) -> float:
         """Wait until nothing is wrong; how long that took. What still is, is the failure."""
-        import docker.errors
-        import requests.exceptions
-
         begun = time.monotonic()
         while True:
             try:
                 words = await wrong()
             except (ApiError, ApiUnavailable, TimeoutError) as error:
                 words = [f"the API server: {error}"]
-            except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+            except EngineAway as error:
                 words = [f"the engine: {error}"]
             if not words:
                 return time.monotonic() - begun

@@ -31,9 +31,7 @@ async def test_nothing_lies_and_nothing_is_left(cluster: Cluster, namespace: str
     seed = int(os.environ.get("WHERRY_SOAK_SEED", "0")) or random.randrange(1, 1 << 32)
     print(f"\nWHERRY_SOAK_SEED={seed} for {SECONDS:.0f} s")
     world = World(cluster, cluster.machines[-1])
-    docker = cluster.docker(world.machine)
-    docker.images.get(IMAGE).tag(*soak_shapes.OTHER_IMAGE.split(":"))
-    docker.close()
+    world.docker("tag", IMAGE, soak_shapes.OTHER_IMAGE)
     before = world.gauges()
     assert len(before) == 3, before
     async with Client(kubeconfig.load(cluster.kubeconfig), user_agent="soak") as client:
