@@ -125,7 +125,7 @@ def _merge_ordered(
     key = (field.traits.merge_key or "") if field else ""
     if patch is None and name not in original:
         return
-    before = original.get(name) or []
+    before = [] if original.get(name) is None else _list(original[name], name)
     if patch is not None:
         wanted = [_identity(item, key) for item in order]
         given = [_identity(item, key) for item in _list(patch, name) if not _is_directive(item)]

@@ -94,12 +94,16 @@ def test_directives(original, patch, expected) -> None:
         {"spec": {"$patch": ["delete"]}},
         {"spec": {"$retainKeys": [["a"]], "nodeName": "n"}},
         {"spec": {"$setElementOrder/containers": [{"name": "a"}], "containers": [{"name": "z"}]}},
+        {"spec": {"$setElementOrder/hostNetwork": [True]}},
+        {"spec": {"$setElementOrder/nodeSelector": ["a"]}},
+        {"spec": {"$setElementOrder/dnsPolicy": ["x"], "dnsPolicy": ["x"]}},
     ],
     ids=str,
 )
 def test_malformed_patches(patch) -> None:
     with pytest.raises(PatchError):
-        apply({**pod("a"), "metadata": {"finalizers": ["f"]}}, patch, POD)
+        tree = pod("a", hostNetwork=True, nodeSelector={"disk": "ssd"}, dnsPolicy="Default")
+        apply({**tree, "metadata": {"finalizers": ["f"]}}, patch, POD)
 
 
 def test_a_three_way_patch_leaves_others_fields_alone() -> None:
