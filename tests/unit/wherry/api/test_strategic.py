@@ -101,8 +101,8 @@ def test_directives(original, patch, expected) -> None:
     ids=str,
 )
 def test_malformed_patches(patch) -> None:
+    tree = pod("a", hostNetwork=True, nodeSelector={"disk": "ssd"}, dnsPolicy="Default")
     with pytest.raises(PatchError):
-        tree = pod("a", hostNetwork=True, nodeSelector={"disk": "ssd"}, dnsPolicy="Default")
         apply({**tree, "metadata": {"finalizers": ["f"]}}, patch, POD)
 
 
