@@ -5,7 +5,7 @@ nftables does not outdo a drop in another. So our accepts stand where theirs do,
 of our own that FORWARD and INPUT jump to first. Nobody else's chain or setting is changed. They are
 looked after: who flushes FORWARD flushes our jump with it.
 
-Programs that own their nftables table (firewalld) are asked in `proxy/firewalld.py`.
+firewalld, which refuses in a table of its own, is asked (`proxy/firewalld.py`).
 The place is the one that flannel and kube-proxy take with theirs.
 """
 

@@ -18,6 +18,7 @@ from typing import Final, Protocol
 from proxy import kernel
 from proxy.accepts import Accepts, ensure_accepts, remove_accepts
 from proxy.commands import CommandError
+from proxy.firewalld import ensure_accepted
 from proxy.leaving import Leaving, LeavingTable, remove_tables
 from proxy.notices import listening
 from proxy.routes import VXLAN_PORT, Peer, Plan, peer, plan, without
@@ -158,6 +159,7 @@ class PodNetwork:
             accepts, leaving = filters(version, wanted, ranges)
         await self._tables[version].ensure(leaving)
         await ensure_accepts(accepts, version)
+        await ensure_accepted(accepts, version)
         return []
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +187,49 @@ def test_pods_pass_beside_other_firewalls(site: Site, firewall: str) -> None:
     finally:
         for machine in MACHINES:
             site.run(machine, "sh", "-c", UNDO)
+
+
+@contextmanager
+def firewalld(site: Site, machine: str, directory: Path) -> Iterator[None]:
+    """The real one, with a bus of its own; it refuses what it does not know."""
+    where = ("nsenter", f"--net=/run/netns/{site.space(machine)}")
+    bus = f"unix:path={directory}/bus"
+    os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = bus
+    processes = [
+        subprocess.Popen([*where, "dbus-daemon", "--session", "--nofork", f"--address={bus}"])
+    ]
+    try:
+        wait(lambda: (directory / "bus").exists())
+        processes.append(subprocess.Popen([*where, "firewalld", "--nofork", "--nopid"]))
+        wait(lambda: site.run(machine, "firewall-cmd", "--state", check=False) == "running\n")
+        yield
+    finally:
+        for one in reversed(processes):
+            one.terminate()
+            one.wait()
+        del os.environ["DBUS_SYSTEM_BUS_ADDRESS"]
+
+
+def wait(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not true():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.1)
+
+
+@pytest.mark.skipif(shutil.which("firewalld") is None, reason="needs firewalld")
+def test_pods_pass_firewalld(site: Site, tmp_path: Path) -> None:
+    site.look("auto")
+    with firewalld(site, "n1", tmp_path):
+        assert not reached(site, "p1", "n3"), "it refuses what it was not told of"
+        site.look("auto")
+        for version in (4, 6):
+            assert reached(site, "p1", "n3", version)
+            assert reached(site, "p3", "n1", version)
+            assert reached(site, "p1", "n2", version)
+        site.run("n1", "firewall-cmd", "--reload")
+        site.look("auto")
+        assert reached(site, "p3", "n1"), "asked again after a reload"
 
 
 def test_what_others_flush_is_made_again_within_seconds(site: Site) -> None:
