@@ -37,7 +37,8 @@ TOTAL_SECONDS: Final = 4.0  # clients give up after five
 TRUNCATED: Final = 0x02  # in the third byte of a message
 PAYLOAD: Final = 1232
 LOOK_SECONDS: Final = 5.0  # between two looks at resolv.conf
-PROBE_SECONDS: Final = 60.0  # between two looks for loops
+PROBE_SECONDS: Final = 600.0  # between two looks for loops
+LOOPED_SECONDS: Final = 60.0  # while there is one
 POOR: Final = (dns.rcode.SERVFAIL, dns.rcode.REFUSED, dns.rcode.NOTIMP, dns.rcode.FORMERR)
 
 
@@ -106,11 +107,18 @@ class Forwarder:
     # --- loops
 
     async def look_for_loops(self) -> None:
-        """Now and then send each resolver a name that only we know, and see whether it comes back."""
+        """Send each resolver a name that only we know, and see whether it comes back: when there are
+        others, and now and then."""
+        looked_at: list[Upstream] | None = None
+        due = 0.0
         while True:
-            for one in list(self._upstreams):
-                await self._probe(one)
-            await asyncio.sleep(PROBE_SECONDS if self._upstreams else LOOK_SECONDS)
+            if looked_at is not self._upstreams or self._clock() >= due:
+                looked_at = self._upstreams
+                for one in list(looked_at):
+                    await self._probe(one)
+                looped = any(one.looped for one in looked_at)
+                due = self._clock() + (LOOPED_SECONDS if looped else PROBE_SECONDS)
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _probe(self, upstream: Upstream) -> None:
         name = f"{secrets.randbits(60)}.{secrets.randbits(60)}."
