@@ -18,7 +18,7 @@ from pathlib import Path
 
 from deploy import engine, launch, netns, rights, shims, storage
 from deploy.cleanup import remove_tree
-from deploy.cluster import control_plane, machine, standby
+from deploy.cluster import control_plane, facts, machine, standby
 from deploy.faults import Faults
 from deploy.files import write_public
 from deploy.inventory import Lifetimes
@@ -209,7 +209,7 @@ def up(
                 f" pods {lab.network.pods} ({lab.network.mode})",
                 f"wherry lab down --dir {directory}",
             )
-    with rights.granted(lab.kubeconfig, timeout_seconds):
+    with rights.granted(lab.kubeconfig, timeout_seconds, facts(lab.control_plane())):
         launch.wait_ready(lab.running_plan(), say, timeout_seconds)
     storage.offer(lab.kubeconfig, directory / "volumes")
     names = [name for name in lab.wires.machines if name not in lab.faults.stopped]
