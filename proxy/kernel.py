@@ -18,7 +18,7 @@ from typing import Any, Final
 import orjson
 
 from proxy.commands import CommandError, run
-from proxy.netlink import Step
+from proxy.netlink import NO_DEVICE, Step
 from proxy.routes import VXLAN_ID, VXLAN_PORT, Forward, Neighbour, Plan, Route, Vtep
 from wherry.daemon.links import BRIDGE, VTEPS, Network
 
@@ -174,7 +174,9 @@ async def write(change: Difference) -> list[str]:
     for (what, _), answer in zip(named, answers, strict=True):
         if answer is None:
             log.info("%s", what)
-        else:
+        elif "Operation not supported" in answer and what.startswith(tuple(_DEVICES)):
+            problems.append("this kernel has no VXLAN: nodes on other networks cannot be reached")
+        elif not (problems and answer.startswith(NO_DEVICE)):  # one cause is told once
             problems.append(f"not {what}: {answer}")
     return problems
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
 Step: TypeAlias = tuple[str, str, dict[str, Any]]
+NO_DEVICE: Final = "there is no interface"
 OBJECTS: Final = frozenset({"route", "link", "addr", "neigh", "fdb"})
 # Which argument of which object an interface's name becomes.
 _INDEX: Final = {"link": "index", "addr": "index", "neigh": "ifindex", "fdb": "ifindex"}
@@ -49,7 +50,7 @@ def _step(kernel: Any, target: str, verb: str, arguments: dict[str, Any]) -> Non
 def _index(kernel: Any, name: str) -> int:
     found = kernel.link_lookup(ifname=name)
     if not found:
-        raise OSError(f"there is no {name}")
+        raise OSError(f"{NO_DEVICE} {name}")
     return int(found[0])
 
 

@@ -215,6 +215,8 @@ class _Drawing:
 
     def _tunnel(self, other: Peer, one: Network) -> str:
         """Reach a range by VXLAN; what is in the way, "" when nothing is."""
+        if not self._me.addresses:
+            return ""  # our own Node is not there yet: it comes, and with it the next plan
         version = next((v for v in (4, 6) if self._me.address(v) and other.address(v)), 0)
         local, remote = self._me.address(version), other.address(version)
         if local is None or remote is None:

@@ -108,6 +108,12 @@ def test_what_cannot_be_is_said_and_the_rest_goes_on() -> None:
     )
 
 
+def test_before_our_own_node_is_known_there_is_nothing_to_complain_of() -> None:
+    made = drawn("auto", NEAR, FAR)
+    assert set(routes(made)) == {"10.244.1.0/24", "fd10:0:0:1::/64"}
+    assert (made.problems, made.vteps) == ((), {})
+
+
 def test_an_interface_that_is_down_leads_nowhere_and_the_pods_bridge_is_no_foreign_network() -> (
     None
 ):
