@@ -103,11 +103,12 @@ def is_ours(service: Service) -> bool:
 def compile_service(
     service: Service, slices: Sequence[EndpointSlice], place: Place, family: Family
 ) -> Compiled:
-    """What this Service stands for on this node; nothing when it is not ours."""
-    if not is_ours(service):
+    """What this Service stands for on this node; nothing when it is not ours or of another family."""
+    own = cluster_addresses(service, family)
+    if not own or not is_ours(service):
         return Compiled()
     draft = _Draft(service, family, place)
-    for address in cluster_addresses(service, family):
+    for address in own:
         draft.map("cluster_ips", address)
     for port in service.spec.ports:
         backends = backends_of(slices, port, place, family)
@@ -153,7 +154,7 @@ def _outside(draft: _Draft, port: ServicePort, backends: Backends) -> None:
     balancers = [Frontend(a, protocol, port.port) for a in family.addresses(ingress)]
     frontends = [Frontend(a, protocol, port.port) for a in family.addresses(spec.external_ips)]
     frontends += balancers
-    if port.node_port and cluster_addresses(draft.service, family):
+    if port.node_port:
         frontends.append(Frontend("", protocol, port.node_port))
     if not frontends:
         return
