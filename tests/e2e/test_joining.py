@@ -9,6 +9,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -261,6 +262,19 @@ def test_two_users_and_no_token_are_left_on_the_machine(site: Site) -> None:
     texts = [one for one in folder.rglob("*") if one.suffix in (".kubeconfig", ".json", ".log")]
     assert texts
     assert not any(secret in one.read_bytes() for one in texts if one.is_file())
+
+
+def test_the_proxys_certificate_is_renewed_by_the_node(site: Site) -> None:
+    second = site["second"]
+    keeper = (sys.executable, "-m", "deploy.renewing", str(second.directory / "config/member.json"))
+    assert second.do(*keeper) == ""  # it is good for a year
+    certificate = second.directory / "data/node/pki/proxy.crt"
+    before = certificate.read_bytes()
+    certificate.unlink()
+    assert "the proxy has a new one" in second.do(*keeper)
+    made = x509.load_pem_x509_certificates(certificate.read_bytes())[0]
+    assert made.subject.rfc4514_string() == "CN=system:kube-proxy"
+    assert certificate.read_bytes() != before
 
 
 def test_the_machine_comes_back_under_another_address_with_its_old_key(site: Site) -> None:
