@@ -29,6 +29,7 @@ OWNED = (
     "startTime", "initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses",
     "observedGeneration", "allocatedResources", "resources",
 )  # fmt: skip
+INVALID = 422
 STRATEGIC = "application/strategic-merge-patch+json"
 _PODS = resource_of(Pod)
 # What only moves a condition or an address waits so long for what may follow at once.
@@ -73,6 +74,23 @@ def patch(uid: str, new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str,
         if condition["type"] in CONDITIONS and condition["type"] not in held
     ]
     return {"metadata": {"uid": uid}, "status": body}
+
+
+def lawful(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
+    """`new`, but what `old` tells as ended stays so. Pure.
+
+    The server does not take it that a container that ended for good runs again, as an init container
+    does whose pod lost its sandbox. Everything else of the status must not go untold for that.
+    """
+    found = dict(new)
+    for field in ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"):
+        ended = {one["name"]: one for one in old.get(field, ()) if "terminated" in one["state"]}
+        if field in new:
+            found[field] = [
+                one if "terminated" in one["state"] else ended.get(one["name"], one)
+                for one in new[field]
+            ]
+    return found
 
 
 def is_minor(new: Mapping[str, Any], old: Mapping[str, Any]) -> bool:
@@ -154,13 +172,16 @@ class Publisher:
     async def _send(self) -> None:
         backoff = Backoff(0.2, 2.0, 10.0)
         meta = self._pod.metadata
+        refused = False
         while not self.gone:
-            latest = self._latest
+            latest, tree = self._latest, self._latest[1]
+            if refused:
+                tree = lawful(tree, self._known[1])
             try:
                 # The answer is not read: the informer brings the pod anyway.
                 await self._client.request(
                     "PATCH", _PODS.path(meta.namespace, meta.name, "status"),
-                    body=patch(meta.uid, latest[1], self._known[1]), content_type=STRATEGIC,
+                    body=patch(meta.uid, tree, self._known[1]), content_type=STRATEGIC,
                 )  # fmt: skip
             except ApiUnavailable as error:
                 log.debug("status of %s/%s: %s", meta.namespace, meta.name, error)
@@ -169,8 +190,11 @@ class Publisher:
                     self.gone = True
                     return
                 log.warning("status of %s/%s: %s", meta.namespace, meta.name, error)
+                if error.code == INVALID and not refused:
+                    refused = True
+                    continue
             else:
-                self._known = latest
+                self._known = (latest[0], tree)
                 return
             await self._clock.sleep(backoff.next())
 

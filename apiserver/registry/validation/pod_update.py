@@ -124,26 +124,44 @@ def validate_pod_status_update(tree: Tree, old: Tree) -> list[FieldError]:
         errors += invalids("status.nominatedNodeName", node, names.dns1123_subdomain(node))
     if before.get("qosClass"):
         errors += immutable(status.get("qosClass", ""), before["qosClass"], "status.qosClass")
-    policy = tree["spec"].get("restartPolicy")
-    if policy != "Always":
-        for field in ("containerStatuses", "initContainerStatuses"):
-            errors += _revived(status.get(field, ()), before.get(field, ()), field, policy)
-    field = "ephemeralContainerStatuses"  # never restarted, whatever the pod's policy
-    return errors + _revived(status.get(field, ()), before.get(field, ()), field, "Never")
+    spec = tree["spec"]
+    for kind in ("containers", "initContainers"):
+        field = f"{kind.removesuffix('s')}Statuses"
+        errors += _revived(status, before, field, spec.get(kind, ()), spec.get("restartPolicy"))
+    # Ephemeral ones are never restarted, whatever the pod's policy.
+    return errors + _revived(status, before, "ephemeralContainerStatuses", (), "Never")
 
 
 def _revived(
-    new: Sequence[Tree], old: Sequence[Tree], field: str, policy: str | None
+    status: Tree, old: Tree, field: str, containers: Sequence[Tree], policy: str | None
 ) -> list[FieldError]:
     """A container that ended and is not to be restarted stays ended."""
     errors: list[FieldError] = []
-    states = {one["name"]: one.get("state", {}) for one in new}
-    for index, before in enumerate(old):
+    states = {one["name"]: one.get("state", {}) for one in status.get(field, ())}
+    specs = {one["name"]: one for one in containers}
+    if any(_rules(one, "RestartAllContainers") for one in containers):
+        return errors
+    for index, before in enumerate(old.get(field, ())):
         ended = before.get("state", {}).get("terminated")
-        if not ended or (ended["exitCode"] and policy == "OnFailure"):
+        if not ended or _may_restart(specs.get(before["name"], {}), policy, ended["exitCode"]):
             continue
         state = states.get(before["name"])
         if state is not None and not state.get("terminated"):
             detail = "may not be transitioned to non-terminated state"
             errors.append(forbidden_field(f"status.{field}[{index}].state", detail))
     return errors
+
+
+def _may_restart(container: Tree, policy: str | None, code: int) -> bool:
+    """Its rules, its own policy, the pod's: the first that says something decides."""
+    for rule in _rules(container, "Restart"):
+        codes = rule.get("exitCodes") or {}
+        if (code in codes.get("values", ())) == (codes.get("operator") == "In"):
+            return True
+    own = container.get("restartPolicy") or policy
+    return own == "Always" or (own == "OnFailure" and code != 0)
+
+
+def _rules(container: Tree, action: str) -> list[Tree]:
+    rules: Sequence[Tree] = container.get("restartPolicyRules") or ()
+    return [rule for rule in rules if rule.get("action") == action]

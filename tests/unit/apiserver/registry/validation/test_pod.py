@@ -153,6 +153,46 @@ class TestUpdate:
             "status.containerStatuses[0].state: Forbidden: may not be transitioned to non-terminated state"
         ]
 
+    @pytest.mark.parametrize(
+        ("container", "policy", "code", "kind", "stays"),
+        [
+            ({}, "OnFailure", 0, "containers", True),
+            ({}, "OnFailure", 1, "containers", False),
+            ({}, "Never", 1, "initContainers", True),
+            ({}, "Always", 0, "initContainers", False),
+            ({"restartPolicy": "Always"}, "Never", 0, "initContainers", False),
+            ({"restartPolicy": "OnFailure"}, "Never", 3, "containers", False),
+            ({"restartPolicy": "Never"}, "Always", 3, "containers", True),
+            (
+                {"restartPolicy": "Never", "restartPolicyRules": [
+                    {"action": "Restart", "exitCodes": {"operator": "In", "values": [3]}}]},
+                "Never", 3, "containers", False,
+            ),
+            (
+                {"restartPolicy": "Never", "restartPolicyRules": [
+                    {"action": "Restart", "exitCodes": {"operator": "NotIn", "values": [3]}}]},
+                "Never", 3, "containers", True,
+            ),
+            (
+                {"restartPolicy": "Never", "restartPolicyRules": [
+                    {"action": "RestartAllContainers",
+                     "exitCodes": {"operator": "In", "values": [9]}}]},
+                "Never", 3, "containers", False,
+            ),
+        ],
+    )  # fmt: skip
+    def test_a_sidecar_or_one_with_rules_may_run_again(
+        self, container: dict[str, Any], policy: str, code: int, kind: str, stays: bool
+    ) -> None:
+        old = pod(restartPolicy=policy)
+        old["spec"][kind] = [{"name": "x", "image": "i", **container}]
+        field = "containerStatuses" if kind == "containers" else "initContainerStatuses"
+        old["status"][field] = [{"name": "x", "state": {"terminated": {"exitCode": code}}}]
+        new = deepcopy(old)
+        new["status"][field][0]["state"] = {"running": {}}
+        errors = [str(one) for one in STRATEGY.validate_status_update(new, old)]
+        assert [f"status.{field}[0].state" in one for one in errors] == [True] * stays
+
 
 @pytest.mark.parametrize(
     ("tree", "warnings"),
