@@ -2,8 +2,8 @@
 
 What every pod needs goes over asyncio on kept connections (`engine_calls.py`), what streams or waits
 on connections of its own (`engine_http.py`), so that no thread is ever held by a container that just
-runs. The rest is rare and goes through the docker SDK on a bounded pool of threads. The SDK's errors
-end here.
+runs. What nobody waits for goes through the docker SDK on a bounded pool of threads; it is imported
+when it is first needed, since it takes 6 MiB. The SDK's errors end here.
 """
 
 from __future__ import annotations
@@ -15,21 +15,17 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
-from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
-import docker.errors
 import orjson
-import requests.exceptions
-from docker import APIClient
 
 from kubelet.runtime import docker_records as records
 from kubelet.runtime import labels as names
 from kubelet.runtime.docker_auth import auth_header
 from kubelet.runtime.docker_streams import Demultiplexer, DockerStream, read_bounded
 from kubelet.runtime.engine_calls import EngineCalls
-from kubelet.runtime.engine_http import EngineHttp
+from kubelet.runtime.engine_http import EngineHttp, Response
 from kubelet.runtime.protocol import (
     PERIOD_MICROSECONDS,
     Applied,
@@ -43,6 +39,9 @@ from kubelet.runtime.protocol import (
     RuntimeFailure,
     RuntimeUnavailable,
 )
+
+if TYPE_CHECKING:
+    from docker import APIClient
 
 T = TypeVar("T")
 
@@ -59,34 +58,44 @@ class DockerRuntime:
 
     def __init__(self, socket_path: str, node: str) -> None:
         self._node = node
+        self._socket = socket_path
         self._http = EngineHttp(socket_path, API_VERSION)
         self._calls = EngineCalls(socket_path, API_VERSION)
-        self._api = APIClient(
-            base_url=f"unix://{socket_path}", version=API_VERSION, timeout=CALL_SECONDS_MAX
-        )
+        self._api: APIClient | None = None
         self._threads = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="docker")
         # Records whose state can't have changed since (see `containers`).
         self._known: dict[str, ContainerRecord] = {}
 
-    async def _call(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        loop = asyncio.get_running_loop()
+    async def _by_sdk(self, work: Callable[[APIClient], T]) -> T:
+        """What the SDK answers, on a thread; its errors as ours."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, work)
+
+    def _ask(self, work: Callable[[APIClient], T]) -> T:
+        import docker.errors
+        import requests.exceptions
+        from docker import APIClient
+
+        if self._api is None:
+            self._api = APIClient(
+                base_url=f"unix://{self._socket}", version=API_VERSION, timeout=CALL_SECONDS_MAX
+            )
         try:
-            return await loop.run_in_executor(self._threads, partial(function, *args, **kwargs))
+            return work(self._api)
         except docker.errors.NotFound as error:
-            raise NotFound(_text(error)) from error
+            raise NotFound(str(error.explanation or error)) from error
         except docker.errors.APIError as error:
-            raise RuntimeFailure(_text(error)) from error
+            raise RuntimeFailure(str(error.explanation or error)) from error
         except (requests.exceptions.RequestException, docker.errors.DockerException) as error:
             raise RuntimeUnavailable(str(error)) from error
 
     async def info(self) -> EngineInfo:
         version, info = await asyncio.gather(
-            self._call(self._api.version), self._call(self._api.info)
+            self._calls.call("GET", "/version"), self._calls.call("GET", "/info")
         )
         return records.engine_info(version, info)
 
     async def ping(self) -> None:
-        await self._call(self._api.ping)
+        await self._calls.call("GET", "/version")
 
     async def containers(self) -> list[ContainerRecord]:
         """Listing is cheap but thin, inspecting is neither: inspect only what may have changed."""
@@ -145,7 +154,7 @@ class DockerRuntime:
             return None
 
     async def images(self) -> list[ImageRecord]:
-        return [records.image_record(row) for row in await self._call(self._api.images)]
+        return [records.image_record(row) for row in await self._calls.call("GET", "/images/json")]
 
     async def images_in_use(self) -> set[str]:
         rows = await self._calls.call("GET", "/containers/json", {"all": 1})
@@ -163,20 +172,7 @@ class DockerRuntime:
             "POST", "/images/create", query, headers=auth_header(auth),
             answer_seconds=PULL_IDLE_SECONDS_MAX,
         )  # fmt: skip
-        lines = response.lines()
-        try:
-            while True:
-                async with asyncio.timeout(PULL_IDLE_SECONDS_MAX):
-                    line = await anext(lines, None)
-                if line is None:
-                    break
-                error = orjson.loads(line).get("error")
-                if error:
-                    raise RuntimeFailure(str(error))
-        except TimeoutError as error:
-            raise RuntimeUnavailable(f"pulling {reference} made no progress") from error
-        finally:
-            await response.close()
+        await _to_its_end(response, f"pulling {reference}")
         image = await self.image(reference)
         if image is None:
             raise RuntimeFailure(f"image {reference} is not there after its pull")
@@ -184,9 +180,11 @@ class DockerRuntime:
 
     async def import_image(self, tar: bytes, reference: str, changes: Sequence[str]) -> None:
         repository, _, tag = reference.rpartition(":")
-        await self._call(
-            self._api.import_image_from_data, tar, repository, tag, changes=list(changes)
+        query = {"fromSrc": "-", "repo": repository, "tag": tag, "changes": list(changes)}
+        response = await self._http.open(
+            "POST", "/images/create", query, tar=tar, answer_seconds=PULL_IDLE_SECONDS_MAX
         )
+        await _to_its_end(response, f"importing {reference}")
 
     async def create(self, name: str, config: Mapping[str, Any]) -> str:
         made = await self._calls.call("POST", "/containers/create", {"name": name}, dict(config))
@@ -229,22 +227,24 @@ class DockerRuntime:
         self, container_id: str, command: Sequence[str], *,
         stdin: bool, stdout: bool, stderr: bool, tty: bool,
     ) -> tuple[str, DockerStream]:  # fmt: skip
-        made = await self._call(
-            self._api.exec_create, container_id, list(command),
-            stdin=stdin, stdout=stdout, stderr=stderr and not tty, tty=tty,
-        )  # fmt: skip
+        body = {
+            "Cmd": list(command), "Tty": tty, "AttachStdin": stdin, "AttachStdout": stdout,
+            "AttachStderr": stderr and not tty,
+        }  # fmt: skip
+        made = await self._calls.call("POST", f"/containers/{container_id}/exec", None, body)
         exec_id = str(made["Id"])
         response = await self._http.open(
             "POST", f"/exec/{exec_id}/start", body={"Detach": False, "Tty": tty}, hijack=True
         )
 
         async def exit_code() -> int:
-            found = await self._call(self._api.exec_inspect, exec_id)
+            found = await self._calls.call("GET", f"/exec/{exec_id}/json")
             return int(found["ExitCode"] or 0)
 
         async def resize(width: int, height: int) -> None:
             with suppress(RuntimeFailure):
-                await self._call(self._api.exec_resize, exec_id, height=height, width=width)
+                size = {"h": height, "w": width}
+                await self._calls.call("POST", f"/exec/{exec_id}/resize", size)
 
         return exec_id, DockerStream(response, tty=tty, exit_code=exit_code, resize=resize)
 
@@ -269,7 +269,7 @@ class DockerRuntime:
     async def _kill_exec(self, exec_id: str) -> None:
         """No API call kills an exec; its process is a process of this machine."""
         with suppress(NotFound, ProcessLookupError):
-            found = await self._call(self._api.exec_inspect, exec_id)
+            found = await self._calls.call("GET", f"/exec/{exec_id}/json")
             if found["Running"] and found["Pid"]:
                 os.kill(found["Pid"], signals.SIGKILL)
 
@@ -293,7 +293,8 @@ class DockerRuntime:
 
         async def resize(width: int, height: int) -> None:
             with suppress(RuntimeFailure):
-                await self._call(self._api.resize, container_id, height=height, width=width)
+                size = {"h": height, "w": width}
+                await self._calls.call("POST", f"/containers/{container_id}/resize", size)
 
         return DockerStream(response, tty=tty, exit_code=exit_code, resize=resize)
 
@@ -319,18 +320,34 @@ class DockerRuntime:
             await response.close()
 
     async def stats(self, container_id: str) -> ContainerStats:
-        return records.stats_record(
-            await self._call(self._api.stats, container_id, stream=False, one_shot=True)
+        found: Mapping[str, Any] = await self._by_sdk(
+            lambda sdk: sdk.stats(container_id, stream=False, one_shot=True)
         )
+        return records.stats_record(found)
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._api.close()
+        if self._api is not None:
+            self._api.close()
         self._calls.close()
 
 
-def _text(error: docker.errors.APIError) -> str:
-    return str(error.explanation or error)
+async def _to_its_end(response: Response, what: str) -> None:
+    """Read what the engine tells of its progress; RuntimeFailure when it failed or stands still."""
+    lines = response.lines()
+    try:
+        while True:
+            async with asyncio.timeout(PULL_IDLE_SECONDS_MAX):
+                line = await anext(lines, None)
+            if line is None:
+                return
+            error = orjson.loads(line).get("error")
+            if error:
+                raise RuntimeFailure(str(error))
+    except TimeoutError as error:
+        raise RuntimeUnavailable(f"{what} made no progress") from error
+    finally:
+        await response.close()
 
 
 def _with_tag(reference: str) -> str:

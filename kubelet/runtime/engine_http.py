@@ -88,16 +88,21 @@ class EngineHttp:
         query: dict[str, Any] | None = None,
         *,
         body: Any = None,
+        tar: bytes | None = None,
         hijack: bool = False,
         headers: dict[str, str] | None = None,
         answer_seconds: float = CONNECT_SECONDS_MAX,
     ) -> Response:
-        """Send a request and read the head of the answer; a refusal is raised with the engine's text."""
-        data = b"" if body is None else orjson.dumps(body)
-        target = f"{self._prefix}{path}" + (f"?{urlencode(query)}" if query else "")
+        """Send a request and read the head of the answer; a refusal is raised with the engine's text.
+
+        body: sent as JSON; tar: sent as it is
+        """
+        data = tar if tar is not None else b"" if body is None else orjson.dumps(body)
+        target = f"{self._prefix}{path}" + (f"?{urlencode(query, doseq=True)}" if query else "")
         lines = [f"{method} {target} HTTP/1.1", "Host: docker", f"Content-Length: {len(data)}"]
-        if body is not None:
-            lines.append("Content-Type: application/json")
+        if data:
+            kind = "application/json" if tar is None else "application/x-tar"
+            lines.append(f"Content-Type: {kind}")
         lines += ["Connection: Upgrade", "Upgrade: tcp"] if hijack else ["Connection: close"]
         lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
         request = "\r\n".join(lines).encode() + b"\r\n\r\n" + data
