@@ -240,7 +240,10 @@ class ApiServer:
 
     def _modes(self) -> list[str]:
         """Everything is allowed where a test does not say otherwise: the flag's values add up."""
-        told = any(flag.startswith(("--authorization-mode", "--authorization-config")) for flag in self.flags)
+        told = any(
+            flag.startswith(("--authorization-mode", "--authorization-config"))
+            for flag in self.flags
+        )
         return [] if told else ["--authorization-mode=AlwaysAllow"]
 
     @property
