@@ -23,9 +23,8 @@ def site(cluster: Cluster) -> Iterator[Net]:
 def net(site: Net) -> Iterator[Net]:
     yield site
     site.kubectl("delete", "networkpolicies", "--all")
-    for n, machine in enumerate(site.machines, 1):
-        site.answers(f"client-{n}", url(site, "web-1"), "web-1")
-        assert machine
+    for client in ("client-1", "client-2"):
+        site.answers(client, url(site, "web-1"), "web-1")
 
 
 def url(net: Net, pod: str, port: int = PORT) -> str:
@@ -89,13 +88,13 @@ def test_egress_by_blocks_with_exceptions(net: Net) -> None:
 
 
 def test_strangers_by_their_address(net: Net) -> None:
-    nodes = [net.cluster.lab.wires.address(one) for one in net.machines]
+    near, far = (net.cluster.lab.wires.address(one) for one in net.machines)
     ports = [{"port": 80, "targetPort": PORT, "nodePort": 31380}]
     net.service("ported", type="NodePort", externalTrafficPolicy="Local", ports=ports)
-    net.answers("", f"http://{nodes[0]}:31380/", "web-1")
-    host = ".".join(nodes[0].split(".")[:3]) + ".0/24"
-    policy(net, "by-address", podSelector=WEB, ingress=[{"from": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]}])  # fmt: skip
-    net.answers("", f"http://{nodes[0]}:31380/", SILENT)
-    policy(net, "by-address", podSelector=WEB, ingress=[{"from": [{"ipBlock": {"cidr": host}}]}])
-    net.answers("", f"http://{nodes[0]}:31380/", "web-1")
-    wait(lambda: net.ask("client-1", url(net, "web-1")) == SILENT, "pods are no hosts")
+    outside, there = net.machines[1], f"http://{near}:31380/"
+    net.answers(outside, there, "web-1")
+    for address, answer in (("203.0.113.1", SILENT), (far, "web-1")):
+        block = {"ipBlock": {"cidr": f"{address}/32"}}
+        policy(net, "by-address", podSelector=WEB, ingress=[{"from": [block]}])
+        net.answers(outside, there, answer)
+    wait(lambda: net.ask("client-1", url(net, "web-1")) == SILENT, "pods are no machines")
