@@ -29,7 +29,7 @@ from apiserver.storage.window import Cached, Event
 from tests.integration.ending import gone
 from wherry.api.scheme import BY_PLURAL
 
-STALL_SECONDS = 0.3
+STALL_SECONDS = 2.0  # longer than a starved machine keeps a reader waiting
 
 
 @dataclass
