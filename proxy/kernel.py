@@ -167,7 +167,7 @@ async def write(change: Difference) -> list[str]:
     named = steps(change)
     if not named:
         return []
-    program = (sys.executable, "-m", "proxy.netlink")
+    program = (sys.executable, "-P", "-m", "proxy.netlink")  # -P: not from where we stand
     told = orjson.dumps([step for _, step in named]).decode()
     answers = orjson.loads(await run(program, told))
     problems = []

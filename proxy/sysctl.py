@@ -44,9 +44,12 @@ async def ensure_settings(root: Path = Path("/proc/sys"), *, ipv6: bool = False)
         except CommandError as error:
             log.debug("%s", error)
     wanted = {**SETTINGS, **(IPV6_SETTINGS if ipv6 else {})}
-    if ipv6 and _differs(root / "net/ipv6/conf/all/forwarding", "1"):
-        wanted = {**_hear_routers(root), **wanted}
     problems = []
+    try:
+        if ipv6 and _differs(root / "net/ipv6/conf/all/forwarding", "1"):
+            wanted = {**_hear_routers(root), **wanted}
+    except OSError as error:
+        log.debug("who hears routers cannot be told: %s", error)  # the same is a problem below
     for name, value in wanted.items():
         path = root / name
         try:
@@ -64,7 +67,7 @@ def _differs(path: Path, value: str) -> bool:
     except FileNotFoundError:
         if path.parent.exists():
             raise
-        raise OSError(f"this kernel lacks {path.parent.name}") from None
+        raise OSError(f"this kernel has no {path.parent}") from None
 
 
 def _hear_routers(root: Path) -> dict[str, str]:
