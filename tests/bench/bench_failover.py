@@ -220,7 +220,9 @@ def show(title: str, rounds: list[dict[str, float]]) -> None:
             figures = (statistics.median(times), min(times), max(times))
             print(f"  {step:<22}" + "".join(f"{one:8.1f}" for one in figures))
     worst = max(one["ready"] for one in rounds)
-    print(f"  goal {GOAL:.0f} s, aim {AIM:.0f} s: {'reached' if worst < GOAL else 'MISSED'}")
+    words = [f"{word} {limit:.0f} s {'reached' if worst < limit else 'missed'}"
+             for word, limit in (("goal", GOAL), ("aim", AIM))]  # fmt: skip
+    print(f"  {', '.join(words)}")
 
 
 async def measure(directory: Path, rounds: int) -> None:
