@@ -100,7 +100,8 @@ class VolumeManager:
         """Bring files up to date with their objects and tokens; atomic for readers."""
         have = await self._gather(pod, addresses)
         for volume in pod.spec.volumes:
-            if volume.image is None and not claim_name(pod, volume):  # those stay as they are
+            stays = volume.image is not None or volume.host_path is not None
+            if not stays and not claim_name(pod, volume):
                 await self._one(pod, volume, have)
 
     async def _one(

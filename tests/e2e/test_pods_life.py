@@ -26,6 +26,8 @@ def rule(action: str, *codes: int) -> dict[str, object]:
     return {"action": action, "exitCodes": {"operator": "In", "values": list(codes)}}
 
 
+# The engine is told of a lack of memory beside the end, and may miss it when both come at once.
+OUT_OF_MEMORY = "dd if=/dev/zero of=/dev/null bs=200M; code=$?; sleep 2; exit $code"
 SHARED = {"name": "v", "emptyDir": {}}
 AT = [{"name": "v", "mountPath": "/v"}]
 # Fails with 42 the first time, and succeeds then.
@@ -66,7 +68,7 @@ LIFE = [
     pod("never-here", {**container(), "image": "local/none:1", "imagePullPolicy": "Never"}),
     pod("not-there", {**container(), "image": "127.0.0.1:9/none:1"}),
     pod("no-name", {**container(), "image": "local/NONE"}),
-    once("oom", "dd if=/dev/zero of=/dev/null bs=200M",
+    once("oom", OUT_OF_MEMORY,
          resources={"limits": {"memory": "16Mi"}}),
     once("message", "echo lost; echo kept > /v/told; exit 4", volumeMounts=AT,
          terminationMessagePath="/dev/told", terminationMessagePolicy="FallbackToLogsOnError",

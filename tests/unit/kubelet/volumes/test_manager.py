@@ -91,6 +91,15 @@ async def test_refresh_follows_the_object_and_keeps_empty_dirs(manager):
     assert (paths["tmp"] / "kept").exists()
 
 
+async def test_refresh_makes_no_folder_of_the_machine_anew(manager, tmp_path):
+    place = tmp_path / "made"
+    a_pod = pod({"name": "h", "hostPath": {"path": str(place), "type": "DirectoryOrCreate"}})
+    await manager.prepare(a_pod)
+    place.rmdir()
+    await manager.refresh(a_pod)
+    assert not place.exists()
+
+
 async def test_a_missing_object_says_which_volume_waits(manager):
     with pytest.raises(VolumeError) as caught:
         await manager.prepare(pod({"name": "v", "configMap": {"name": "none"}}))
