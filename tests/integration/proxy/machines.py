@@ -12,7 +12,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,16 +93,16 @@ def pod_network(
 class Site(Network):
     """Namespaces `<prefix>-r`, `-o`, `-n1`, `-p1` ..."""
 
-    def look(self, mode: Any = "auto", nodes: KnownNodes | None = None) -> dict[str, list[str]]:
-        """Every machine's pod network brought to what it should be; the problems by machine."""
-        known = nodes or KnownNodes()
+    def look(self, mode: Any = "auto", machines: Sequence[str] = MACHINES) -> dict[str, list[str]]:
+        """Machines' pod networks brought to what they should be; the problems by machine."""
+        known = KnownNodes()
 
         def one(machine: str) -> list[str]:
             made = pod_network(machine, known, mode, lambda words: None)
             return self.inside(made.look, DEADLINE_SECONDS, name=machine)
 
-        with ThreadPoolExecutor(len(MACHINES)) as pool:
-            return dict(zip(MACHINES, pool.map(one, MACHINES), strict=True))
+        with ThreadPoolExecutor(len(machines)) as pool:
+            return dict(zip(machines, pool.map(one, machines), strict=True))
 
     def echo(self, source: str, target: str, size: int = 0) -> bool:
         """Whether one packet of `size` bytes with its IP header, not to be cut, is answered."""
