@@ -127,7 +127,7 @@ async def isolate(net: Network, client: Client) -> None:
     policy = {"metadata": {"name": "np", "namespace": "default"},
               "spec": {"podSelector": {"matchLabels": {"app": "b"}}, "policyTypes": ["Ingress"]}}  # fmt: skip
     await client.create(NetworkPolicy.from_wire(policy))
-    await eventually(lambda: net.curl_code("a", f"http://{POD_B}:8080") == TIMED_OUT)
+    await eventually(lambda: net.ask("a", f"http://{POD_B}:8080", 1.0) == TIMED_OUT)
     assert net.curl("node", f"http://{POD_B}:8080") == "pod b", "the node's probes"
     live = await client.get(Pod, "b", "default")
     await client.update(live.with_(metadata=live.metadata.with_(labels={"app": "free"})))
