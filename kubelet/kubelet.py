@@ -182,6 +182,7 @@ async def _run_with(
     def node_changed(before: Node | None, after: Node | None) -> None:
         if after is not None:
             reporter.seen(after)
+            manager.node_changed()
         elif before is not None:
             reporter.deleted(before)
         if after is not None:

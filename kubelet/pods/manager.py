@@ -166,6 +166,20 @@ class PodManager:
         if after is not None:
             self._wanted(after)
 
+    def _node_is_ready(self) -> bool:
+        node = self._node()
+        conditions = node.status.conditions if node is not None else ()
+        return any(c.type == "Ready" and c.status == "True" for c in conditions)
+
+    def node_changed(self) -> None:
+        """The server's Node: when it is Ready, its pods may be called ready again."""
+        if not self._node_is_ready():
+            return
+        for pod in self._informer.list():
+            worker = self._workers.get(pod.metadata.uid)
+            if worker is not None:
+                worker.reassert(pod)
+
     def _lost(self, pod: Pod) -> None:
         worker = self._workers.get(pod.metadata.uid)
         if worker is not None:
@@ -176,6 +190,8 @@ class PodManager:
         worker = self._workers.get(uid)
         if worker is not None:
             worker.update(pod)
+            if self._node_is_ready():
+                worker.reassert(pod)
             self._s.objects.register(pod)
             return
         is_deleted = pod.metadata.deletion_timestamp is not None

@@ -109,6 +109,20 @@ def _ready(tree: Mapping[str, Any]) -> str:
     return next(found, "")
 
 
+def is_overruled(said: PodStatus, stored: PodStatus) -> bool:
+    """Whether somebody took a pod's readiness away. Pure.
+
+    The node lifecycle controller does that while a node is silent, and nobody but us gives it back. It
+    names no reason, while a kubelet always does.
+    """
+    ours, theirs = (
+        next((c for c in one.conditions if c.type == "Ready"), None) for one in (said, stored)
+    )
+    if ours is None or theirs is None:
+        return False
+    return ours.status == "True" and theirs.status == "False" and not theirs.reason
+
+
 class Publisher:
     """The status of one pod on its way."""
 
@@ -142,6 +156,12 @@ class Publisher:
         elif self._later is None:
             self._later = asyncio.get_running_loop().call_later(MINOR_SECONDS, self._now)
         return True
+
+    def reassert(self, stored: PodStatus) -> None:
+        """Write it again if the server has another readiness than we told."""
+        if not self.gone and is_overruled(self.latest, stored):
+            self._idle.clear()
+            self._now()
 
     def _now(self) -> None:
         if self._later is not None:

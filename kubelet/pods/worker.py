@@ -112,6 +112,11 @@ class PodWorker:
             self._deeds.refresh_volumes()  # downward API files show them
         self._wake.set()
 
+    def reassert(self, pod: Pod) -> None:
+        """The node is Ready: what was said of the pod while it was not is put right."""
+        if pod.metadata.uid == self.pod.metadata.uid:
+            self._publisher.reassert(pod.status)
+
     def gone(self) -> None:
         """The API server has it no longer: end it without a further word there."""
         self._gone = True

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from kubelet.pods.publisher import Publisher, lawful
-from wherry.api.core_v1 import Pod
+from kubelet.pods.publisher import Publisher, is_overruled, lawful
+from wherry.api.core_v1 import Pod, PodStatus
 from wherry.api.errors import ApiError
 from wherry.daemon.clock import FakeClock
 
@@ -86,3 +86,26 @@ async def test_it_goes_on_telling(publisher):
         {"i": ("terminated", 0), "s": ("running", 1)},
         {"i": ("terminated", 1), "s": ("running", 1)},
     ]
+
+
+@pytest.mark.parametrize(
+    ("said", "stored", "expected"),
+    [
+        pytest.param({"status": "True"}, {"status": "False"}, True, id="the node was silent"),
+        pytest.param(
+            {"status": "True"},
+            {"status": "False", "reason": "ContainersNotReady"},
+            False,
+            id="what we said before comes late",
+        ),
+        pytest.param({"status": "False"}, {"status": "False"}, False, id="it is not ready"),
+        pytest.param({"status": "True"}, {"status": "True"}, False, id="nothing happened"),
+        pytest.param({"status": "True"}, None, False, id="nothing was said yet"),
+    ],
+)
+def test_readiness_that_somebody_took_away(said, stored, expected):
+    def status(ready):
+        conditions = [{"type": "Ready", **ready}] if ready else []
+        return PodStatus.from_wire({"conditions": conditions})
+
+    assert is_overruled(status(said), status(stored)) == expected
