@@ -101,30 +101,30 @@ class Zone:
 
     def __init__(self, domain: str) -> None:
         self.domain = domain.strip(".").lower()
-        self._by_service: dict[Key, tuple[Record, ...]] = {}
+        self._by_service: dict[Key, dict[Record, None]] = {}
         self._by_name: dict[str, dict[tuple[Key, Record], None]] = {}
         self._parents: Counter[str] = Counter()  # names below which there are names
 
     def replace(self, key: Key, records: Iterable[Record]) -> frozenset[str]:
         """Give a service new records (none: it is gone); the names about which that changes anything."""
-        new = tuple(records)
-        old = self._by_service.pop(key, ())
+        new = dict.fromkeys(records)
+        old = self._by_service.pop(key, {})
         if new:
             self._by_service[key] = new
-        if new == old:
-            return frozenset()
-        for record in old:
+        gone = [record for record in old if record not in new]
+        come = [record for record in new if record not in old]
+        for record in gone:
             held = self._by_name[record.name]
-            held.pop((key, record), None)
+            del held[key, record]
             if not held:
                 del self._by_name[record.name]
             self._parents.subtract(_ancestors(record.name))
-        for record in new:
+        for record in come:
             self._by_name.setdefault(record.name, {})[key, record] = None
             self._parents.update(_ancestors(record.name))
-        if old:
+        if gone:
             self._parents = +self._parents
-        names = {record.name for record in set(old) ^ set(new)} or {one.name for one in new}
+        names = {record.name for record in (*gone, *come)}
         return frozenset((*names, *(above for name in names for above in _ancestors(name))))
 
     def lookup(self, name: str) -> Mapping[str, list[str]] | None:
