@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from tests.integration.controller_manager.conftest import until
 from wherry.api.apps_v1 import Deployment, ReplicaSet
-from wherry.api.core_v1 import ConfigMap, Namespace, Pod, Secret, Service, ServiceAccount
+from wherry.api.core_v1 import (
+    ConfigMap,
+    Namespace,
+    Pod,
+    ResourceQuota,
+    Secret,
+    Service,
+    ServiceAccount,
+)
 
 
 def template():
@@ -161,3 +169,22 @@ async def test_a_finalizer_holds_the_namespace_and_is_told(cluster):
         ConfigMap, "held", cluster.namespace, {"metadata": {"finalizers": []}}
     )
     await until(gone(cluster, Namespace, cluster.namespace))
+
+
+async def test_a_quota_knows_of_what_was_collected(cluster):
+    await until(lambda: cluster.get(ServiceAccount, "default"))
+    await cluster.make(
+        ResourceQuota, "most", spec={"hard": {"pods": "5", "count/replicasets.apps": "2"}}
+    )
+    await cluster.make(ReplicaSet, "web", spec=spec(replicas=3))
+
+    def used(pods, sets):
+        async def question():
+            quota = await cluster.get(ResourceQuota, "most")
+            return quota.status.used == {"pods": pods, "count/replicasets.apps": sets}
+
+        return question
+
+    await until(used("3", "1"))
+    await cluster.client.delete(ReplicaSet, "web", cluster.namespace)
+    await until(used("0", "0"))

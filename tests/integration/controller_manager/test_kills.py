@@ -30,7 +30,7 @@ async def killing(start, seed):
     async def kill() -> None:
         for _ in range(KILLS):
             manager = start("--leader-elect=false")
-            await until(lambda manager=manager: _ready(manager))
+            await until(lambda manager=manager: is_listening(manager))
             await asyncio.sleep(dice.uniform(0.0, 0.6))
             manager.stop(signal.SIGKILL)
         start("--leader-elect=false")
@@ -43,7 +43,7 @@ async def killing(start, seed):
         await asyncio.wait([task])
 
 
-async def _ready(manager) -> bool:
+async def is_listening(manager) -> bool:
     """Up to listening; the death comes soon after."""
     with contextlib.suppress(OSError):
         _, writer = await asyncio.open_connection("127.0.0.1", manager.port)

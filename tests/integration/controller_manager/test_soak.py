@@ -19,6 +19,7 @@ from tests.integration.controller_manager import history
 from tests.integration.controller_manager.conftest import Cluster, until
 from tests.integration.controller_manager.test_daemons import agent, target
 from tests.integration.controller_manager.test_jobs import work
+from tests.integration.controller_manager.test_kills import is_listening
 from tests.integration.controller_manager.test_stateful_sets import database
 from tests.integration.controller_manager.test_workloads import workload
 from wherry.api.apps_v1 import DaemonSet, Deployment, ReplicaSet, StatefulSet
@@ -32,6 +33,7 @@ SECONDS = float(os.environ.get("WHERRY_SOAK_SECONDS", "15"))
 NODES = ("n1", "n2", "n3")
 REPLICAS, SURGE, UNAVAILABLE = 6, 2, 1
 COMPLETIONS, PARALLELISM = 9, 3
+BURST = 40
 ELECTION = (
     "--leader-elect-lease-duration=3s", "--leader-elect-renew-deadline=2s",
     "--leader-elect-retry-period=300ms",
@@ -97,7 +99,7 @@ class People:
     async def act(self) -> None:
         what = self.dice.choice(
             (self._image, self._image, self._scale, self._delete_pod, self._delete_set, self._meddle,
-             self._job)
+             self._job, self._burst)
         )  # fmt: skip
         self.said.append(what.__name__)
         with contextlib.suppress(*TROUBLE):
@@ -147,6 +149,22 @@ class People:
         await self.cluster.make(Job, f"sum{self.jobs}", spec=spec)
         self.jobs += 1
 
+    async def _burst(self) -> None:
+        """Many objects lose their owner at once."""
+        top = await self.cluster.make(ConfigMap, f"top{self.dice.randrange(10**6)}")
+        owner = {
+            "apiVersion": "v1", "kind": "ConfigMap", "name": top.metadata.name,
+            "uid": top.metadata.uid,
+        }  # fmt: skip
+        made = (
+            self.cluster.make(
+                ConfigMap, f"leaf-{top.metadata.name}-{n}", metadata={"ownerReferences": [owner]}
+            )
+            for n in range(BURST)
+        )
+        await asyncio.gather(*made, return_exceptions=True)
+        await self.cluster.client.delete(ConfigMap, top.metadata.name, self.cluster.namespace)
+
     async def _patch(self, model, name, patch) -> None:
         await self.cluster.client.patch(
             model, name, self.cluster.namespace, patch, type="strategic"
@@ -171,7 +189,9 @@ async def make_workloads(cluster: Cluster) -> None:
         tree["spec"]["template"]["metadata"] = {"labels": {"app": name}}
         await cluster.make(Deployment, name, **tree)
     await cluster.make(StatefulSet, "db", **database())
-    await cluster.make(DaemonSet, "agent", **agent(cluster))
+    agents = agent(cluster)
+    agents["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 1  # the kubelet is asked
+    await cluster.make(DaemonSet, "agent", **agents)
 
 
 async def is_settled(cluster: Cluster) -> bool:
@@ -190,33 +210,51 @@ async def is_settled(cluster: Cluster) -> bool:
     status = agents.status
     if (status.updated_number_scheduled, status.number_available) != (len(NODES), len(NODES)):
         return False
+    maps = await cluster.list(ConfigMap)
+    there = {one.metadata.uid for one in maps}
+    if any(ref.uid not in there for one in maps for ref in one.metadata.owner_references):
+        return False
     jobs = await cluster.list(Job)
     ended = [any(c.type == "Complete" for c in job.status.conditions) for job in jobs]
     pods = [p for p in await cluster.list(Pod) if p.status.phase == "Running"]
     return all(ended) and all(p.metadata.deletion_timestamp is None for p in pods)
 
 
-async def trouble(cluster, apiserver, start, dice) -> People:
-    """Faults for a while; then a manager that stays."""
-    people = People(cluster, dice)
-    managers = [start(*ELECTION), start(*ELECTION)]
+class Managers:
+    """Two at a time, of which one leads."""
+
+    def __init__(self, start) -> None:
+        self._start = start
+        self._running = [start(*ELECTION), start(*ELECTION)]
+
+    async def kill_one(self, dice: random.Random) -> None:
+        """Not before both stand: who is killed while starting was not at work."""
+        if all([await is_listening(manager) for manager in self._running]):
+            victim = dice.randrange(len(self._running))
+            self._running[victim].stop(signal.SIGKILL)
+            self._running[victim] = self._start(*ELECTION)
+
+    def replace_the_gone(self) -> None:
+        """Those that gave up their term, when the API server was away for long."""
+        for number, manager in enumerate(self._running):
+            if manager.process.poll() is not None:
+                self._running[number] = self._start(*ELECTION)
+
+
+async def trouble(people: People, apiserver, managers: Managers, dice: random.Random) -> None:
+    """Faults for a while."""
     end = asyncio.get_running_loop().time() + SECONDS
     while asyncio.get_running_loop().time() < end:
         await asyncio.sleep(dice.uniform(0.02, 0.4))
+        managers.replace_the_gone()
         fault = dice.random()
-        if fault < 0.15:
-            victim = dice.randrange(len(managers))
-            managers[victim].stop(signal.SIGKILL)
-            managers[victim] = start(*ELECTION)
-        elif fault < 0.2:
+        if fault < 0.12:
+            await managers.kill_one(dice)
+        elif fault < 0.15:
             apiserver.kill()
             await asyncio.to_thread(apiserver.start)
         else:
             await people.act()
-    for number, manager in enumerate(managers):  # those that gave up their term in between
-        if manager.process.poll() is not None:
-            managers[number] = start(*ELECTION)
-    return people
 
 
 async def test_whatever_happens_nothing_is_too_much_or_too_little(apiserver, start):
@@ -236,8 +274,11 @@ async def test_whatever_happens_nothing_is_too_much_or_too_little(apiserver, sta
         await make_workloads(cluster)
         kubelets = Kubelets(cluster, random.Random(seed))
         living = asyncio.create_task(kubelets.run())
+        managers, people = Managers(start), People(cluster, dice)
         try:
-            people = await trouble(cluster, apiserver, start, dice)
+            await until(lambda: is_settled(cluster), SETTLE_SECONDS)
+            await trouble(people, apiserver, managers, dice)
+            managers.replace_the_gone()
             await until(lambda: is_settled(cluster), SETTLE_SECONDS)
         finally:
             living.cancel()
