@@ -123,7 +123,8 @@ def test_a_silent_node_becomes_unknown_in_upstreams_words():
     [
         ("", Disruption.NONE),
         ("RRR", Disruption.NONE),
-        ("RSS", Disruption.NONE),
+        ("RRSS", Disruption.NONE),
+        ("RSS", Disruption.PARTIAL),
         ("RSSS", Disruption.PARTIAL),
         ("RRRRSSS", Disruption.NONE),
         ("S", Disruption.FULL),
