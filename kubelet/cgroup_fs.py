@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import Iterable
+import time
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -65,11 +66,40 @@ def stale(group: str, older_than: float, root: Path = ROOT) -> list[str]:
 
 def kill(group: str, root: Path = ROOT) -> int:
     """SIGKILL to every process in the group and below it; how many there were."""
+    return _kill(_processes(group, root))
+
+
+def kill_unborn(group: str, seconds: float, root: Path = ROOT) -> int:
+    """SIGKILL to containers in the making in the group that nobody has started for so long.
+
+    An engine that is killed while it starts a container forgets runc's process, which then waits for
+    ever. A container that lives has another name, one that is being started is younger.
+    """
+    unborn = set()
+    for pid in _processes(group, root):
+        with suppress(OSError, ValueError):
+            stat = Path(f"/proc/{pid}/stat").read_text()
+            name, after = stat[stat.index("(") + 1 : stat.rindex(")")], stat[stat.rindex(")") + 2 :]
+            started = int(after.split()[19]) / os.sysconf("SC_CLK_TCK")
+            if (
+                name.startswith("runc:[")
+                and time.clock_gettime(time.CLOCK_BOOTTIME) - started > seconds
+            ):
+                unborn.add(pid)
+    return _kill(unborn)
+
+
+def _processes(group: str, root: Path) -> set[int]:
+    """Of the group and of all below it."""
     pids = set()
     for folder in folders(group, root):
         for listed in folder.rglob("cgroup.procs"):
             with suppress(OSError):
                 pids |= {int(line) for line in listed.read_text().split()}
+    return pids
+
+
+def _kill(pids: Collection[int]) -> int:
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

@@ -1,7 +1,8 @@
 """Control groups that no pod has any more: left when this process died, or the kernel was slow. Blocking.
 
 Several nodes of a lab share one tree of groups: only what is old and empty goes, and nobody's pod has
-an old, empty group.
+an old, empty group. What keeps one busy for ever are containers that a killed engine had begun to make;
+they have no owner any more and are ended.
 
 Source: upstream's cleanupOrphanedPodCgroups (pkg/kubelet/kubelet_pods.go).
 """
@@ -35,4 +36,8 @@ def sweep(node: NodeFacts, known: Collection[str], now: float) -> list[str]:
 
 def _remove(uid: str, node: NodeFacts) -> bool:
     left = [group for group in cgroups.possible(uid, node) if not cgroup_fs.remove(group)]
+    for group in left:  # what is killed is gone when the next round comes
+        killed = cgroup_fs.kill_unborn(group, AGE_SECONDS_MIN)
+        if killed:
+            log.warning("killed %d half-made containers in control group %s", killed, group)
     return not left

@@ -92,8 +92,11 @@ async def test_a_paused_rollout_waits(cluster, kubectl):
         await until(scaled)  # a paused Deployment is scaled, and makes nothing new
         await kubectl("rollout", "resume", "deployment/web")
         await kubectl("rollout", "status", "deployment/web", "--timeout=60s")
-        images = {pod.spec.containers[0].image for pod in await cluster.list(Pod)}
-        assert images == {"app:2"}
+
+        async def replaced():  # the last old pod is still on its way out when the rollout is done
+            return {pod.spec.containers[0].image for pod in await cluster.list(Pod)} == {"app:2"}
+
+        await until(replaced)
         await kubectl("expose", "deployment/web", "--port=80", "--target-port=http")
 
         async def behind():

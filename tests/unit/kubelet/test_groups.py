@@ -1,6 +1,7 @@
 """Control groups of pods that have gone: found by name and age, and only if empty."""
 
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -17,7 +18,9 @@ NOW = 1_000_000.0
 @pytest.fixture
 def root(tmp_path, monkeypatch):
     monkeypatch.setattr(cgroup_fs, "ROOT", tmp_path)
-    for function in (cgroup_fs.folders, cgroup_fs.stale, cgroup_fs.remove):
+    for function in (
+        cgroup_fs.folders, cgroup_fs.stale, cgroup_fs.remove, cgroup_fs.kill_unborn,
+    ):  # fmt: skip
         monkeypatch.setattr(function, "__defaults__", (tmp_path,))
     return tmp_path
 
@@ -54,6 +57,25 @@ def test_what_is_left_in_a_group_is_killed(root):
     assert cgroup_fs.kill(f"/lab/kubepods/pod{OLD}", root) == 1
     assert left.wait(timeout=30) == -9
     assert cgroup_fs.kill("/lab/kubepods/podnone", root) == 0
+
+
+def test_what_a_killed_engine_had_begun_is_killed_when_it_is_old(root):
+    folder = make(root, "", OLD, 100)
+    half_made = root / "runc:[2:INIT]"
+    shutil.copy(shutil.which("sleep"), half_made)
+    unborn = subprocess.Popen([half_made, "100"])
+    alive = subprocess.Popen(["sleep", "100"])
+    try:
+        (folder / "cgroup.procs").write_text(f"{unborn.pid}\n{alive.pid}\n")
+        group = f"/lab/kubepods/pod{OLD}"
+        assert cgroup_fs.kill_unborn(group, 60.0, root) == 0, "it is young"
+        assert cgroup_fs.kill_unborn(group, -1.0, root) == 1
+        assert unborn.wait(timeout=30) == -9
+        assert alive.poll() is None
+    finally:
+        for process in (unborn, alive):
+            process.kill()
+            process.wait()
 
 
 @pytest.mark.parametrize("driver", ["cgroupfs", "systemd"])
