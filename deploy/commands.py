@@ -14,7 +14,7 @@ from deploy import host, join, launch, ranges, units
 from deploy.folders import CONFIG_DIR, DATA_DIR, RUN_DIR, ConfigDir, DataDir, RunDir
 from deploy.join_commands import join as join_command
 from deploy.join_commands import leave as leave_command
-from deploy.lab_commands import Timeout, lab_app, problems, say
+from deploy.lab_commands import DualStack, PodNetwork, Timeout, lab_app, problems, say
 from deploy.member import Member
 from deploy.nodes import is_ready, list_nodes, own_node
 from deploy.preflight import Problem
@@ -42,16 +42,12 @@ def up(
         bool | None,
         typer.Option("--systemd/--no-systemd", help="Hardened systemd units; default: if it runs."),
     ] = None,
-    dual_stack: Annotated[
-        bool, typer.Option("--dual-stack", help="Pods, Services: an address of each IP family.")
-    ] = False,
+    dual_stack: DualStack = False,
     pod_network_cidr: Annotated[
         str, typer.Option(help="The pods' range; dual stack: one of each family, with a comma.")
     ] = "",
     service_cidr: Annotated[str, typer.Option(help="The Services' range, likewise.")] = "",
-    pod_network: Annotated[
-        str, typer.Option(help="auto, direct, vxlan or none (somebody else's).")
-    ] = "auto",
+    pod_network: PodNetwork = "auto",
     timeout: Timeout = 60.0,
 ) -> None:
     """Start a cluster on this machine; returns once its node is Ready."""

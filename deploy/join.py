@@ -40,7 +40,7 @@ from deploy.engine import engine_answers
 from deploy.files import write_public
 from deploy.host import Host, start_foreign_engine
 from deploy.member import Member, is_good
-from deploy.nodes import connect
+from deploy.nodes import MERGE, connect
 from deploy.pki import KeyPair
 from deploy.preflight import Problem, need_free_port, need_programs, need_root
 from deploy.spec import Plan
@@ -177,8 +177,7 @@ def name_problem(name: str, status: int, node: Any) -> Problem | None:
         return None
     if status != 200:
         return Problem(f"the API server does not say who is there (status {status})", "try again")
-    conditions = (node.get("status") or {}).get("conditions") or ()
-    if not any(one["type"] == "Ready" and one["status"] == "True" for one in conditions):
+    if not _is_ready(node.get("status") or {}):
         return None  # a machine that comes back, or its successor
     return Problem(
         f"the name is taken: node {name} is there and Ready",
@@ -334,17 +333,19 @@ def wait_ready(member: Member, timeout_seconds: float) -> None:
             time.sleep(POLL_SECONDS)
         if LEFT in (node["metadata"].get("annotations") or {}):
             patch = {"metadata": {"annotations": {LEFT: None}}, "spec": {"unschedulable": None}}
-            merge = {"Content-Type": "application/merge-patch+json"}
-            client.patch(path, json=patch, headers=merge).raise_for_status()
+            client.patch(path, json=patch, headers=MERGE).raise_for_status()
 
 
 def is_there(node: dict[str, Any], address: str) -> bool:
     """Whether a Node is Ready at this address."""
     status = node.get("status") or {}
-    ready = any(
-        one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions") or ()
-    )
-    return ready and any(one["address"] == address for one in status.get("addresses") or ())
+    here = any(one["address"] == address for one in status.get("addresses") or ())
+    return here and _is_ready(status)
+
+
+def _is_ready(status: dict[str, Any]) -> bool:
+    conditions = status.get("conditions") or ()
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
 def address_towards(server: str) -> str:

@@ -18,6 +18,12 @@ from deploy.faults import Slow
 from deploy.preflight import Problem
 
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait for readiness.")]
+DualStack = Annotated[
+    bool, typer.Option("--dual-stack", help="Pods, Services: an address of each IP family.")
+]
+PodNetwork = Annotated[
+    str, typer.Option("--pod-network", help="auto, direct, vxlan or none (somebody else's).")
+]
 LabDir = Annotated[Path, typer.Option("--dir", help="The lab's folder.")]
 Machine = Annotated[str, typer.Argument(help="A machine's name: node1 ..., or control-plane.")]
 
@@ -59,12 +65,8 @@ def lab_up(
         int,
         typer.Option(help="How many machines also run a controller manager and a scheduler."),
     ] = 0,
-    dual_stack: Annotated[
-        bool, typer.Option("--dual-stack", help="Pods, Services: an address of each IP family.")
-    ] = False,
-    pod_network: Annotated[
-        str, typer.Option(help="auto, direct, vxlan or none (somebody else's).")
-    ] = "auto",
+    dual_stack: DualStack = False,
+    pod_network: PodNetwork = "auto",
     flag: Annotated[
         list[str] | None,
         typer.Option(help="One more of a daemon's: kubelet=--v=4, or node1/kubelet=--v=4."),

@@ -21,12 +21,11 @@ from deploy.discovery import reason
 from deploy.host import Host
 from deploy.join import LEFT
 from deploy.member import Member
-from deploy.nodes import connect
+from deploy.nodes import MERGE, connect
 from deploy.preflight import Problem, need_root
 
 MIRROR: Final = "kubernetes.io/config.mirror"
 POLL_SECONDS: Final = 0.5
-MERGE: Final = {"Content-Type": "application/merge-patch+json"}
 
 Say = Callable[[str], None]
 Tree = dict[str, Any]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 import httpx
 
@@ -16,6 +17,7 @@ from wherry.client.kubeconfig import load, tls_context
 
 POLL_SECONDS = 0.1
 REQUEST_SECONDS_MAX = 5.0
+MERGE: Final = {"Content-Type": "application/merge-patch+json"}
 
 
 def is_ready(node: Node) -> bool:

@@ -15,14 +15,13 @@ from typing import Any, Final
 import httpx
 
 from deploy.discovery import reason
-from deploy.nodes import connect
+from deploy.nodes import MERGE, connect
 from deploy.preflight import Problem
 
 CONTROL_PLANE: Final = "node-role.kubernetes.io/control-plane"
 TAINTED_WHEN: Final = (
     "wherry.io/control-plane-taint"  # "alone" or "others": when it was last seen to
 )
-MERGE: Final = {"Content-Type": "application/merge-patch+json"}
 
 
 def mark_control_plane(kubeconfig: Path, name: str) -> None:

@@ -116,6 +116,16 @@ def declare() -> Flags:
         "--seccomp-default", False, "RuntimeDefault for pods that name no seccomp profile"
     )
     flags.integer("--max-pods", 110, "how many pods fit on the node")
+    _declare_network(flags)
+    flags.mapping("--system-reserved", help="not for pods: cpu=500m,memory=1Gi")
+    flags.mapping("--kube-reserved", help="not for pods either")
+    _declare_reports(flags)
+    _declare_garbage(flags)
+    _declare_eviction(flags)
+    return flags
+
+
+def _declare_network(flags: Flags) -> None:
     flags.text("--pod-cidr", help="pod range to use while the Node has none")
     flags.choice(
         "--pod-network", MODES, "auto",
@@ -123,8 +133,10 @@ def declare() -> Flags:
     )  # fmt: skip
     flags.text("--cni-conf-dir", "/etc/cni/net.d", "CNI configurations; the first file wins")
     flags.texts("--cni-bin-dir", CNI_BIN_DIRS, "where CNI plug-ins are looked for")
-    flags.mapping("--system-reserved", help="not for pods: cpu=500m,memory=1Gi")
-    flags.mapping("--kube-reserved", help="not for pods either")
+
+
+def _declare_reports(flags: Flags) -> None:
+    """How often the API server hears of this node, and what follows when it can't."""
     flags.integer("--node-lease-duration-seconds", 40, "of the Node's Lease; renewed at a quarter")
     flags.duration(
         "--self-fencing-after",
@@ -137,9 +149,6 @@ def declare() -> Flags:
     flags.duration(
         "--node-status-report-frequency", 300.0, "how often an unchanged one is reported"
     )
-    _declare_garbage(flags)
-    _declare_eviction(flags)
-    return flags
 
 
 def _fences_after(given: argparse.Namespace) -> float:

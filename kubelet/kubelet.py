@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -23,7 +23,7 @@ from kubelet.gauges import Gauges
 from kubelet.network.cni import Cni
 from kubelet.network.keeper import NetworkKeeper
 from kubelet.network.podrange import PodRange
-from kubelet.node import machine
+from kubelet.node import kernel_log, machine
 from kubelet.node.address import NodeAddress
 from kubelet.node.fencing import Fencing
 from kubelet.node.health import NodeHealth
@@ -152,21 +152,13 @@ async def _run_with(
     services = await _services(
         config, client, runtime, engine, facts, address, clock, bells, node_informer
     )
-    identity = Identity(
-        config.node_name, config.hostname, address.current, config.port, facts, engine, KUBELET_VERSION,
-        config.pods_max, config.reserved, config.node_labels, config.register_taints,
-        config.eviction, address.all[1:],
-    )  # fmt: skip
+    identity = _identity(config, facts, engine, address)
     reporter = bells.reporter = _reporter(config, services, identity, bells)
     manager = bells.pods = PodManager(
         services, pod_informer, lambda: node_informer.get("", config.node_name),
         Manifests(config.manifests, config.node_name), bells.pressure, lambda: fences.is_overdue,
     )  # fmt: skip
-    fences = Fencing(
-        config.fences_after, config.root_dir / "self-fencing.json", clock,
-        pods=manager.fenced_pods, stop=manager.fence,
-        say=lambda reason, message: services.node_event(reason, message, "Warning"),
-    )  # fmt: skip
+    fences = _fencing(config, services, manager)
     images_dir = Path(engine.root_dir or config.root_dir)
     stats = StatsCollector(
         manager, services.node.facts, clock, root_dir=config.root_dir, images_dir=images_dir
@@ -174,44 +166,18 @@ async def _run_with(
     garbage = _garbage(config, runtime, images_dir, services, manager, clock)
     evictions = bells.evictions = EvictionManager(
         config.eviction, manager, stats, Reclaim(garbage.unused_images, garbage.containers), clock,
-        levels=lambda: levels(config.root_dir, images_dir),
-        say=lambda type, reason, message: services.node_event(reason, message, type),
+        levels=lambda: levels(config.root_dir, images_dir), say=_telling(services),
         changed=reporter.poke,
     )  # fmt: skip
-
-    def node_changed(before: Node | None, after: Node | None) -> None:
-        if after is not None:
-            reporter.seen(after)
-            manager.node_changed()
-        elif before is not None:
-            reporter.deleted(before)
-        if after is not None:
-            pod_range.set(after.spec.pod_cidrs or tuple(filter(None, (after.spec.pod_cidr,))))
 
     def address_changed(now: str) -> None:
         reporter.moved(now)
         manager.address_changed()
 
-    def ranges_known(cidrs: Sequence[str], mtu: int, conflict: str) -> None:
-        services.cni.set_pod_cidr(*cidrs, mtu=mtu, conflict=conflict)
-        if not reporter.is_ready:
-            reporter.poke()
-
-    pod_range = PodRange(config.pod_network, lambda: address.all, ranges_known)
-    pod_range.set(tuple(filter(None, config.pod_cidr.split(","))))
-    node_informer.add_handler(node_changed)
+    pod_range = _pod_range(config, services, reporter, address)
+    node_informer.add_handler(_following(reporter, manager, pod_range))
     networks = NetworkKeeper(services.cni, services.cache, runtime, clock, manager.say)
-    loop = asyncio.get_running_loop()
-
-    def reachable() -> None:
-        """The Lease is renewed again, so the network has healed: hear at once what was missed."""
-        for informer in (pod_informer, node_informer):
-            loop.call_soon_threadsafe(informer.reconnect)
-
-    lease = NodeLease(
-        client_config, config.node_name, config.lease_seconds, fences_after=config.fences_after,
-        renewed=fences.renewed, recovered=reachable,
-    )  # fmt: skip
+    lease = _lease(config, client_config, fences, (pod_informer, node_informer))
     lease.start()
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -221,11 +187,91 @@ async def _run_with(
             ):  # fmt: skip
                 tasks.create_task(part.run(), name=type(part).__name__)
             tasks.create_task(address.run(clock, address_changed), name="address")
+            tasks.create_task(kernel_log.watch(_on_oom_kill(services)), name="kernel-log")
             certificates.rotate_client(config, client_config, client, clock, tasks)
             await _serve(config, services, manager, stats, address, tasks)
             freeze_after_start()
     finally:
         lease.stop()
+
+
+def _identity(
+    config: Config, facts: machine.Machine, engine: EngineInfo, address: NodeAddress
+) -> Identity:
+    return Identity(
+        config.node_name, config.hostname, address.current, config.port, facts, engine, KUBELET_VERSION,
+        config.pods_max, config.reserved, config.node_labels, config.register_taints,
+        config.eviction, address.all[1:],
+    )  # fmt: skip
+
+
+def _fencing(config: Config, services: Services, manager: PodManager) -> Fencing:
+    return Fencing(
+        config.fences_after, config.root_dir / "self-fencing.json", services.clock,
+        pods=manager.fenced_pods, stop=manager.fence,
+        say=lambda reason, message: services.node_event(reason, message, "Warning"),
+    )  # fmt: skip
+
+
+def _pod_range(
+    config: Config, services: Services, reporter: NodeReporter, address: NodeAddress
+) -> PodRange:
+    def known(cidrs: Sequence[str], mtu: int, conflict: str) -> None:
+        services.cni.set_pod_cidr(*cidrs, mtu=mtu, conflict=conflict)
+        if not reporter.is_ready:
+            reporter.poke()
+
+    pod_range = PodRange(config.pod_network, lambda: address.all, known)
+    pod_range.set(tuple(filter(None, config.pod_cidr.split(","))))
+    return pod_range
+
+
+def _following(
+    reporter: NodeReporter, manager: PodManager, pod_range: PodRange
+) -> Callable[[Node | None, Node | None], None]:
+    """What a change of our own Node means here."""
+
+    def changed(before: Node | None, after: Node | None) -> None:
+        if after is not None:
+            reporter.seen(after)
+            manager.node_changed()
+            pod_range.set(after.spec.pod_cidrs or tuple(filter(None, (after.spec.pod_cidr,))))
+        elif before is not None:
+            reporter.deleted(before)
+
+    return changed
+
+
+def _lease(
+    config: Config, client_config: ClientConfig, fences: Fencing,
+    informers: tuple[Informer[Pod], Informer[Node]],
+) -> NodeLease:  # fmt: skip
+    loop = asyncio.get_running_loop()
+
+    def reachable() -> None:
+        """The Lease is renewed again, so the network has healed: hear at once what was missed."""
+        for informer in informers:
+            loop.call_soon_threadsafe(informer.reconnect)
+
+    return NodeLease(
+        client_config, config.node_name, config.lease_seconds, fences_after=config.fences_after,
+        renewed=fences.renewed, recovered=reachable,
+    )  # fmt: skip
+
+
+def _telling(services: Services) -> Callable[[str, str, str], None]:
+    """Tells of the node: the event's type, reason and message."""
+    return lambda type, reason, message: services.node_event(reason, message, type)
+
+
+def _on_oom_kill(services: Services) -> Callable[[kernel_log.OomKill], None]:
+    def killed(one: kernel_log.OomKill) -> None:
+        services.cache.out_of_memory(one.container_id)
+        if one.of_machine:
+            message = f"System OOM encountered, victim process: {one.process}, pid: {one.pid}"
+            services.node_event("SystemOOM", message, "Warning")
+
+    return killed
 
 
 def _reporter(config: Config, services: Services, identity: Identity, bells: Bells) -> NodeReporter:
@@ -250,7 +296,7 @@ def _garbage(
         disk=lambda: disk_of(images_dir),
         finished=pods.finished_uids,
         sandbox_image=services.node.sandbox_image,
-        say=lambda type, reason, message: services.node_event(reason, message, type),
+        say=_telling(services),
     )  # fmt: skip
 
 
@@ -288,40 +334,13 @@ async def _services(
     objects = NodeObjects(
         client, bells.objects_changed, lambda: node_informer.get("", config.node_name)
     )
-    recorder = EventRecorder(client, "kubelet", host=config.node_name)
+    image = config.sandbox_image or await sandbox_image.ensure(runtime)
+    settings = _settings(config, engine, facts, address, image)
     prober = Prober(runtime)
 
     def unhealthy(pod: Pod, container: str, message: str) -> None:
         services.event(pod, "Warning", "Unhealthy", message, container)
 
-    settings = NodeSettings(
-        name=config.node_name,
-        where=address,
-        sandbox_image=config.sandbox_image or await sandbox_image.ensure(runtime),
-        cluster_dns=config.cluster_dns,
-        cluster_domain=config.cluster_domain,
-        host_resolver=_host_resolver(config.resolv_conf),
-        host_hosts=Path("/etc/hosts"),
-        facts=NodeFacts(
-            memory_bytes=facts.memory_bytes,
-            hostname=config.hostname,
-            cgroup_driver=engine.cgroup_driver,
-            cgroup_root=config.cgroup_root,
-            oom_score_min=machine.oom_score_min(),
-            seccomp_default=config.seccomp_default,
-            log_limits=config.log_limits,
-            cluster_domain=config.cluster_domain,
-        ),
-        seccomp_root=config.root_dir / "seccomp",
-        dead_kept=config.garbage.dead_max_per_container,
-        unsafe_sysctls=config.unsafe_sysctls,
-    )
-    # What the system keeps for itself, pods can't take: their group ends before.
-    kept = quantity.value(config.reserved.get("memory", "0"))
-    all_pods = Bounds(
-        shares(1000 * facts.cpus - quantity.milli(config.reserved.get("cpu", "0"))),
-        memory=max(0, facts.memory_bytes - kept),
-    )
     services = Services(
         node=settings,
         client=client,
@@ -340,11 +359,47 @@ async def _services(
         probes=ProbeManager(prober, bells.containers_changed, clock, unhealthy),
         prober=prober,
         images=Images(runtime, clock),
-        bounding=Bounding(settings.facts, all_pods),
-        recorder=recorder,
+        bounding=Bounding(settings.facts, _all_pods(config, facts)),
+        recorder=EventRecorder(client, "kubelet", host=config.node_name),
         clock=clock,
     )
     return services
+
+
+def _settings(
+    config: Config, engine: EngineInfo, facts: machine.Machine, address: NodeAddress, image: str
+) -> NodeSettings:
+    return NodeSettings(
+        name=config.node_name,
+        where=address,
+        sandbox_image=image,
+        cluster_dns=config.cluster_dns,
+        cluster_domain=config.cluster_domain,
+        host_resolver=_host_resolver(config.resolv_conf),
+        host_hosts=Path("/etc/hosts"),
+        facts=NodeFacts(
+            memory_bytes=facts.memory_bytes,
+            hostname=config.hostname,
+            cgroup_driver=engine.cgroup_driver,
+            cgroup_root=config.cgroup_root,
+            oom_score_min=machine.oom_score_min(),
+            seccomp_default=config.seccomp_default,
+            log_limits=config.log_limits,
+            cluster_domain=config.cluster_domain,
+        ),
+        seccomp_root=config.root_dir / "seccomp",
+        dead_kept=config.garbage.dead_max_per_container,
+        unsafe_sysctls=config.unsafe_sysctls,
+    )
+
+
+def _all_pods(config: Config, facts: machine.Machine) -> Bounds:
+    """What the system keeps for itself, pods can't take: their group ends before."""
+    kept = quantity.value(config.reserved.get("memory", "0"))
+    return Bounds(
+        shares(1000 * facts.cpus - quantity.milli(config.reserved.get("cpu", "0"))),
+        memory=max(0, facts.memory_bytes - kept),
+    )
 
 
 def _host_resolver(path: Path) -> Resolver:

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Final, TypeVar
 
 from proxy.compile import short_hash
 from proxy.family import FAMILIES, Family
@@ -28,6 +28,7 @@ from wherry.api.networking_v1.networkpolicy import NetworkPolicy as Policy
 from wherry.api.networking_v1.networkpolicy import NetworkPolicyPeer, NetworkPolicyPort
 from wherry.api.selectors import LabelSelectorExpr, label_selector
 
+K = TypeVar("K")
 INGRESS: Final = "ingress"
 EGRESS: Final = "egress"
 _OVER: Final = ("Succeeded", "Failed")
@@ -282,12 +283,13 @@ class Policies:
                 elements.setdefault("selves", {})[f"{address} . {address}"] = ""
 
 
-def _add(counts: dict[Peers, int] | dict[NamedPort, int], key: Peers | NamedPort, by: int) -> None:
-    count = counts.get(key, 0) + by  # type: ignore[arg-type]  # callers pair them rightly
+def _add(counts: dict[K, int], key: K, by: int) -> None:
+    """Count one more or one less; what nobody names any more is not kept."""
+    count = counts.get(key, 0) + by
     if count:
-        counts[key] = count  # type: ignore[index]
+        counts[key] = count
     else:
-        counts.pop(key, None)  # type: ignore[arg-type]
+        counts.pop(key, None)
 
 
 def _addresses_set(family: Family) -> str:

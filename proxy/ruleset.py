@@ -95,12 +95,6 @@ class Ledger:
         claims = self._claims.get(name, {}).get(key)
         return claims[0].value if claims else None
 
-    def has_chain(self, name: str) -> bool:
-        return self._chains[name] > 0
-
-    def has_set(self, name: str) -> bool:
-        return self._sets[name] > 0
-
     @property
     def owners(self) -> Iterable[str]:
         return self._held.keys() - {_NOBODY}

@@ -166,12 +166,6 @@ class Tracker:
         services = set(map(key_of, self._world.services.list()))
         return Todo(services, set(map(key_of, pods)), True)
 
-    def put_back(self, todo: Todo) -> None:
-        """It was not done after all."""
-        self._todo.services |= todo.services
-        self._todo.pods |= todo.pods
-        self._todo.node = self._todo.node or todo.node
-
     def _find_place(self) -> Place:
         me = self._world.nodes.get("", self._settings.node)
         if me is None:

@@ -28,7 +28,6 @@ from apiserver.http.messages import Messages
 from apiserver.http.metrics import MUTATING, NON_RESOURCE, RequestMetrics, key_of
 from apiserver.http.relay import Relay
 from apiserver.http.request_info import (
-    is_true,
     no_such_path,
     parse_query,
     parse_resource,
@@ -261,11 +260,6 @@ class Dispatcher:
 def _audit_id(exchange: Exchange) -> bytes:
     """What the client calls its request, or a new name for it."""
     return exchange.headers.get(b"audit-id", b"")[:AUDIT_ID_CHARACTERS_MAX] or new_uid().encode()
-
-
-def is_following(ctx: RequestContext) -> bool:
-    """Whether a log is asked for as it grows."""
-    return is_true(ctx.query.get("follow"))
 
 
 def _named(scope: Scope, audit_id: bytes) -> str:

@@ -255,12 +255,8 @@ class NodeLifecycleController:
     # -- how many at once
 
     def _judge_zones(self, nodes: dict[str, Node]) -> None:
-        """Set each zone's eviction rate; none anywhere while all nodes are silent."""
-        by_zone = zones.by_zone(nodes.values())
-        states = {
-            zone: zones.disruption(members, self._rates.unhealthy_share)
-            for zone, members in by_zone.items()
-        }
+        """See whether all nodes are silent, which stops all evictions, or no longer; tell of changes."""
+        states = zones.judge(zones.by_zone(nodes.values()), self._rates.unhealthy_share)
         disrupted = zones.is_full_everywhere(states)
         if disrupted != self._disrupted:
             log.warning(
@@ -280,10 +276,7 @@ class NodeLifecycleController:
         moment = self._context.clock.monotonic()
         late = {n for n, one in self._health.items() if health.is_late(one, self._grace, moment)}
         by_zone = zones.by_zone(self._nodes.list())
-        states = {
-            zone: zones.disruption(members, self._rates.unhealthy_share, late)
-            for zone, members in by_zone.items()
-        }
+        states = zones.judge(by_zone, self._rates.unhealthy_share, late)
         for zone, members in by_zone.items():
             rate = zones.rate(states[zone], len(members), self._rates)
             self._limiter(zone).set_rate(rate, moment)

@@ -70,6 +70,13 @@ def disruption(
     return Disruption.NONE
 
 
+def judge(
+    zones: Mapping[str, Iterable[Node]], unhealthy_share: float, late: Container[str] = ()
+) -> dict[str, Disruption]:
+    """`disruption` of each zone."""
+    return {zone: disruption(nodes, unhealthy_share, late) for zone, nodes in zones.items()}
+
+
 def is_full_everywhere(states: Mapping[str, Disruption]) -> bool:
     return bool(states) and all(state is Disruption.FULL for state in states.values())
 

@@ -7,6 +7,7 @@ pkg/volume/hostpath (where it lies), component-helpers/storage/ephemeral (names 
 from __future__ import annotations
 
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from kubelet.volumes import hostpath
@@ -99,14 +100,7 @@ def place(volume: PersistentVolume) -> Path:
         return path
     if spec.local is None:
         raise VolumeError("FailedMount", "no volume plugin matched")
-    path = Path(spec.local.path)
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        raise VolumeError("FailedMount", f'path "{path}" does not exist') from error
-    if not stat.S_ISDIR(mode):
-        raise VolumeError("FailedMount", f'path "{path}" is not a directory')
-    return path
+    return _local(spec.local.path, stat.S_ISDIR, "FailedMount", "directory")
 
 
 def _device(volume: PersistentVolume) -> Path:
@@ -115,11 +109,16 @@ def _device(volume: PersistentVolume) -> Path:
         raise VolumeError(
             "FailedMapVolume", "no volume plugin matched that can give a block device"
         )
-    path = Path(volume.spec.local.path)
+    return _local(volume.spec.local.path, stat.S_ISBLK, "FailedMapVolume", "block device")
+
+
+def _local(name: str, is_right: Callable[[int], bool], reason: str, kind: str) -> Path:
+    """A path of this machine, if it is what it must be."""
+    path = Path(name)
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        raise VolumeError("FailedMapVolume", f'path "{path}" does not exist') from error
-    if not stat.S_ISBLK(mode):
-        raise VolumeError("FailedMapVolume", f'path "{path}" is not a block device')
+        raise VolumeError(reason, f'path "{path}" does not exist') from error
+    if not is_right(mode):
+        raise VolumeError(reason, f'path "{path}" is not a {kind}')
     return path
