@@ -93,7 +93,7 @@ class Places:
                 process.kill()
 
     def _answers(self, place: str) -> bool:
-        words = ("connect", self.address(place), str(PORT), "0.2", "1")
+        words = ("connect", "0.2", "1", self.address(place), str(PORT))
         command = [*self.into(place), sys.executable, ENDS, *words]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
@@ -116,8 +116,8 @@ def data_path(places: Places, seconds: float) -> None:
             service = (addresses[pod], "80")
             wait(lambda to=service: _reached(places, *to), "the Service")
             for threads in ("1", "8"):
-                for name, to in (("by pod address", direct), ("by ClusterIP", service)):
-                    found = places.end("client-1", "connect", *to, str(seconds), threads)
+                both = places.end("client-1", "connect", str(seconds), threads, *direct, *service)
+                for name, found in zip(("by pod address", "by ClusterIP"), both, strict=True):
                     say(
                         f"connections, {where}, {threads} at a time, {name}",
                         f"{found['per_second']:,.0f}/s, p50 {found['p50_ms']:.2f} ms,"
@@ -134,7 +134,7 @@ def data_path(places: Places, seconds: float) -> None:
 
 def _reached(places: Places, address: str, port: str) -> bool:
     try:
-        return bool(places.end("client-1", "connect", address, port, "0.2", "1")["failed"] == 0)
+        return bool(places.end("client-1", "connect", "0.2", "1", address, port)[0]["failed"] == 0)
     except subprocess.CalledProcessError:
         return False
 
