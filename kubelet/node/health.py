@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -14,6 +15,7 @@ from wherry.daemon.clock import Clock
 log = logging.getLogger(__name__)
 
 IMAGES_LISTED_SECONDS = 30.0  # as upstream
+IMAGES_SECONDS_MAX = 5.0  # an engine that hangs must not keep us from saying so
 
 
 class NodeHealth:
@@ -41,10 +43,18 @@ class NodeHealth:
                 "container runtime network not ready: NetworkReady=false"
                 f" reason:NetworkPluginNotReady message:{network}"
             )
-        if self._clock.monotonic() - self._images_at >= IMAGES_LISTED_SECONDS:
-            try:
-                self._images = await self._runtime.images()
-                self._images_at = self._clock.monotonic()
-            except RuntimeFailure as error:
-                log.debug("images: %s", error)
+        if not self._cache.failure:
+            await self._list_images()
         return Health(", ".join(problems), self._pressure(), self._images)
+
+    async def _list_images(self) -> None:
+        """Now and then; meanwhile, and without an answer, the last ones stand."""
+        if self._clock.monotonic() - self._images_at < IMAGES_LISTED_SECONDS:
+            return
+        try:
+            async with asyncio.timeout(IMAGES_SECONDS_MAX):
+                self._images = await self._runtime.images()
+        except (RuntimeFailure, TimeoutError) as error:
+            log.debug("images: %s", error)
+        else:
+            self._images_at = self._clock.monotonic()

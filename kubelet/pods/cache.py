@@ -27,6 +27,9 @@ from wherry.daemon.clock import Clock
 log = logging.getLogger(__name__)
 
 RELIST_SECONDS = 60.0
+PING_SECONDS = 5.0
+# An engine that keeps its connections open and answers nothing is down after so long, as upstream.
+SILENT_SECONDS_MAX = 30.0
 KILLED_EXIT_CODE = 137  # by SIGKILL, as the kernel's out-of-memory killer does it
 # Short: pods that go on as soon as the engine is back need its events.
 FOLLOW_AGAIN_SECONDS_MAX = 1.0
@@ -147,6 +150,7 @@ class ContainerCache:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow(), name="engine-events")
             tasks.create_task(self._relist_slowly(), name="engine-relist")
+            tasks.create_task(self._ping(), name="engine-ping")
 
     async def _follow(self) -> None:
         backoff = Backoff(0.1, 2.0, FOLLOW_AGAIN_SECONDS_MAX)
@@ -163,15 +167,38 @@ class ContainerCache:
                 self._engine(str(error))
             await self._clock.sleep(backoff.next())
 
+    async def _ping(self) -> None:
+        """An engine that hangs ends no stream and refuses nothing: only asking shows it."""
+        answered = self._clock.monotonic()
+        while True:
+            await self._clock.sleep(PING_SECONDS)
+            try:
+                await self._runtime.ping()
+                answered = self._clock.monotonic()
+                if self.failure:
+                    await self.relist()
+            except RuntimeFailure as error:
+                if self._clock.monotonic() - answered >= SILENT_SECONDS_MAX:
+                    self._engine(str(error))
+
+    def out_of_memory(self, container_id: str) -> None:
+        """A process of it was killed for want of memory.
+
+        The engine may hear of it after the container's end, and then does not tell it there, or, when
+        the container had only just begun, never; the kernel tells it always (`node/kernel_log.py`).
+        """
+        known = self._records.get(container_id)
+        if known is not None or container_id in self._starting:
+            self._out_of_memory.add(container_id)
+        if known is not None:
+            self.put(known)
+
     async def _take(self, event: ContainerEvent) -> None:
         known = self._records.get(event.container_id)
         if event.action == "destroy":
             self.drop(event.container_id)
         elif event.action == "oom":
-            # The engine may hear of it after the container's end, and then does not tell it there.
-            self._out_of_memory.add(event.container_id)
-            if known is not None:
-                self.put(known)
+            self.out_of_memory(event.container_id)
         elif event.action == "start" and event.container_id in self._starting:
             return
         elif event.action != "start" or known is None or known.state is State.CREATED:

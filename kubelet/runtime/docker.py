@@ -1,9 +1,8 @@
 """Docker Engine as the kubelet's runtime.
 
-What every pod needs goes over asyncio on kept connections (`engine_calls.py`), what streams or waits
-on connections of its own (`engine_http.py`), so that no thread is ever held by a container that just
-runs. What nobody waits for goes through the docker SDK on a bounded pool of threads; it is imported
-when it is first needed, since it takes 6 MiB. The SDK's errors end here.
+Short calls go over asyncio on kept connections (`engine_calls.py`), what streams or waits on connections
+of its own (`engine_http.py`): no thread is ever held by a container that just runs, or by an engine that
+does not answer. (The docker SDK holds one per call, takes some milliseconds of our CPU for each and 6 MiB.)
 """
 
 from __future__ import annotations
@@ -11,11 +10,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal as signals
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 import orjson
@@ -31,7 +29,6 @@ from kubelet.runtime.protocol import (
     Applied,
     ContainerEvent,
     ContainerRecord,
-    ContainerStats,
     EngineInfo,
     ExecResult,
     ImageRecord,
@@ -40,14 +37,7 @@ from kubelet.runtime.protocol import (
     RuntimeUnavailable,
 )
 
-if TYPE_CHECKING:
-    from docker import APIClient
-
-T = TypeVar("T")
-
 API_VERSION = "1.41"  # Docker Engine 20.10, the oldest we support
-THREADS_MAX = 4
-CALL_SECONDS_MAX = 120
 PULL_IDLE_SECONDS_MAX = 300.0
 EXEC_OUTPUT_BYTES_MAX = 10 * 1024
 EVENT_ACTIONS = ("start", "die", "destroy", "oom")
@@ -58,35 +48,10 @@ class DockerRuntime:
 
     def __init__(self, socket_path: str, node: str) -> None:
         self._node = node
-        self._socket = socket_path
         self._http = EngineHttp(socket_path, API_VERSION)
         self._calls = EngineCalls(socket_path, API_VERSION)
-        self._api: APIClient | None = None
-        self._threads = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="docker")
         # Records whose state can't have changed since (see `containers`).
         self._known: dict[str, ContainerRecord] = {}
-
-    async def _by_sdk(self, work: Callable[[APIClient], T]) -> T:
-        """What the SDK answers, on a thread; its errors as ours."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, work)
-
-    def _ask(self, work: Callable[[APIClient], T]) -> T:
-        import docker.errors
-        import requests.exceptions
-        from docker import APIClient
-
-        if self._api is None:
-            self._api = APIClient(
-                base_url=f"unix://{self._socket}", version=API_VERSION, timeout=CALL_SECONDS_MAX
-            )
-        try:
-            return work(self._api)
-        except docker.errors.NotFound as error:
-            raise NotFound(str(error.explanation or error)) from error
-        except docker.errors.APIError as error:
-            raise RuntimeFailure(str(error.explanation or error)) from error
-        except (requests.exceptions.RequestException, docker.errors.DockerException) as error:
-            raise RuntimeUnavailable(str(error)) from error
 
     async def info(self) -> EngineInfo:
         version, info = await asyncio.gather(
@@ -95,7 +60,7 @@ class DockerRuntime:
         return records.engine_info(version, info)
 
     async def ping(self) -> None:
-        await self._calls.call("GET", "/version")
+        await self._calls.ping()
 
     async def containers(self) -> list[ContainerRecord]:
         """Listing is cheap but thin, inspecting is neither: inspect only what may have changed."""
@@ -319,16 +284,7 @@ class DockerRuntime:
         finally:
             await response.close()
 
-    async def stats(self, container_id: str) -> ContainerStats:
-        found: Mapping[str, Any] = await self._by_sdk(
-            lambda sdk: sdk.stats(container_id, stream=False, one_shot=True)
-        )
-        return records.stats_record(found)
-
     async def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        if self._api is not None:
-            self._api.close()
         self._calls.close()
 
 

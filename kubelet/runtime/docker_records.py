@@ -10,7 +10,6 @@ from kubelet.runtime import labels as names
 from kubelet.runtime.protocol import (
     Applied,
     ContainerRecord,
-    ContainerStats,
     EngineInfo,
     ImageRecord,
     State,
@@ -105,18 +104,4 @@ def engine_info(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineIn
         kernel_version=info.get("KernelVersion", ""),
         architecture=version.get("Arch", ""),
         root_dir=info.get("DockerRootDir", ""),
-    )
-
-
-def stats_record(tree: Mapping[str, Any]) -> ContainerStats:
-    """From `GET /containers/<id>/stats?one-shot=1`; the working set is usage without inactive file pages."""
-    memory = tree.get("memory_stats") or {}
-    usage = int(memory.get("usage") or 0)
-    details = memory.get("stats") or {}
-    inactive = int(details.get("total_inactive_file", details.get("inactive_file", 0)))
-    return ContainerStats(
-        read_at=moment(tree["read"]) or datetime.fromtimestamp(0, UTC),
-        cpu_nanoseconds=int(tree["cpu_stats"]["cpu_usage"]["total_usage"]),
-        memory_bytes=usage,
-        memory_working_set_bytes=max(0, usage - inactive),
     )

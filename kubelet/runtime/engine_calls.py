@@ -17,7 +17,8 @@ from kubelet.runtime.engine_http import HEAD_BYTES_MAX, Response, failure, read_
 from kubelet.runtime.protocol import RuntimeUnavailable
 
 CALLS_MAX = 8
-CALL_SECONDS_MAX = 120.0
+CALL_SECONDS_MAX = 120.0  # upstream's --runtime-request-timeout
+PING_SECONDS_MAX = 10.0
 _WITHOUT_BODY: Final = (204, 304)
 
 
@@ -46,6 +47,19 @@ class EngineCalls:
         if status >= 400:
             raise failure(status, text)
         return orjson.loads(text) if text else None
+
+    async def ping(self) -> None:
+        """Whether the engine answers at all: never behind calls that wait for it."""
+        request = f"GET {self._prefix}/_ping HTTP/1.1\r\nHost: docker\r\n\r\n"
+        try:
+            async with asyncio.timeout(PING_SECONDS_MAX):
+                await self._exchange(request.encode())
+        except TimeoutError as error:
+            raise RuntimeUnavailable(
+                f"no answer from {self._socket} within {PING_SECONDS_MAX:g} s"
+            ) from error
+        except (OSError, EOFError, ValueError, asyncio.LimitOverrunError) as error:
+            raise RuntimeUnavailable(f"no answer from {self._socket}: {error!r}") from error
 
     async def _exchange(self, request: bytes) -> tuple[int, bytes]:
         reader, writer = await self._connection()

@@ -19,7 +19,6 @@ from kubelet.runtime.protocol import (
     Applied,
     ContainerEvent,
     ContainerRecord,
-    ContainerStats,
     EngineInfo,
     ExecResult,
     ImageRecord,
@@ -204,10 +203,6 @@ class MemoryRuntime:
         await self.inspect(container_id)
         if stdout and tail != 0:
             yield STDOUT, " ".join(self._commands[container_id]).encode() + b"\n"
-
-    async def stats(self, container_id: str) -> ContainerStats:
-        await self._running(container_id)
-        return ContainerStats(self._clock.now(), 0, 0, 0)
 
     async def close(self) -> None:
         return

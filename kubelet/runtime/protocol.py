@@ -146,16 +146,6 @@ class EngineInfo:
     root_dir: str = ""  # where it keeps its images
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerStats:
-    """`cpu_nanoseconds` is the total since start."""
-
-    read_at: datetime
-    cpu_nanoseconds: int
-    memory_bytes: int
-    memory_working_set_bytes: int
-
-
 class Stream(Protocol):
     """A process's standard streams, as bytes tagged with their channel."""
 
@@ -269,7 +259,5 @@ class Runtime(Protocol):
     ) -> AsyncIterator[tuple[int, bytes]]:
         """Kept output in order, as (channel, bytes); lines start with an RFC 3339 time if asked."""
         ...
-
-    async def stats(self, container_id: str) -> ContainerStats: ...
 
     async def close(self) -> None: ...

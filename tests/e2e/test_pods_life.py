@@ -26,8 +26,8 @@ def rule(action: str, *codes: int) -> dict[str, object]:
     return {"action": action, "exitCodes": {"operator": "In", "values": list(codes)}}
 
 
-# The engine begins to listen for a lack of memory after the start, and until the end.
-OUT_OF_MEMORY = "sleep 3; dd if=/dev/zero of=/dev/null bs=200M; code=$?; sleep 2; exit $code"
+# At once: the engine listens for a lack of memory only after the start.
+OUT_OF_MEMORY = "exec dd if=/dev/zero of=/dev/null bs=200M"
 SHARED = {"name": "v", "emptyDir": {}}
 AT = [{"name": "v", "mountPath": "/v"}]
 # Fails with 42 the first time, and succeeds then.

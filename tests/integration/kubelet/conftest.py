@@ -215,9 +215,9 @@ class Kubelet:
                 raise AssertionError(f"{name} is still there\n{self.log[-3000:]}")
             await asyncio.sleep(0.02)
 
-    async def until_node(self, wanted: str) -> None:
+    async def until_node(self, wanted: str, seconds: float = START_SECONDS) -> None:
         """Until the node's Ready condition is so."""
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + seconds
         while True:
             with contextlib.suppress(ApiError, ApiUnavailable):
                 node = await self.client.get(Node, self.name)
