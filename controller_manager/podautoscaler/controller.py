@@ -12,10 +12,9 @@ from typing import Literal
 from controller_manager.context import Context, keys_of
 from controller_manager.podautoscaler import behavior, proposals
 from controller_manager.podautoscaler.behavior import Bounds, Memory
-from controller_manager.podautoscaler.proposals import Target
 from controller_manager.podautoscaler.selectors import Selectors
 from controller_manager.podautoscaler.status import ABLE, ACTIVE, LIMITED, Conditions, status_of
-from controller_manager.podautoscaler.usage import NoMetrics, Rules
+from controller_manager.podautoscaler.usage import NoMetrics, Rules, Target
 from wherry.api import quantity
 from wherry.api.autoscaling_v1.scale import Scale
 from wherry.api.autoscaling_v2 import HorizontalPodAutoscaler, MetricStatus
@@ -105,7 +104,10 @@ class PodAutoscalerController:
             outcome = await self._decide(autoscaler, scale, conditions, memory)
         except NoMetrics as error:
             self._say(autoscaler, "Warning", "FailedComputeMetricsReplicas", str(error))
-            await self._write(autoscaler, conditions, current=current, keep_desired=True)
+            await self._write(
+                autoscaler, conditions, current=current, keep_desired=True,
+                metrics=list(error.statuses),
+            )  # fmt: skip
             return self._period
         await self._act(autoscaler, scale, outcome, conditions, memory)
         return self._period
@@ -152,7 +154,8 @@ class PodAutoscalerController:
         if down.tolerance is not None:
             rules = replace(rules, down_tolerance=float(quantity.parse(down.tolerance)))
         now = self._context.clock.now()
-        target = Target(autoscaler.metadata.namespace, scale.status.selector, current)
+        namespace, status = autoscaler.metadata.namespace, scale.status
+        target = Target(namespace, status.selector, current, status.replicas)
 
         def say(reason: str, text: str) -> None:
             self._say(autoscaler, "Warning", reason, text)

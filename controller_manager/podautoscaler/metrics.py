@@ -18,7 +18,7 @@ from wherry.daemon.flags import parse_duration
 async def resource_metrics(
     client: Client, namespace: str, selector: str, resource: str, container: str = ""
 ) -> dict[str, PodMetric]:
-    """By pod name; NoMetrics when there are none."""
+    """By pod name; NoMetrics when there are none, or a pod has no such container."""
     what = "unable to get metrics for resource"
     try:
         listed = await client.list(PodMetrics, namespace, label_selector=selector)
@@ -27,13 +27,16 @@ async def resource_metrics(
         raise NoMetrics(f"{what} {resource}: {why}") from error
     if not listed.items:
         raise NoMetrics(f"{what} {resource}: no metrics returned from resource metrics API")
+    for one in listed.items:
+        if container and all(c.name != container for c in one.containers):
+            where = f"{one.metadata.namespace}/{one.metadata.name}"
+            why = f"container {container} not present in metrics for pod {where}"
+            raise NoMetrics(f"{what} {resource}: failed to get container metrics: {why}")
     found = {
         one.metadata.name: metric
         for one in listed.items
         if (metric := _of_pod(one, resource, container)) is not None
     }
-    if container and not found:
-        raise NoMetrics(f"{what} {resource}: container {container} not present in metrics for pods")
     return found
 
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from controller_manager.podautoscaler import usage, words
+from controller_manager.podautoscaler import others, usage, words
 from controller_manager.podautoscaler.metrics import resource_metrics
 from controller_manager.podautoscaler.status import ACTIVE, Conditions
-from controller_manager.podautoscaler.usage import NoMetrics, Rules
+from controller_manager.podautoscaler.usage import NoMetrics, Rules, Target
 from wherry.api import quantity
 from wherry.api.autoscaling_v2 import (
     ContainerResourceMetricStatus,
@@ -36,15 +36,6 @@ Ambiguity = Callable[[Sequence[Pod]], str]  # what is wrong with the selected po
 Say = Callable[[str, str], None]  # (reason, message) of a warning about the autoscaler
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Which pods, and how many are wanted now."""
-
-    namespace: str
-    selector: str
-    replicas: int
-
-
 @dataclass(slots=True)
 class Wish:
     """The greatest wish, and the metric it is of."""
@@ -58,7 +49,11 @@ async def of_all(
     client: Client, autoscaler: HorizontalPodAutoscaler, target: Target, rules: Rules,
     conditions: Conditions, now: datetime, say: Say, ambiguity: Ambiguity,
 ) -> Wish:  # fmt: skip
-    """NoMetrics when no metric tells, or the ones that do would scale down."""
+    """NoMetrics when no metric tells, or the ones that do would scale down.
+
+    Its `statuses`, and the wish's, have an empty one for each metric that can't be read: clients show
+    the n-th status beside the n-th metric.
+    """
     metrics = autoscaler.spec.metrics
     wish, failed = Wish(), list[tuple[MetricSpec, NoMetrics]]()
     listed = await client.list(Pod, target.namespace, label_selector=target.selector)
@@ -74,6 +69,7 @@ async def of_all(
         except NoMetrics as error:
             failed.append((metric, error))
             say(words.reason(metric), str(error))
+            wish.statuses.append(MetricStatus())
             continue
         wish.statuses.append(status)
         if not wish.name or replicas > wish.replicas:
@@ -84,7 +80,8 @@ async def of_all(
         conditions.set(ACTIVE, true=False, reason=words.reason(metric), message=text)
         count = f"{len(failed)} invalid out of {len(metrics)}"
         told = words.of_sum(metric, str(first))
-        raise NoMetrics(f"invalid metrics ({count}), first error is: {told}")
+        text = f"invalid metrics ({count}), first error is: {told}"
+        raise NoMetrics(text, statuses=wish.statuses)
     text = f"the HPA was able to successfully calculate a replica count from {wish.name}"
     conditions.set(ACTIVE, true=True, reason="ValidMetricFound", message=text)
     return wish
@@ -101,7 +98,7 @@ async def _one(
         source, container = metric.container_resource.target, metric.container_resource.container
         resource = metric.container_resource.name
     else:
-        raise NoMetrics(words.not_served(metric, target.namespace))
+        return await others.propose(client, metric, target, selected, rules, now)
     what = "usage" if source.average_value is not None else "utilization"
     if source.average_value is None and not source.average_utilization:
         raise NoMetrics(_NO_TARGET)
@@ -117,7 +114,7 @@ async def _of_resource(
 ) -> tuple[int, str, MetricStatus]:  # fmt: skip
     found = await resource_metrics(client, target.namespace, target.selector, resource, container)
     if not selected:
-        raise NoMetrics("no pods returned by selector while calculating replica count")
+        raise NoMetrics(usage.NO_PODS)
     groups = usage.group(selected, found, resource, rules, now)
     counted = [pod for pod in selected if pod.metadata.name not in groups.ignored]
     what = f"{resource} container resource" if container else f"{resource} resource"

@@ -1,4 +1,4 @@
-"""How many pods a resource metric asks for. Pure.
+"""How many pods a metric asks for. Pure.
 
 What is not known is counted against change: missing pods use everything when the others would scale
 down, nothing when they would scale up; pods that just start use nothing yet.
@@ -15,11 +15,29 @@ from datetime import datetime, timedelta
 
 from controller_manager import pods
 from wherry.api import quantity
+from wherry.api.autoscaling_v2 import MetricStatus
 from wherry.api.core_v1 import Container, Pod
 
 
 class NoMetrics(ValueError):
-    """The number can't be computed; the text says why."""
+    """The number can't be computed; the text says why.
+
+    statuses: what is known all the same
+    """
+
+    def __init__(self, text: str, statuses: Sequence[MetricStatus] = ()) -> None:
+        super().__init__(text)
+        self.statuses = statuses
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Which pods; how many are wanted now, and how many there are."""
+
+    namespace: str
+    selector: str
+    replicas: int
+    running: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +74,8 @@ class Groups:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """replicas wanted; utilization in per cent (None for raw targets); milli-units per pod."""
+    """replicas wanted; utilization in per cent (None for raw targets); milli-units per pod, or in all
+    where the target is for all."""
 
     replicas: int
     utilization: int | None
@@ -64,6 +83,7 @@ class Proposal:
 
 
 Metrics = Mapping[str, PodMetric]
+NO_PODS = "no pods returned by selector while calculating replica count"
 
 
 def group(
@@ -136,6 +156,31 @@ def for_average(
         missing=dict.fromkeys(groups.missing, target),
     )  # fmt: skip
     return Proposal(replicas, None, average)
+
+
+def for_total(
+    current: int, target: int, value: int, selected: Sequence[Pod], rules: Rules
+) -> Proposal:
+    """Keep one value that all pods work on at `target`."""
+    ratio = value / target
+    if current == 0:
+        return Proposal(math.ceil(ratio), None, value)
+    if rules.is_tolerated(ratio):
+        return Proposal(current, None, value)
+    if not selected:
+        raise NoMetrics(f"unable to calculate ready pods: {NO_PODS}")
+    ready = sum(pod.status.phase == "Running" and pods.is_ready(pod) for pod in selected)
+    return Proposal(math.ceil(ratio * ready), None, value)
+
+
+def for_share(running: int, target: int, value: int, rules: Rules) -> Proposal:
+    """Keep each of the `running` pods' share of one value at `target`."""
+    wanted = math.ceil(value / target)
+    if not running:
+        return Proposal(wanted, None, value)
+    if rules.is_tolerated(value / (target * running)):
+        wanted = running
+    return Proposal(wanted, None, math.ceil(value / running))
 
 
 def _known(metrics: Metrics, groups: Groups) -> dict[str, int]:

@@ -7,56 +7,16 @@ from controller_manager.podautoscaler.selectors import Selectors
 from wherry.api.autoscaling_v2 import MetricSpec
 from wherry.api.core_v1 import Pod
 
-NO_CUSTOM = (
-    "unable to fetch metrics from custom metrics API: "
-    "no custom metrics API (custom.metrics.k8s.io) registered"
-)
-
 
 def metric(type_, **source):
     return MetricSpec.from_wire({"type": type_, type_[0].lower() + type_[1:]: source})
 
 
-PODS = metric("Pods", metric={"name": "rps"}, target={"type": "AverageValue", "averageValue": "1"})
-SERVICE = {"apiVersion": "v1", "kind": "Service", "name": "web"}
-OBJECT = metric(
-    "Object", describedObject=SERVICE, metric={"name": "hits"},
-    target={"type": "Value", "value": "10"},
-)  # fmt: skip
 EXTERNAL = metric(
     "External",
     metric={"name": "depth", "selector": {"matchLabels": {"q": "a"}}},
     target={"type": "AverageValue", "averageValue": "30"},
 )
-
-
-@pytest.mark.parametrize(
-    ("one", "reason", "text", "told"),
-    [
-        pytest.param(
-            PODS, "FailedGetPodsMetric", f"unable to get metric rps: {NO_CUSTOM}",
-            f"failed to get pods metric value: unable to get metric rps: {NO_CUSTOM}", id="pods",
-        ),
-        pytest.param(
-            OBJECT, "FailedGetObjectMetric",
-            f"unable to get metric hits: Service on ns web/{NO_CUSTOM}",
-            f"failed to get object metric value: unable to get metric hits: Service on ns web/{NO_CUSTOM}",
-            id="object",
-        ),
-        pytest.param(
-            EXTERNAL, "FailedGetExternalMetric",
-            "unable to get external metric ns/depth/&LabelSelector{MatchLabels:map[string]string{q: a,},"
-            "MatchExpressions:[]LabelSelectorRequirement{},}: unable to fetch metrics from external "
-            "metrics API: the server could not find the requested resource (get depth.external.metrics.k8s.io)",
-            None, id="external",
-        ),
-    ],
-)  # fmt: skip
-def test_metrics_of_others(one, reason, text, told):
-    assert words.reason(one) == reason
-    assert words.not_served(one, "ns") == text
-    if told is not None:
-        assert words.of_sum(one, text) == told
 
 
 @pytest.mark.parametrize(
