@@ -347,9 +347,9 @@ class Server:
     ) -> Rooms:
         auth, registry = self._config.auth, store.registry
         issuer = None
-        if known.signing is not None:
+        if known.keys.signing is not None:
             issuer = Issuer(
-                known.signing, auth.issuers[0], auth.api_audiences, auth.extend_tokens,
+                known.keys, auth.issuers[0], auth.api_audiences, auth.extend_tokens,
                 auth.max_token_seconds,
             )  # fmt: skip
         kubelets = Kubelets(self._config.kubelet)
@@ -391,8 +391,8 @@ class Server:
             metrics=self._metrics,
             openapi=OpenApi(RESOURCES, GIT_VERSION),
             resource_paths=discovery.paths,
-            issuer=known.issuer_document(),
-            jwks=known.jwks(),
+            issuer=known.issuer_document,
+            jwks=known.jwks,
             dumps={} if self._fairness is None else dumps(self._fairness),
         )
 

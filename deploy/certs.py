@@ -1,4 +1,4 @@
-"""What certificates a cluster has on this machine, as rows; and asking for new ones by name."""
+"""What certificates and keys a cluster has on this machine, as rows; asking for new ones by name."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ SECONDS_PER_DAY = 86400.0
 
 @dataclass(frozen=True)
 class Row:
-    """An authority or a certificate. `ends` and `days` are None when it cannot be read.
+    """An authority, a certificate or a key. `ends` and `days` are None when it cannot be read.
 
-    kind:  authority, client, server or both
-    phase: of an authority: steady, announced (a successor is trusted), signing (the old one still is)
+    kind:  authority, client, server, both, or key: signs tokens and has no end
+    phase: of an authority or key: steady, announced (a successor is trusted), signing (the old one still is)
     """
 
     name: str
@@ -49,16 +49,21 @@ def read_inventory(folder: Path) -> Inventory:
 def rows(inventory: Inventory, now: datetime) -> list[Row]:
     """Authorities first, then certificates, as they are on disk."""
     found = []
-    held = keeper.authorities(inventory)
+    held = keeper.signers(inventory)
     for spec in inventory.authorities:
         state = held.get(spec.name)
-        ends = state.not_after if state is not None else _end(spec.bundle)
+        ends = (state and state.not_after) or _end(spec.bundle)
         phase = state.phase.value if state is not None else ""
         found.append(
             Row(spec.name, "authority", spec.common_name, (), (), "", ends, _days(ends, now),
                 str(spec.bundle), phase)
         )  # fmt: skip
-    return found + [_certificate(spec, now) for spec in inventory.certificates]
+    found += [_certificate(spec, now) for spec in inventory.certificates]
+    for key in inventory.keys:
+        state = held.get(key.name)
+        phase = state.phase.value if state is not None else ""
+        found.append(Row(key.name, "key", "", (), (), "", None, None, str(key.key), phase))
+    return found
 
 
 def _end(bundle: Path) -> datetime | None:
@@ -105,14 +110,15 @@ def renew(
     """
     certificates = [one.name for one in inventory.certificates]
     known = [one.name for one in inventory.authorities]
+    signers = {*known, *(one.name for one in inventory.keys)}
     for name in names:
-        if name not in (*certificates, *known):
+        if name not in (*certificates, *signers):
             raise Problem(f"there is no certificate {name}", "wherry certs")
     asked = set(names) or set(certificates)
     if authorities:
         asked |= set(known)
-    held = keeper.authorities(inventory)
-    for name in sorted(asked & set(known)):
+    held = keeper.signers(inventory)
+    for name in sorted(asked & signers):
         state = held.get(name)
         if state is not None and state.phase.value != "steady":
             raise Problem(
@@ -121,3 +127,15 @@ def renew(
     done = keeper.advance(inventory, now, asked, say)
     if not done:
         say("nothing was to be done")
+
+
+def end(inventory: Inventory, name: str, now: datetime, say: Callable[[str], None]) -> None:
+    """Trust no longer what an authority or key replaced. Problem when nothing was replaced yet."""
+    held = keeper.signers(inventory).get(name)
+    if held is None:
+        raise Problem(f"there is no authority or key {name}", "wherry certs")
+    if held.phase.value != "signing":
+        raise Problem(
+            f"{name} has no predecessor that is trusted ({held.phase.value})", "wherry certs"
+        )
+    keeper.advance(inventory, now, say=say, ended={name})

@@ -10,12 +10,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from deploy.inventory import (
+    ACCOUNTS,
     CLUSTER,
     ETCD,
     FRONT_PROXY,
     AuthoritySpec,
     CertificateSpec,
     Inventory,
+    KeySpec,
     KubeconfigSpec,
 )
 from deploy.pki import Usage
@@ -33,7 +35,14 @@ def inventory(place: ControlPlane, machines: Iterable[Machine] = ()) -> Inventor
     """Everything for a control plane and these machines."""
     certificates = (*_etcd(place), *_apiserver(place), *_clients(place))
     nodes = [one for node in machines for one in machine_certificates(node, place)]
-    return Inventory(str(place.pki), _authorities(place), (*certificates, *nodes), place.lifetimes)
+    # The controller manager writes the tokens that Secrets hold.
+    accounts = KeySpec(
+        ACCOUNTS, str(place.pki / ACCOUNTS), place.user("apiserver"),
+        place.user("controller-manager"),
+    )  # fmt: skip
+    return Inventory(
+        str(place.pki), _authorities(place), (*certificates, *nodes), place.lifetimes, (accounts,)
+    )
 
 
 def _authorities(place: ControlPlane) -> tuple[AuthoritySpec, ...]:

@@ -7,10 +7,11 @@ import pwd
 from pathlib import Path
 
 
-def write_atomic(path: Path, data: bytes, mode: int, owner: str = "") -> None:
+def write_atomic(path: Path, data: bytes, mode: int, owner: str = "", group: str = "") -> None:
     """Replace `path` in one step; a reader sees the old content or the new, never a part.
 
     owner: the user it belongs to; "" = whoever runs this
+    group: the user whose group it belongs to; "" = the owner's
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -19,8 +20,7 @@ def write_atomic(path: Path, data: bytes, mode: int, owner: str = "") -> None:
     with os.fdopen(descriptor, "wb") as file:
         os.fchmod(descriptor, mode)  # whatever the umask took away
         if owner:
-            entry = pwd.getpwnam(owner)
-            os.fchown(descriptor, entry.pw_uid, entry.pw_gid)
+            os.fchown(descriptor, pwd.getpwnam(owner).pw_uid, pwd.getpwnam(group or owner).pw_gid)
         file.write(data)
     temporary.replace(path)
 
@@ -28,12 +28,6 @@ def write_atomic(path: Path, data: bytes, mode: int, owner: str = "") -> None:
 def write_private(path: Path, data: bytes, owner: str = "") -> None:
     """Only its owner may read it: keys, kubeconfigs, tokens."""
     write_atomic(path, data, 0o600, owner)
-
-
-def share(path: Path, owner: str, group: str) -> None:
-    """Its owner may write it, the group of another user may read it, nobody else anything."""
-    os.chown(path, pwd.getpwnam(owner).pw_uid, pwd.getpwnam(group).pw_gid)
-    path.chmod(0o640)
 
 
 def write_public(path: Path, data: bytes) -> None:

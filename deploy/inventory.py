@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,18 +20,21 @@ from deploy.pki import CA_LIFE, CERTIFICATE_LIFE, Subject, Usage
 
 INVENTORY = "inventory.json"
 CLUSTER, ETCD, FRONT_PROXY = "ca", "etcd-ca", "front-proxy-ca"
+ACCOUNTS = "sa"
 
 
 @dataclass(frozen=True)
 class Lifetimes:
     """How long things are good for, in seconds.
 
+    token:  the longest life of a token that was not asked to live longer: a year, for pods
     settle: after a change of trusted authorities, the time everybody is given to take it up
     check:  time between two looks at what is due
     """
 
     authority: float = CA_LIFE.total_seconds()
     certificate: float = CERTIFICATE_LIFE.total_seconds()
+    token: float = 365 * 86400.0
     settle: float = 3600.0
     check: float = 600.0
 
@@ -48,6 +51,27 @@ class AuthoritySpec:
     @property
     def bundle(self) -> Path:
         return Path(f"{self.stem}.crt")
+
+    @property
+    def key(self) -> Path:
+        return Path(f"{self.stem}.key")
+
+
+@dataclass(frozen=True)
+class KeySpec:
+    """A key that signs tokens: `<stem>.key`, and `<stem>.pub`, the public halves that verify.
+
+    `owner` and the group of the user `reader` may read the key.
+    """
+
+    name: str
+    stem: str
+    owner: str = ""
+    reader: str = ""
+
+    @property
+    def public(self) -> Path:
+        return Path(f"{self.stem}.pub")
 
     @property
     def key(self) -> Path:
@@ -102,6 +126,7 @@ class Inventory:
     authorities: tuple[AuthoritySpec, ...] = ()
     certificates: tuple[CertificateSpec, ...] = ()
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    keys: tuple[KeySpec, ...] = ()
 
     def authority(self, name: str) -> AuthoritySpec:
         return next(one for one in self.authorities if one.name == name)
@@ -109,10 +134,16 @@ class Inventory:
     def certificate(self, name: str) -> CertificateSpec:
         return next(one for one in self.certificates if one.name == name)
 
+    @property
+    def signers(self) -> tuple[AuthoritySpec | KeySpec, ...]:
+        """What is replaced with an overlap."""
+        return (*self.authorities, *self.keys)
+
+    def signer(self, name: str) -> AuthoritySpec | KeySpec:
+        return next(one for one in self.signers if one.name == name)
+
     def and_certificates(self, more: Iterable[CertificateSpec]) -> Inventory:
-        return Inventory(
-            self.directory, self.authorities, (*self.certificates, *more), self.lifetimes
-        )
+        return replace(self, certificates=(*self.certificates, *more))
 
     @property
     def file(self) -> Path:
@@ -139,6 +170,7 @@ class Inventory:
             tuple(AuthoritySpec(**one) for one in tree["authorities"]),
             tuple(certificates),
             Lifetimes(**tree["lifetimes"]),
+            tuple(KeySpec(**one) for one in tree.get("keys", ())),
         )
 
 

@@ -1,4 +1,4 @@
-"""Keeps a cluster's certificates good: reads what is on disk, asks `rotation.plan`, does it.
+"""Keeps a cluster's certificates and keys good: reads what is on disk, asks `rotation.plan`, does it.
 
 Every step may be cut short at any point and is done again whole. Two keepers (the supervisor's and a
 person's `wherry certs renew`) take turns by a lock file. Run by the supervisor now and then as
@@ -19,9 +19,9 @@ from pathlib import Path
 
 from cryptography import x509
 
-from deploy import kubeconfig
+from deploy import kubeconfig, token_keys
 from deploy.files import write_private, write_public
-from deploy.inventory import AuthoritySpec, CertificateSpec, Inventory, life_of
+from deploy.inventory import AuthoritySpec, CertificateSpec, Inventory, KeySpec, life_of
 from deploy.pki import (
     Authority,
     KeyPair,
@@ -35,10 +35,10 @@ from deploy.pki import (
 )
 from deploy.rotation import (
     Announce,
-    HeldAuthority,
     HeldCertificate,
+    HeldSigner,
     Issue,
-    MakeAuthority,
+    Make,
     Phase,
     Promote,
     Retire,
@@ -47,6 +47,9 @@ from deploy.rotation import (
 )
 from wherry.daemon.certificate import issued_by
 
+_PHASES = {
+    Make: Phase.STEADY, Announce: Phase.ANNOUNCED, Promote: Phase.SIGNING, Retire: Phase.STEADY,
+}  # fmt: skip
 ROUNDS_MAX = 5  # make an authority or promote one, then issue; the rest is slack
 LOCK, STATE = ".lock", "rotation.json"
 
@@ -54,23 +57,29 @@ Say = Callable[[str], None]
 
 
 def advance(
-    inventory: Inventory, now: datetime, asked: Collection[str] = (), say: Say = lambda text: None
+    inventory: Inventory,
+    now: datetime,
+    asked: Collection[str] = (),
+    say: Say = lambda text: None,
+    ended: Collection[str] = (),
 ) -> list[Step]:
-    """Do what is due (and what is asked for by name); the steps done, in order."""
+    """Do what is due (and what is asked for by name, see `plan`); the steps done, in order."""
     Path(inventory.directory).mkdir(parents=True, exist_ok=True)
     done: list[Step] = []
     with _locked(inventory):
         for _ in range(ROUNDS_MAX):
-            steps = plan(inventory, authorities(inventory), certificates(inventory), now, asked)
+            steps = plan(inventory, signers(inventory), certificates(inventory), now, asked, ended)
             if not steps:
                 break
             for step in steps:
                 _do(inventory, step, now)
                 say(_words(inventory, step))
             done += steps
-            asked = ()
+            asked = ended = ()
         for authority in inventory.authorities:
             _own(authority.key, authority.owner)
+        for key in inventory.keys:
+            token_keys.own(key)
         for spec in inventory.certificates:
             _own(spec.key, spec.owner)
             _follow(inventory, spec)
@@ -109,33 +118,36 @@ def _state(inventory: Inventory) -> dict[str, dict[str, str]]:
     return found
 
 
-def authorities(inventory: Inventory) -> dict[str, HeldAuthority]:
-    """The authorities on disk, and how far each is in being replaced."""
-    state, held = _state(inventory), {}
+def signers(inventory: Inventory) -> dict[str, HeldSigner]:
+    """The authorities and keys of tokens on disk, and how far each is in being replaced."""
+    state = _state(inventory)
+
+    def held(name: str, not_after: datetime | None) -> HeldSigner:
+        said = state.get(name)
+        if not said:
+            return HeldSigner(not_after)
+        return HeldSigner(not_after, Phase(said["phase"]), datetime.fromisoformat(said["since"]))
+
+    found = {
+        spec.name: held(spec.name, None) for spec in inventory.keys if token_keys.is_there(spec)
+    }
     for spec in inventory.authorities:
         signer = signer_of(spec)
-        if signer is None:
-            continue
-        said = state.get(spec.name)
-        not_after = signer.certificate.not_valid_after_utc
-        held[spec.name] = (
-            HeldAuthority(not_after, Phase(said["phase"]), datetime.fromisoformat(said["since"]))
-            if said
-            else HeldAuthority(not_after)
-        )
-    return held
+        if signer is not None:
+            found[spec.name] = held(spec.name, signer.certificate.not_valid_after_utc)
+    return found
 
 
 def certificates(inventory: Inventory) -> dict[str, HeldCertificate]:
     """The certificates on disk. One that cannot be read is missing."""
-    signers = {spec.name: signer_of(spec) for spec in inventory.authorities}
+    signing = {spec.name: signer_of(spec) for spec in inventory.authorities}
     held = {}
     for spec in inventory.certificates:
         try:
             certificate, key = load_bundle(spec.certificate)[0], load_key(spec.key)
         except (OSError, ValueError):
             continue
-        signer = signers[spec.authority]
+        signer = signing[spec.authority]
         held[spec.name] = HeldCertificate(
             certificate.not_valid_after_utc,
             fits=is_for(certificate, spec.subject) and key.public_key() == certificate.public_key(),
@@ -148,19 +160,51 @@ def certificates(inventory: Inventory) -> dict[str, HeldCertificate]:
 
 
 def _do(inventory: Inventory, step: Step, now: datetime) -> None:
+    if isinstance(step, Issue):
+        _issue(inventory, inventory.certificate(step.name), now)
+        return
+    spec = inventory.signer(step.name)
+    if isinstance(spec, KeySpec):
+        _do_with_key(spec, step)
+    else:
+        _do_with_authority(inventory, spec, step, now)
+    _set_phase(inventory, spec.name, _PHASES[type(step)], now)
+    for left in (f"{spec.stem}.next.key", f"{spec.stem}.next.crt"):
+        if not isinstance(step, Announce):
+            Path(left).unlink(missing_ok=True)
+
+
+def _do_with_key(spec: KeySpec, step: Step) -> None:
     match step:
-        case MakeAuthority(name):
-            _make_authority(inventory, inventory.authority(name), now)
-        case Announce(name):
-            _announce(inventory, inventory.authority(name), now)
-        case Promote(name):
-            _promote(inventory, inventory.authority(name), now)
-        case Retire(name):
-            spec = inventory.authority(name)
+        case Make():
+            token_keys.make(spec)
+        case Announce():
+            token_keys.announce(spec)
+        case Promote():
+            token_keys.promote(spec)
+        case Retire():
+            token_keys.retire(spec)
+
+
+def _do_with_authority(
+    inventory: Inventory, spec: AuthoritySpec, step: Step, now: datetime
+) -> None:
+    life = life_of(inventory.lifetimes.authority)
+    match step:
+        case Make():
+            certificate, key = new_authority(spec.common_name, now, life)
+            write_private(spec.key, key_pem(key), spec.owner)
+            write_public(spec.bundle, certificate_pem(certificate))
+        case Announce():
+            successor, old = _next(spec), _signer(spec).certificate
+            certificate, key = new_authority(spec.common_name, now, life)
+            write_private(successor.key, key_pem(key))
+            write_public(successor.certificate, certificate_pem(certificate))
+            write_public(spec.bundle, certificate_pem(old, certificate))
+        case Promote():
+            _promote(spec)
+        case Retire():
             write_public(spec.bundle, certificate_pem(_signer(spec).certificate))
-            _set_phase(inventory, name, Phase.STEADY, now)
-        case Issue(name):
-            _issue(inventory, inventory.certificate(name), now)
 
 
 def _signer(spec: AuthoritySpec) -> Authority:
@@ -170,27 +214,11 @@ def _signer(spec: AuthoritySpec) -> Authority:
     return signer
 
 
-def _make_authority(inventory: Inventory, spec: AuthoritySpec, now: datetime) -> None:
-    certificate, key = new_authority(spec.common_name, now, life_of(inventory.lifetimes.authority))
-    write_private(spec.key, key_pem(key), spec.owner)
-    write_public(spec.bundle, certificate_pem(certificate))
-    _set_phase(inventory, spec.name, Phase.STEADY, now)
-
-
 def _next(spec: AuthoritySpec) -> KeyPair:
     return KeyPair(Path(f"{spec.stem}.next.crt"), Path(f"{spec.stem}.next.key"))
 
 
-def _announce(inventory: Inventory, spec: AuthoritySpec, now: datetime) -> None:
-    successor, old = _next(spec), _signer(spec).certificate
-    certificate, key = new_authority(spec.common_name, now, life_of(inventory.lifetimes.authority))
-    write_private(successor.key, key_pem(key))
-    write_public(successor.certificate, certificate_pem(certificate))
-    write_public(spec.bundle, certificate_pem(old, certificate))
-    _set_phase(inventory, spec.name, Phase.ANNOUNCED, now)
-
-
-def _promote(inventory: Inventory, spec: AuthoritySpec, now: datetime) -> None:
+def _promote(spec: AuthoritySpec) -> None:
     """The key decides who signs, so the moment it is replaced the successor does."""
     successor, bundle = _next(spec), load_bundle(spec.bundle)
     if successor.key.exists():
@@ -198,9 +226,6 @@ def _promote(inventory: Inventory, spec: AuthoritySpec, now: datetime) -> None:
     signer = _signer(spec).certificate
     others: list[x509.Certificate] = [one for one in bundle if one != signer]
     write_public(spec.bundle, certificate_pem(signer, *others))
-    _set_phase(inventory, spec.name, Phase.SIGNING, now)
-    successor.key.unlink(missing_ok=True)
-    successor.certificate.unlink(missing_ok=True)
 
 
 def _set_phase(inventory: Inventory, name: str, phase: Phase, now: datetime) -> None:
@@ -244,18 +269,20 @@ def _follow(inventory: Inventory, spec: CertificateSpec) -> None:
 
 
 def _words(inventory: Inventory, step: Step) -> str:
-    settle = f"{inventory.lifetimes.settle:.0f} s"
+    name, lifetimes = step.name, inventory.lifetimes
+    if isinstance(step, Issue):
+        return f"{name}: issued"
+    of_tokens = isinstance(inventory.signer(name), KeySpec)
+    overlap = f"{lifetimes.token / 86400:g} days" if of_tokens else f"{lifetimes.settle:.0f} s"
     match step:
-        case MakeAuthority(name):
+        case Make():
             return f"{name}: made"
-        case Announce(name):
-            return f"{name}: a successor is trusted beside it; in {settle} it will sign"
-        case Promote(name):
-            return f"{name}: the successor signs; in {settle} the old one is trusted no longer"
-        case Retire(name):
-            return f"{name}: the old authority is trusted no longer"
-        case Issue(name):
-            return f"{name}: issued"
+        case Announce():
+            return f"{name}: a successor is trusted beside it; in {lifetimes.settle:.0f} s it will sign"
+        case Promote():
+            return f"{name}: the successor signs; in {overlap} the old one is trusted no longer"
+        case Retire():
+            return f"{name}: the old one is trusted no longer"
 
 
 def main(file: Path) -> None:

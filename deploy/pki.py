@@ -249,15 +249,3 @@ def ensure_certificate(
     write_private(pair.key, key_pem(key))
     write_public(pair.certificate, certificate_pem(certificate))
     return pair
-
-
-def ensure_service_account_key(directory: Path, owner: str = "") -> KeyPair:
-    """`sa.key` signs service-account tokens, `sa.pub` verifies them; `owner` may read the key."""
-    pair = KeyPair(directory / "sa.pub", directory / "sa.key")
-    if pair.certificate.exists() and pair.key.exists():
-        return pair
-    key = new_key()
-    write_private(pair.key, key_pem(key), owner)
-    public = key.public_key().public_bytes(PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    write_public(pair.certificate, public)
-    return pair

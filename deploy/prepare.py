@@ -10,9 +10,7 @@ from deploy import keeper
 from deploy.cluster import etcd_data
 from deploy.cluster_pki import inventory
 from deploy.encryption import ensure_encryption
-from deploy.files import share
 from deploy.inventory import Inventory
-from deploy.pki import ensure_service_account_key
 from deploy.places import ControlPlane, Machine
 from deploy.preflight import Problem
 from deploy.reveal import Closed, program_folders, reveal
@@ -40,13 +38,10 @@ def prepare(place: ControlPlane, machines: Iterable[Machine]) -> Inventory:
     place.pki.mkdir(mode=0o755, parents=True, exist_ok=True)
     wanted.write()
     keeper.advance(wanted, datetime.now(UTC))
-    accounts = ensure_service_account_key(place.pki, place.user("apiserver"))
     ensure_encryption(place.pki, place.user("apiserver"))
     for node in machines:  # volumes hold Secrets: nobody else's to look at
         (node.directory / "kubelet").mkdir(mode=0o750, parents=True, exist_ok=True)
     if place.unprivileged:
-        # The controller manager writes the tokens that Secrets hold.
-        share(accounts.key, place.user("apiserver"), place.user("controller-manager"))
         own_tree(etcd_data(place), place.user("etcd"))
         place.data_dir.chmod(0o755)
     return wanted

@@ -8,6 +8,9 @@ moment anybody meets a certificate that he does not trust:
              the new one is trusted      it signs; all certificates      the old one is
              beside the old one          are made anew                   trusted no longer
 
+A key of tokens goes the same way, but only when asked, as it has no end; the old one is believed
+until the longest life of a token is over, or until somebody asks for its end (`ended`).
+
 The shell (`keeper.py`) carries the steps out; the phase and its time are kept on disk, so that a
 rotation goes on where it was after anything.
 """
@@ -19,7 +22,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from deploy.inventory import Inventory, life_of
+from deploy.inventory import AuthoritySpec, Inventory, KeySpec, life_of
 
 RENEW_SHARE = 0.25  # of a life is left when it is renewed
 
@@ -31,10 +34,14 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True)
-class HeldAuthority:
-    """An authority as it is on disk. `since`: when its phase began."""
+class HeldSigner:
+    """An authority or a key of tokens as it is on disk.
 
-    not_after: datetime
+    not_after: None for a key, which has no end
+    since:     when its phase began
+    """
+
+    not_after: datetime | None
     phase: Phase = Phase.STEADY
     since: datetime | None = None
 
@@ -53,7 +60,9 @@ class HeldCertificate:
 
 
 @dataclass(frozen=True)
-class MakeAuthority:
+class Make:
+    """Make an authority or a key of tokens that is missing."""
+
     name: str
 
 
@@ -85,36 +94,37 @@ class Issue:
     name: str
 
 
-Step = MakeAuthority | Announce | Promote | Retire | Issue
+Step = Make | Announce | Promote | Retire | Issue
 
 
 def plan(
     inventory: Inventory,
-    authorities: Mapping[str, HeldAuthority],
+    signers: Mapping[str, HeldSigner],
     certificates: Mapping[str, HeldCertificate],
     now: datetime,
     asked: Collection[str] = (),
+    ended: Collection[str] = (),
 ) -> list[Step]:
     """The steps that are due now, in order. Missing entries are what is missing on disk.
 
     After they are carried out there may be more: certificates of an authority that was promoted.
+
+    signers: authorities and keys of tokens
+    asked:   what is to be made anew
+    ended:   of which signers the old one is to be trusted no longer, settled or not
     """
     steps: list[Step] = []
-    for spec in inventory.authorities:
-        held = authorities.get(spec.name)
+    for spec in inventory.signers:
+        held = signers.get(spec.name)
         if held is None:
-            steps.append(MakeAuthority(spec.name))
+            steps.append(Make(spec.name))
             continue
-        issued = [
-            certificates.get(one.name)
-            for one in inventory.certificates
-            if one.authority == spec.name
-        ]
-        all_current = all(one is not None and one.current for one in issued)
-        step = _authority_step(inventory, spec.name, held, all_current, now, spec.name in asked)
+        step = _next_step(inventory, spec, held, now, spec.name in asked, spec.name in ended)
+        if isinstance(step, Retire) and not _all_current(inventory, spec.name, certificates):
+            continue
         if step is not None:
             steps.append(step)
-    if any(isinstance(step, MakeAuthority | Promote) for step in steps):
+    if any(isinstance(step, Make | Promote) for step in steps):
         return steps  # which certificates are due then is seen afterwards
     life = inventory.lifetimes.certificate
     for one in inventory.certificates:
@@ -124,22 +134,37 @@ def plan(
     return steps
 
 
-def _authority_step(
+def _next_step(
     inventory: Inventory,
-    name: str,
-    held: HeldAuthority,
-    all_current: bool,
+    spec: AuthoritySpec | KeySpec,
+    held: HeldSigner,
     now: datetime,
     asked: bool,
+    ended: bool,
 ) -> Step | None:
     lifetimes = inventory.lifetimes
-    settled = held.since is None or now - held.since >= life_of(lifetimes.settle)
-    if held.phase is Phase.ANNOUNCED:
-        return Promote(name) if settled else None
-    if held.phase is Phase.SIGNING:
-        return Retire(name) if settled and all_current else None
-    left = held.not_after - now
-    return Announce(name) if asked or left < life_of(lifetimes.authority * RENEW_SHARE) else None
+
+    def is_over(seconds: float) -> bool:
+        return held.since is None or now - held.since >= life_of(seconds)
+
+    match held.phase:
+        case Phase.STEADY:
+            least = life_of(lifetimes.authority * RENEW_SHARE)
+            due = held.not_after is not None and held.not_after - now < least
+            return Announce(spec.name) if asked or due else None
+        case Phase.ANNOUNCED:
+            return Promote(spec.name) if is_over(lifetimes.settle) else None
+        case Phase.SIGNING:
+            overlap = lifetimes.token if isinstance(spec, KeySpec) else lifetimes.settle
+            return Retire(spec.name) if ended or is_over(overlap) else None
+
+
+def _all_current(
+    inventory: Inventory, authority: str, certificates: Mapping[str, HeldCertificate]
+) -> bool:
+    """Whether the authority's present signer issued all certificates there should be of it."""
+    names = [one.name for one in inventory.certificates if one.authority == authority]
+    return all(name in certificates and certificates[name].current for name in names)
 
 
 def _is_due(held: HeldCertificate, now: datetime, life: float) -> bool:

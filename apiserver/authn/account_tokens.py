@@ -63,8 +63,6 @@ class AccountTokens:
         ready: Callable[[], bool] = lambda: True,
         uses: TokenUses | None = None,
     ) -> None:
-        self._keys = tuple(keys)
-        self._by_id = {key.id: key for key in keys}
         self._issuers = frozenset((*issuers, LEGACY_ISSUER))
         self._api_audiences = tuple(api_audiences)
         self._lister = lister
@@ -72,6 +70,12 @@ class AccountTokens:
         self._lookup = lookup
         self._ready = ready
         self._uses = uses or TokenUses()
+        self.trust(keys)
+
+    def trust(self, keys: Sequence[PublicKey]) -> None:
+        """Believe these from now on, and no token that another key signed."""
+        self._keys = tuple(keys)
+        self._by_id = {key.id: key for key in keys}
         self._verified: OrderedDict[bytes, Verified] = OrderedDict()
 
     def authenticate(

@@ -7,17 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from apiserver.authn import authentication_config
+from apiserver.authn.account_keys import AccountKeys
 from apiserver.authn.account_tokens import AccountTokens
 from apiserver.authn.authenticator import Anonymous, Authenticator, TokenAuthenticator
 from apiserver.authn.bootstrap_tokens import BootstrapTokens
 from apiserver.authn.certificates import ClientAuthorities, ClientCertificates, bundle_of
-from apiserver.authn.keys import (
-    PublicKey,
-    SigningKey,
-    jwks,
-    parse_signing_key,
-    read_public_keys,
-)
+from apiserver.authn.keys import jwks
 from apiserver.authn.oidc import Issuer
 from apiserver.authn.token_file import TokenFile, parse
 from apiserver.authn.token_uses import TokenUses
@@ -41,12 +36,11 @@ class Authentication:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What was read. `signing` is None when this server makes no tokens."""
+    """What was read."""
 
     config: AuthConfig
     users: dict[str, User]
-    keys: list[PublicKey]
-    signing: SigningKey | None
+    keys: AccountKeys
     authorities: ClientAuthorities
     issuers: tuple[Issuer, ...]
     anonymous: Anonymous
@@ -61,22 +55,16 @@ class Credentials:
 
         audiences, options = self.config.api_audiences, self.config.authn
         tokens: list[TokenAuthenticator] = [TokenFile(self.users, audiences)]
-        if self.keys:
-            tokens.append(
-                AccountTokens(
-                    self.keys,
-                    self.config.issuers,
-                    audiences,
-                    lister,
-                    state=state,
-                    lookup=options.account_lookup,
-                    ready=cache.ready.is_set,
-                    uses=uses,
-                )
-            )
+        tasks: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        if self.keys.public:
+            accounts = AccountTokens(
+                self.keys.public, self.config.issuers, audiences, lister,
+                state=state, lookup=options.account_lookup, ready=cache.ready.is_set, uses=uses,
+            )  # fmt: skip
+            tokens.append(accounts)
+            tasks.append(lambda: self.keys.run(clock, accounts.trust))
         if options.bootstrap_tokens:
             tokens.append(BootstrapTokens(lister, audiences))
-        tasks = []
         if self.issuers or options.config_file is not None:
             # An HTTP client is much to load for those who trust no outside issuer.
             from apiserver.authn.outside import OutsideIssuers
@@ -106,27 +94,28 @@ class Credentials:
             "jwks_uri": self.config.authn.jwks_uri or f"{issuer.rstrip('/')}/openid/v1/jwks",
             "response_types_supported": ["id_token"],
             "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": sorted({one.algorithm for one in self.keys}),
+            "id_token_signing_alg_values_supported": sorted(
+                {one.algorithm for one in self.keys.public}
+            ),
         }
 
     def jwks(self) -> dict[str, Any]:
         """/openid/v1/jwks"""
-        return jwks(self.keys)
+        return jwks(self.keys.public)
 
 
 def read(config: AuthConfig) -> Credentials:
     """Read all files. StartError naming the flag when one is missing or makes no sense."""
-    token_file, signing_file = config.token_file, config.signing_key_file
+    token_file = config.token_file
     users: dict[str, User] = {}
     if token_file is not None:
         users = checked("--token-auth-file", lambda: parse(token_file.read_text()))
-    keys = checked("--service-account-key-file", lambda: read_public_keys(config.key_files))
-    signing = None
-    if signing_file is not None:
-        flag = "--service-account-signing-key-file"
-        signing = checked(flag, lambda: parse_signing_key(signing_file.read_bytes()))
+    keys = checked(
+        "--service-account-key-file, --service-account-signing-key-file",
+        lambda: AccountKeys(config.key_files, config.signing_key_file),
+    )
     issuers, anonymous = checked("--authentication-config", lambda: _issuers(config))
-    return Credentials(config, users, keys, signing, _authorities(config), issuers, anonymous)
+    return Credentials(config, users, keys, _authorities(config), issuers, anonymous)
 
 
 def published(config: AuthConfig) -> dict[str, str]:

@@ -53,8 +53,8 @@ class Pages:
     metrics: CollectorRegistry
     openapi: OpenApi
     resource_paths: Sequence[str]
-    issuer: Mapping[str, Any]
-    jwks: Mapping[str, Any]
+    issuer: Callable[[], Mapping[str, Any]]
+    jwks: Callable[[], Mapping[str, Any]]
     dumps: Mapping[str, Callable[[], str]] = field(default_factory=dict)  # of fairness
 
 
@@ -236,11 +236,11 @@ def _document_routes(pages: Pages) -> fastapi.APIRouter:
 
     @router.get("/.well-known/openid-configuration")
     async def issuer() -> fastapi.Response:
-        return _plain(_issuers(pages.issuer))
+        return _plain(_issuers(pages.issuer()))
 
     @router.get("/openid/v1/jwks")
     async def jwks() -> fastapi.Response:
-        return _plain(_issuers(pages.jwks, "application/jwk-set+json"))
+        return _plain(_issuers(pages.jwks(), "application/jwk-set+json"))
 
     return router
 

@@ -13,8 +13,8 @@ from datetime import timedelta
 from typing import Any
 
 from apiserver.admission.chain import Chain
+from apiserver.authn.account_keys import AccountKeys
 from apiserver.authn.authenticator import Authenticated, Authenticator, BadToken, KeysWanted
-from apiserver.authn.keys import SigningKey
 from apiserver.authn.service_account import (
     EXTENDED_SECONDS,
     WARN_ONLY_SECONDS,
@@ -51,9 +51,9 @@ Tree = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """How tokens are made. `seconds_max` 0 = no limit of its own."""
+    """How tokens are made; there is a key that signs. `seconds_max` 0 = no limit of its own."""
 
-    key: SigningKey
+    keys: AccountKeys
     issuer: str
     api_audiences: tuple[str, ...]
     extend: bool
@@ -96,7 +96,8 @@ class TokenEndpoints:
         bound = self._bound(account, spec.get("boundObjectRef"), ctx)
         _shorten(spec, self._issuer.seconds_max, ctx.warnings)
         claims = self._claims(account, bound, spec, ctx)
-        token = sign(claims, self._issuer.key)
+        assert self._issuer.keys.signing is not None, "an issuer has a key"
+        token = sign(claims, self._issuer.keys.signing)
         ctx.audit_annotations[ISSUED] = f"JTI={claims['jti']}"
         track_manager(TokenRequest, asked, ctx)
         asked["metadata"] = {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,17 +54,40 @@ def renew(
     ca: Annotated[bool, Option("--ca", help="Replace the authorities too.")] = False,
     folder: Folder = DEFAULT,
 ) -> None:
-    """Make certificates anew: those named, or all. Running daemons take them up by themselves."""
+    """Make certificates anew: those named, or all. Running daemons take them up by themselves.
+
+    `sa`, the key of service-account tokens, is made anew only when it is named.
+    """
     from deploy import certs as deployed
+
+    with _as_root("renew"):
+        deployed.renew(_inventory(folder), names, datetime.now(UTC), _say, authorities=ca)
+
+
+def end(
+    session: Session,
+    name: Annotated[str, Argument("NAME")],
+    folder: Folder = DEFAULT,
+) -> None:
+    """Trust no longer what an authority or key replaced, before its time: when it has leaked."""
+    from deploy import certs as deployed
+
+    with _as_root("end"):
+        deployed.end(_inventory(folder), name, datetime.now(UTC), _say)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+@contextmanager
+def _as_root(verb: str) -> Iterator[None]:
     from deploy.preflight import Problem
 
-    def say(text: str) -> None:
-        sys.stderr.write(text + "\n")
-
     if os.geteuid() != 0:
-        raise CliError("this needs root: sudo wherry certs renew")
+        raise CliError(f"this needs root: sudo wherry certs {verb}")
     try:
-        deployed.renew(_inventory(folder), names, datetime.now(UTC), say, authorities=ca)
+        yield
     except Problem as problem:
         raise CliError(f"{problem.cause}; try: {problem.fix}") from problem
 
@@ -88,8 +113,10 @@ def _plain(tree: out.Tree) -> out.Tree:
 def _cells(row: Row) -> list[str]:
     kind = row.kind if row.phase in ("", "steady") else f"{row.kind} ({row.phase})"
     days = "unreadable" if row.days is None else f"{row.days:.{0 if row.days > 10 else 1}f}"
+    if row.kind == "key":
+        days = "-"
     groups, names = ",".join(row.groups) or "-", ",".join(row.names) or "-"
-    return [row.name, kind, days, row.user, groups, row.authority or "-", names, row.file]
+    return [row.name, kind, days, row.user or "-", groups, row.authority or "-", names, row.file]
 
 
-VERBS = {"renew": renew}
+VERBS = {"renew": renew, "end": end}

@@ -12,11 +12,12 @@ import re
 import ssl
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import jwt
 import pytest
 
 from deploy import certs, keeper, lab
@@ -30,7 +31,7 @@ from wherry.client.rest import ApiUnavailable, Client
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
-LIVES = Lifetimes(certificate=40, settle=12, check=2)
+LIVES = Lifetimes(certificate=40, settle=12, check=2, token=12)
 # Words of a daemon whose certificate, or whose trust, came too late.
 TLS_TROUBLE = re.compile(r"CERTIFICATE_VERIFY|certificate (has expired|verify)|Unauthorized|\b401\b|unknown ca", re.I)  # fmt: skip
 # etcd is started anew when its authorities change; the API server may stand still meanwhile.
@@ -96,7 +97,7 @@ def replace_authorities(cluster: Cluster) -> None:
     certs.renew(inventory, [], datetime.now(UTC), lambda text: None, authorities=True)
 
     def replaced() -> bool:
-        held = keeper.authorities(inventory)
+        held = keeper.signers(inventory)
         bundles = {one.name: one.bundle.read_bytes() for one in inventory.authorities}
         return all(
             held[name].phase.value == "steady" and before[name] not in bundles[name]
@@ -104,6 +105,34 @@ def replace_authorities(cluster: Cluster) -> None:
         )
 
     wait(replaced, "new authorities", 90.0, every=0.5)
+
+
+def replace_key_of_tokens(cluster: Cluster) -> Callable[[], None]:
+    """Ask for a new key of service-account tokens; what waits until the old one is believed no longer."""
+    inventory = Inventory.read(cluster.directory / "pki" / "inventory.json")
+    public = inventory.signer("sa").stem + ".pub"
+    before, old = Path(public).read_text(), cluster.kubectl("create", "token", "default")
+    assert who(cluster, old) == "system:serviceaccount:default:default"
+    certs.renew(inventory, ["sa"], datetime.now(UTC), lambda text: None)
+
+    def wait_for_the_end() -> None:
+        wait(lambda: before not in Path(public).read_text(), "a new key", 90.0, every=0.5)
+        new = cluster.kubectl("create", "token", "default")
+        assert who(cluster, new) == "system:serviceaccount:default:default"
+        wait(lambda: who(cluster, old) == "", "the old key's tokens refused", 20.0)
+        (key,) = json.loads(cluster.kubectl("get", "--raw", "/openid/v1/jwks"))["keys"]
+        assert key["kid"] == jwt.get_unverified_header(new.strip())["kid"]
+
+    return wait_for_the_end
+
+
+def who(cluster: Cluster, token: str) -> str:
+    """Whom a token stands for; "" when it is not believed."""
+    spec = {"spec": {"token": token.strip()}}
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", **spec}
+    answer = cluster.kubectl("create", "-f", "-", "-o", "json", input=json.dumps(review))
+    name: str = json.loads(answer)["status"].get("user", {}).get("username", "")
+    return name
 
 
 def works(cluster: Cluster, name: str) -> None:
@@ -127,8 +156,11 @@ def test_life_goes_on_through_new_certificates_and_authorities(short: Cluster) -
         enough = asyncio.Event()
         using = asyncio.create_task(use(short, enough))
         await asyncio.to_thread(works, short, "before")
+        replaced = await asyncio.to_thread(replace_key_of_tokens, short)
         for number in (1, 2):
             await asyncio.to_thread(replace_authorities, short)
+            if number == 1:
+                await asyncio.to_thread(replaced)
             await asyncio.to_thread(works, short, f"after{number}")
         while time.monotonic() - began < 2.5 * LIVES.certificate:
             await asyncio.sleep(1.0)

@@ -56,12 +56,32 @@ def test_renewing_by_name_and_an_authority_once_at_a_time(made: Inventory) -> No
         certs.renew(made, ["nobody"], NOW, said.append)
 
 
+def test_a_key_is_renewed_when_named_and_its_predecessor_ended(made: Inventory) -> None:
+    said: list[str] = []
+    certs.renew(made, [], NOW, said.append, authorities=True)
+    assert not any(one.startswith("sa:") for one in said)
+    with pytest.raises(Problem, match="no predecessor"):
+        certs.end(made, "sa", NOW, said.append)
+    certs.renew(made, ["sa"], NOW, said.append)
+    assert "a successor is trusted beside it" in said[-1]
+    assert (row(made, "sa").kind, row(made, "sa").phase) == ("key", "announced")
+    said.clear()
+    keeper.advance(made, NOW + timedelta(hours=2), say=said.append)
+    assert "sa: the successor signs; in 365 days the old one is trusted no longer" in said
+    said.clear()
+    certs.end(made, "sa", NOW + timedelta(hours=2), said.append)
+    assert said == ["sa: the old one is trusted no longer"]
+    with pytest.raises(Problem, match="no authority or key dns"):
+        certs.end(made, "dns", NOW, said.append)
+
+
 def test_the_command_lists_them(made: Inventory, capsys: pytest.CaptureFixture[str]) -> None:
     folder = f"--config-dir={Path(made.directory).parent}"
     run(["certs", folder])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["NAME", "KIND", "DAYS", "USER", "GROUPS", "CA"]
     assert any(line.split()[:4] == ["dns", "client", "365", "system:dns"] for line in lines)
+    assert lines[-1].split() == ["sa", "key", "-", "-", "-", "-"]
     run(["certs", folder, "-o", "json"])
     found = json.loads(capsys.readouterr().out)["certificates"]
     assert {one["name"] for one in found} >= {"ca", "admin", "etcd-server"}

@@ -15,7 +15,7 @@ from deploy.cluster_pki import inventory
 from deploy.inventory import Inventory, Lifetimes
 from deploy.pki import load_bundle
 from deploy.places import ControlPlane, Machine
-from deploy.rotation import Announce, Issue, Phase, Promote, Retire
+from deploy.rotation import Announce, Issue, Make, Phase, Promote, Retire
 from wherry.client.kubeconfig import load
 from wherry.daemon.certificate import issued_by
 
@@ -120,7 +120,7 @@ def test_a_new_authority_overlaps_with_the_old_one(made: Inventory) -> None:
     assert both.startswith(before)
     handshake(made, "apiserver", before)
     handshake(made, "apiserver", both)
-    assert keeper.authorities(made)["ca"].phase is Phase.ANNOUNCED
+    assert keeper.signers(made)["ca"].phase is Phase.ANNOUNCED
 
     assert keeper.advance(made, NOW + timedelta(seconds=59)) == []
     steps = keeper.advance(made, NOW + timedelta(seconds=61))
@@ -163,20 +163,70 @@ def test_a_promotion_cut_short_goes_on(made: Inventory) -> None:
     assert len(load_bundle(ca.bundle)) == 2
 
 
+def test_a_new_key_of_tokens_overlaps_with_the_old_one(made: Inventory) -> None:
+    (accounts,) = made.keys
+    old, half = accounts.key.read_bytes(), accounts.public.read_bytes()
+    assert keeper.advance(made, NOW + timedelta(days=200)) == []  # it has no end
+    assert keeper.advance(made, NOW, {"sa"}) == [Announce("sa")]
+    both = accounts.public.read_bytes()
+    assert both.startswith(half)
+    assert both.count(b"BEGIN") == 2
+    assert accounts.key.read_bytes() == old
+
+    assert keeper.advance(made, NOW + timedelta(seconds=61)) == [Promote("sa")]
+    assert accounts.key.read_bytes() != old
+    assert accounts.key.stat().st_mode & 0o777 == 0o600
+    halves = accounts.public.read_bytes()
+    assert halves.endswith(half)
+    assert sorted(halves.split(b"-----BEGIN")) == sorted(both.split(b"-----BEGIN"))
+
+    # Pods' tokens live for a year; but who knows that the old key has leaked does not wait.
+    year = NOW + timedelta(days=200)
+    assert Retire("sa") not in keeper.advance(made, year)
+    assert keeper.advance(made, year, ended={"sa"}) == [Retire("sa")]
+    assert halves.startswith(accounts.public.read_bytes())
+    assert accounts.public.read_bytes() != half
+    assert not list(Path(made.directory).rglob("*.next.*"))
+
+
+def test_an_old_key_of_tokens_is_believed_for_a_year(made: Inventory) -> None:
+    keeper.advance(made, NOW, {"sa"})
+    keeper.advance(made, NOW + timedelta(hours=1))
+    assert Retire("sa") not in keeper.advance(made, NOW + timedelta(days=365))
+    assert Retire("sa") in keeper.advance(made, NOW + timedelta(days=365, hours=1))
+
+
+def test_a_key_of_tokens_cut_short_or_half_lost(made: Inventory) -> None:
+    (accounts,) = made.keys
+    keeper.advance(made, NOW, {"sa"})
+    accounts.key.write_bytes(Path(f"{accounts.stem}.next.key").read_bytes())
+    assert keeper.advance(made, NOW + timedelta(seconds=61)) == [Promote("sa")]
+    held, halves = accounts.key.read_bytes(), accounts.public.read_bytes()
+    assert halves.count(b"BEGIN") == 2
+    accounts.public.unlink()
+    assert keeper.advance(made, NOW + timedelta(seconds=62)) == [Make("sa")]
+    assert accounts.key.read_bytes() == held
+    assert halves.startswith(accounts.public.read_bytes())
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 def test_keys_go_to_who_needs_them_now(made: Inventory) -> None:
     """As when a cluster whose daemons ran as root is started without."""
     daemon = pwd.getpwnam("daemon")
     ca = replace(made.authority("ca"), owner="daemon")
+    accounts = replace(made.keys[0], owner="daemon", reader="nobody")
     scheduler = replace(made.certificate("scheduler"), owner="daemon")
     others = tuple(one for one in made.certificates if one.name != "scheduler")
     held = scheduler.certificate.read_bytes()
     given = replace(
-        made, authorities=(ca, *made.authorities[1:]), certificates=(*others, scheduler)
-    )
+        made, authorities=(ca, *made.authorities[1:]), certificates=(*others, scheduler),
+        keys=(accounts,),
+    )  # fmt: skip
     assert keeper.advance(given, NOW) == []
     for key in (ca.key, scheduler.key):
         assert (key.stat().st_uid, key.stat().st_mode & 0o777) == (daemon.pw_uid, 0o600)
+    found, group = accounts.key.stat(), pwd.getpwnam("nobody").pw_gid
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (daemon.pw_uid, group, 0o640)
     assert scheduler.certificate.read_bytes() == held
     assert made.certificate("dns").key.stat().st_uid == 0
     keeper.advance(made, NOW)

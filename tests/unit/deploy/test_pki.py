@@ -3,7 +3,7 @@ from pathlib import Path
 from cryptography import x509
 
 from deploy.kubeconfig import ensure_client
-from deploy.pki import ensure_authority, ensure_certificate, ensure_service_account_key
+from deploy.pki import ensure_authority, ensure_certificate
 from wherry.client.kubeconfig import load
 
 
@@ -43,11 +43,6 @@ def test_other_names_or_another_authority_make_a_new_certificate(tmp_path: Path)
     other = ensure_authority(tmp_path / "other")
     ensure_certificate(other, tmp_path, "a", "who", (), ("10.0.0.2",))
     assert pair.certificate.read_bytes() != renamed
-
-
-def test_service_account_key_is_made_once(tmp_path: Path) -> None:
-    first = ensure_service_account_key(tmp_path).key.read_bytes()
-    assert ensure_service_account_key(tmp_path).key.read_bytes() == first
 
 
 def test_a_kubeconfig_says_where_and_who(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from deploy.inventory import AuthoritySpec, CertificateSpec, Inventory, Lifetimes
 from deploy.rotation import (
     Announce,
-    HeldAuthority,
     HeldCertificate,
+    HeldSigner,
     Issue,
-    MakeAuthority,
+    Make,
     Phase,
     Promote,
     Retire,
@@ -31,7 +31,7 @@ def after(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-GOOD = {"ca": HeldAuthority(after(900))}
+GOOD = {"ca": HeldSigner(after(900))}
 FRESH = {"a": HeldCertificate(after(90))}
 
 
@@ -40,7 +40,7 @@ def test_what_is_good_is_left_alone() -> None:
 
 
 def test_what_is_missing_is_made_authority_first() -> None:
-    assert plan(INVENTORY, {}, {}, NOW) == [MakeAuthority("ca")]
+    assert plan(INVENTORY, {}, {}, NOW) == [Make("ca")]
     assert plan(INVENTORY, GOOD, {}, NOW) == [Issue("a")]
 
 
@@ -54,13 +54,13 @@ def test_a_certificate_is_renewed_with_a_quarter_left_when_wrong_when_asked() ->
 
 
 def test_an_authority_goes_through_its_phases() -> None:
-    due = {"ca": HeldAuthority(after(249))}
+    due = {"ca": HeldSigner(after(249))}
     assert plan(INVENTORY, due, FRESH, NOW) == [Announce("ca")]
     assert plan(INVENTORY, GOOD, FRESH, NOW, {"ca"}) == [Announce("ca")]
-    announced = {"ca": HeldAuthority(after(249), Phase.ANNOUNCED, NOW)}
+    announced = {"ca": HeldSigner(after(249), Phase.ANNOUNCED, NOW)}
     assert plan(INVENTORY, announced, FRESH, after(9), {"ca"}) == []
     assert plan(INVENTORY, announced, FRESH, after(10)) == [Promote("ca")]
-    signing = {"ca": HeldAuthority(after(1000), Phase.SIGNING, NOW)}
+    signing = {"ca": HeldSigner(after(1000), Phase.SIGNING, NOW)}
     old = {"a": replace(FRESH["a"], current=False)}
     assert plan(INVENTORY, signing, old, NOW) == [Issue("a")]
     assert plan(INVENTORY, signing, FRESH, after(9)) == []
@@ -78,7 +78,7 @@ def test_with_looks_at_any_times_nothing_runs_out_and_trust_overlaps(gaps: list[
     for gap in gaps:
         now += timedelta(seconds=min(gap, 20))  # looks come at least five times in a life
         for _ in range(5):
-            held = {"ca": HeldAuthority(ends[signer], phase, since)}
+            held = {"ca": HeldSigner(ends[signer], phase, since)}
             certificate = {"a": HeldCertificate(shown_end, current=shown == signer)}
             steps = plan(INVENTORY, held, certificate, now)
             for step in steps:
