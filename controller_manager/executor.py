@@ -71,6 +71,7 @@ class Executor:
                         d.model, d.name, d.namespace, uid=d.uid or None,
                         grace_period_seconds=d.grace_period_seconds,
                         propagation_policy=d.propagation_policy,
+                        resource_version=d.resource_version or None,
                     )
                 )  # fmt: skip
             case Emit():

@@ -30,6 +30,11 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--service-account-private-key-file",
         help="key that signs the tokens which Secrets hold; empty = Secrets get none",
     )
+    flags.duration(
+        "--legacy-service-account-token-clean-up-period",
+        365 * 24 * 3600.0,
+        "how long an old token of an account must be unused to be deleted",
+    )
     flags.boolean("--use-service-account-credentials", False, "accepted: one identity is used")
     flags.boolean(
         "--publish-cluster-info", False, "let bootstrapsigner write kube-public/cluster-info, too"

@@ -44,7 +44,7 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Delete the very object observed (`uid`); one that is gone is fine."""
+    """Delete the very object observed (`uid`), as it was if need be; one that is gone is fine."""
 
     model: type[TypedModel]
     namespace: str
@@ -52,6 +52,7 @@ class Delete:
     uid: str = ""
     grace_period_seconds: int | None = None
     propagation_policy: str | None = None
+    resource_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,10 +24,12 @@ from controller_manager.endpointslicemirroring.controller import EndpointSliceMi
 from controller_manager.ephemeralvolume.controller import EphemeralVolumeController
 from controller_manager.garbagecollector.controller import GarbageCollector
 from controller_manager.job.controller import JobController
+from controller_manager.legacytokens.controller import LegacyTokenCleaner
 from controller_manager.namespace.controller import NamespaceController
 from controller_manager.nodeipam.controller import NodeIpamController
 from controller_manager.nodelifecycle.controller import NodeLifecycleController
 from controller_manager.nodelifecycle.eviction_controller import TaintEvictionController
+from controller_manager.nodettl.controller import NodeTtlController
 from controller_manager.podautoscaler.controller import PodAutoscalerController
 from controller_manager.podgc.controller import PodGcController
 from controller_manager.replicaset.controller import (
@@ -65,6 +67,11 @@ class Entry:
 CONTROLLERS: tuple[Entry, ...] = (
     Entry("serviceaccount-controller", "serviceaccount", ServiceAccountController),
     Entry("serviceaccount-token-controller", "serviceaccount-token", TokensController),
+    Entry(
+        "legacy-serviceaccount-token-cleaner-controller",
+        "legacy-service-account-token-cleaner",
+        LegacyTokenCleaner,
+    ),
     Entry("root-ca-certificate-publisher-controller", "root-ca-cert-publisher", RootCaController),
     Entry("namespace-controller", "namespace", NamespaceController),
     Entry("node-ipam-controller", "nodeipam", NodeIpamController),
@@ -88,6 +95,7 @@ CONTROLLERS: tuple[Entry, ...] = (
     Entry("disruption-controller", "disruption", DisruptionController),
     Entry("cronjob-controller", "cronjob", CronJobController),
     Entry("job-controller", "job", JobController),
+    Entry("ttl-controller", "ttl", NodeTtlController),
     Entry("ttl-after-finished-controller", "ttl-after-finished", TtlAfterFinishedController),
     Entry("endpoints-controller", "endpoint", EndpointsController),
     Entry("endpointslice-controller", "endpointslice", EndpointSliceController),
@@ -138,11 +146,6 @@ ELSEWHERE: dict[str, tuple[str, str]] = {
         "expressions of policies are not checked for their types",
     ),
     "persistentvolume-attach-detach-controller": ("attachdetach", "volumes are never attached"),
-    "ttl-controller": ("ttl", "kubelets here watch what they mount"),
-    "legacy-serviceaccount-token-cleaner-controller": (
-        "legacy-service-account-token-cleaner",
-        "no Secrets with tokens are made unasked",
-    ),
     "storageversion-garbage-collector-controller": (
         "storage-version-gc",
         "API servers publish no storage versions",

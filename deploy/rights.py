@@ -52,6 +52,8 @@ CONTROLLER_ROLES: Final[dict[str, str]] = {
     "disruption-controller": "disruption-controller",
     "cronjob-controller": "cronjob-controller",
     "job-controller": "job-controller",
+    "ttl-controller": "ttl-controller",
+    "legacy-serviceaccount-token-cleaner-controller": "legacy-service-account-token-cleaner",
     "ttl-after-finished-controller": "ttl-after-finished-controller",
     "endpoints-controller": "endpoint-controller",
     "endpointslice-controller": "endpointslice-controller",

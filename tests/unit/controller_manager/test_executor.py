@@ -44,8 +44,9 @@ class Fake:
         await self._answer(f"patch {type} {subresource}".strip())
 
     async def delete(
-        self, model, name, namespace, *, uid, grace_period_seconds, propagation_policy
-    ):
+        self, model, name, namespace, *, uid, grace_period_seconds, propagation_policy,
+        resource_version,
+    ):  # fmt: skip
         await self._answer(f"delete {uid} {grace_period_seconds}")
 
     def event(self, about, type_, reason, message):

@@ -37,9 +37,9 @@ def test_unknown_controller():
 
 
 def test_upstreams_other_names_are_known_and_explained():
-    assert chosen(["*", "resourcequota", "-ttl-controller"]) == chosen(["*"])
+    assert chosen(["*", "resourcequota", "-attachdetach"]) == chosen(["*"])
     assert chosen(["attachdetach"]) == []
-    (told,) = asked_in_vain(["*", "resourcequota", "-ttl-controller"])
+    (told,) = asked_in_vain(["*", "resourcequota", "-attachdetach"])
     assert told == (
         "resourcequota-controller has nothing to do: the API server keeps the usage of quotas"
     )
