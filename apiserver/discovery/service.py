@@ -12,13 +12,12 @@ from dataclasses import dataclass
 
 import orjson
 
+from apiserver.accept import JSON, YAML, choices, not_acceptable
 from apiserver.discovery import documents
 from apiserver.http.request_info import no_such_path
 from apiserver.request import RequestContext, Response
-from wherry.api.errors import status_error
 from wherry.api.scheme import Resource
 
-JSON = "application/json"
 _AGGREGATED = ("v2", "v2beta1")
 
 
@@ -81,13 +80,7 @@ def _made(document: documents.Tree) -> _Aggregated:
 
 def chosen_form(accept: str, *, aggregates: bool) -> str:
     """The first acceptable form: "v2" or "v2beta1" when aggregated, "" for the legacy one."""
-    if not accept:
-        return ""
-    for choice in accept.split(","):
-        media, *parameters = (part.strip() for part in choice.split(";"))
-        if media not in (JSON, "application/*", "*/*"):
-            continue
-        named = dict(part.partition("=")[::2] for part in parameters)
+    for _, named in choices(accept):
         if "as" not in named:
             return ""
         version = named.get("v", "")
@@ -98,6 +91,4 @@ def chosen_form(accept: str, *, aggregates: bool) -> str:
             and version in _AGGREGATED
         ):
             return version
-    raise status_error(
-        "NotAcceptable", f"only the following media types are accepted: {JSON}", details={}
-    )
+    raise not_acceptable(JSON, YAML)

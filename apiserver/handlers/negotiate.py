@@ -8,20 +8,14 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from apiserver.accept import ACCEPTS_KEPT_MAX, JSON, YAML, choices, not_acceptable
 from apiserver.codec.go_names import go_package
 from wherry.api.errors import status_error
 from wherry.api.model import GroupVersionKind
 
 META_GROUP = "meta.k8s.io"
-_JSON_TYPES = frozenset({"application/json", "application/*", "*/*"})
 _FORMS = {"Table": ("v1", "v1beta1"), "PartialObjectMetadata": ("v1", "v1beta1"),
           "PartialObjectMetadataList": ("v1", "v1beta1")}  # fmt: skip
-_KNOWN = (
-    "application/json",
-    "application/json;as=Table;v=v1;g=meta.k8s.io",
-    "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io",
-)
-ACCEPTS_KEPT_MAX = 256
 
 
 class Form(NamedTuple):
@@ -36,15 +30,15 @@ OBJECT = Form("object")
 
 
 @lru_cache(maxsize=ACCEPTS_KEPT_MAX)
-def form_of(accept: str) -> Form:
-    """The first form of the header that we know; ApiError 406 when there is none."""
-    if not accept:
-        return OBJECT
-    for clause in accept.split(","):
-        media, *parameters = (part.strip() for part in clause.split(";"))
-        if media not in _JSON_TYPES:
+def form_of(accept: str, *, streamed: bool = False) -> Form:
+    """The first form of the header that we know; ApiError 406 when there is none.
+
+    streamed: a watch, which is JSON only
+    """
+    offered = (JSON,) if streamed else (JSON, YAML)
+    for media, values in choices(accept):
+        if media not in offered:
             continue
-        values = dict(part.partition("=")[::2] for part in parameters)
         wanted = values.get("as", "")
         if not wanted:
             return OBJECT
@@ -52,8 +46,7 @@ def form_of(accept: str) -> Form:
         if values.get("g") == META_GROUP and version in _FORMS.get(wanted, ()):
             kind: Literal["table", "partial"] = "table" if wanted == "Table" else "partial"
             return Form(kind, version, wanted.endswith("List"))
-    words = ", ".join(_KNOWN)
-    raise status_error("NotAcceptable", f"only the following media types are accepted: {words}")
+    raise not_acceptable(*offered)
 
 
 def check_form(form: Form, gvk: GroupVersionKind, *, listed: bool) -> None:

@@ -79,7 +79,7 @@ class ResourceHandlers:
         """Answer a request. Raises ApiError."""
         if deprecation := self._registry.strategies[ctx.resource].deprecation:
             ctx.warnings.append(deprecation)
-        form_of(ctx.accept)  # before anything is stored
+        _form(ctx)  # before anything is stored
         try:
             if not self._cache.ready.is_set():
                 await self._filled()
@@ -123,7 +123,7 @@ class ResourceHandlers:
     async def _list(self, ctx: RequestContext, _: ReceiveBody) -> Response:
         shower = self._shower(ctx)
         options = list_options(ctx.query, ctx.resource, ctx.info.namespace, watching=False)
-        check_form(form_of(ctx.accept), ctx.resource.gvk, listed=True)
+        check_form(_form(ctx), ctx.resource.gvk, listed=True)
         listing = await self._lists.list(ctx.resource, options)
         return await _list_response(shower, listing)
 
@@ -138,7 +138,7 @@ class ResourceHandlers:
         return Response(body=body)
 
     def _shower(self, ctx: RequestContext) -> Shower:
-        form = form_of(ctx.accept)
+        form = _form(ctx)
         resource = ctx.resource
         if form is OBJECT:
             return self._showers[resource]
@@ -155,7 +155,7 @@ class ResourceHandlers:
 
     def _shown_scale(self, ctx: RequestContext, item: bytes) -> Response:
         body = orjson.dumps(scale_of(decode_item(item, ctx.resource.gvk)))
-        form = form_of(ctx.accept)
+        form = _form(ctx)
         if form.kind != "object":
             check_form(form, SCALES.gvk, listed=False)
             include = ctx.query.get("includeObject") or "Metadata"
@@ -364,8 +364,12 @@ class ResourceHandlers:
     def _whole(self, ctx: RequestContext, item: bytes, status: int = 200) -> Response:
         """One object in the form that was asked for."""
         shower = self._shower(ctx)
-        check_form(form_of(ctx.accept), ctx.resource.gvk, listed=False)
+        check_form(_form(ctx), ctx.resource.gvk, listed=False)
         return Response(status, shower.whole(item))
+
+
+def _form(ctx: RequestContext) -> Form:
+    return form_of(ctx.accept, streamed=ctx.info.verb == "watch")
 
 
 def _decoded(ctx: RequestContext, model: type[TypedModel], tree: Tree, validation: str) -> Tree:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
 
+from apiserver.accept import PLAIN
 from apiserver.audit.auditor import Auditor
 from apiserver.authn.authenticator import KeysWanted
 from apiserver.authz.webhook import DecisionWanted, decided
@@ -37,6 +38,7 @@ from apiserver.http.request_info import (
 from apiserver.http.respond import Responder, error_response, head_of
 from apiserver.http.tunnel import Tunnel
 from apiserver.http.unserved import asked_in_vain
+from apiserver.http.writing import restyled, wanted_style
 from apiserver.request import RequestContext, RequestInfo, Response
 from wherry.api.errors import ApiError, status_error
 from wherry.api.names import new_uid
@@ -99,8 +101,7 @@ class Dispatcher:
         if answer is None:
             return
         info = ctx.info if ctx is not None else None
-        warnings = ctx.warnings if ctx is not None else []
-        live = info is not None and (info.verb == "watch" or info.subresource in LONG_RUNNING)
+        live = _is_live(info)
         key = key_of(info) if info is not None else NON_RESOURCE
         record = exchange.record
         if record is not None:
@@ -116,10 +117,7 @@ class Dispatcher:
             elif isinstance(answer, Relay):
                 await self._responder.relay(exchange, send, answer, audit_id)
             else:
-                headers = head_of(answer, audit_id, warnings)
-                headers += exchange.answer_headers
-                size = len(answer.body) if isinstance(answer.body, bytes) else 0
-                await self._responder.write(exchange, send, answer, headers, live)
+                size = await self._write(exchange, send, answer, ctx, audit_id)
         finally:
             if live:
                 self._metrics.streaming(key, -1)
@@ -132,6 +130,26 @@ class Dispatcher:
                 self._metrics.received(key, exchange.received)
             if self._tells_all or (seconds > SLOW_SECONDS and not live):
                 _tell(exchange, ctx, answer.status, seconds, audit_id)
+
+    async def _write(
+        self,
+        exchange: Exchange,
+        send: Send,
+        answer: Response,
+        ctx: RequestContext | None,
+        audit_id: bytes,
+    ) -> int:
+        """Write the answer as the client wants it written; its size, 0 of a stream."""
+        warnings: list[str] = []
+        live = False
+        if ctx is not None:
+            warnings, live = ctx.warnings, _is_live(ctx.info)
+            if not live and (style := wanted_style(ctx)) != PLAIN:
+                answer = await restyled(answer, style)
+        headers = head_of(answer, audit_id, warnings)
+        headers += exchange.answer_headers
+        await self._responder.write(exchange, send, answer, headers, live)
+        return len(answer.body) if isinstance(answer.body, bytes) else 0
 
     async def _decided(
         self, exchange: Exchange, wanted: DecisionWanted
@@ -255,6 +273,11 @@ class Dispatcher:
             return await self._rooms.handlers.handle(ctx, exchange.body)
         finally:
             self._metrics.inflight_reading -= 1
+
+
+def _is_live(info: RequestInfo | None) -> bool:
+    """Whether the answer goes on for as long as the client likes."""
+    return info is not None and (info.verb == "watch" or info.subresource in LONG_RUNNING)
 
 
 def _audit_id(exchange: Exchange) -> bytes:
