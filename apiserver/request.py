@@ -30,7 +30,8 @@ class RequestInfo:
     verb: get, list, watch, create, update, patch, delete, deletecollection; for non-resource
           paths the lower-case HTTP method.
     resource is None for non-resource paths (and `path` is then what authorization looks at).
-    field_selector: what a list, watch or deletecollection is limited to, as the client wrote it
+    field_selector, label_selector: what a list, watch or deletecollection is limited to, as the
+          client wrote it
     """
 
     verb: str
@@ -40,6 +41,7 @@ class RequestInfo:
     name: str = ""
     subresource: str = ""
     field_selector: str = ""
+    label_selector: str = ""
 
 
 @dataclass(slots=True)

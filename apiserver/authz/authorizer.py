@@ -24,7 +24,7 @@ _SELECTING: Final = frozenset({"list", "watch", "deletecollection"})
 class Attributes(NamedTuple):
     """What is asked for. `path` is set only when it is no resource.
 
-    fields: what a list, watch or deletecollection is limited to
+    fields, labels: what a list, watch or deletecollection is limited to; labels as a selector's text
     """
 
     user: User
@@ -37,6 +37,7 @@ class Attributes(NamedTuple):
     name: str = ""
     path: str = ""
     fields: tuple[FieldTerm, ...] = ()
+    labels: str = ""
 
 
 class Decision(NamedTuple):
@@ -173,13 +174,16 @@ def attributes_of(info: RequestInfo, user: User) -> Attributes:
     if name and resource is NAMESPACES:
         namespace = name
     fields: tuple[FieldTerm, ...] = ()
-    if info.field_selector and info.verb in _SELECTING:
-        fields = field_terms(info.field_selector)
-        if not name and info.verb != "deletecollection":
-            name = exact_name(fields)
+    labels = ""
+    if info.verb in _SELECTING:
+        labels = info.label_selector
+        if info.field_selector:
+            fields = field_terms(info.field_selector)
+            if not name and info.verb != "deletecollection":
+                name = exact_name(fields)
     return Attributes(
         user, info.verb, namespace, resource.group, resource.version, resource.plural,
-        info.subresource, name, "", fields,
+        info.subresource, name, "", fields, labels,
     )  # fmt: skip
 
 

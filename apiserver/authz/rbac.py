@@ -97,7 +97,7 @@ class Rbac:
     def authorize(self, attributes: Attributes) -> Decision:
         if self._policy.follow():
             self._answers.clear()
-        user, verb, namespace, group, _, resource, subresource, name, path, _ = attributes
+        user, verb, namespace, group, _, resource, subresource, name, path, _, _ = attributes
         key = (user.name, user.groups, verb, namespace, group, resource, subresource, path)
         answer = self._answers.get(key)
         if answer is None:

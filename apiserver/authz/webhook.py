@@ -23,11 +23,16 @@ import orjson
 from apiserver.authz.authorizer import Attributes, Decision, Rules
 from apiserver.request import User
 from wherry.api.errors import ApiError, status_error
+from wherry.api.selectors import parse_label_selector
 
 ANSWERS_KEPT_MAX: Final = 8192
 QUESTION_BYTES_KEPT_MAX: Final = 10_000  # a longer one's answer is not kept
 QUESTIONS_MAX: Final = 100  # of one request
 GROUP: Final = "authorization.k8s.io"
+_OPERATORS: Final = {
+    "=": "In", "==": "In", "in": "In", "!=": "NotIn", "notin": "NotIn", "exists": "Exists",
+    "!": "DoesNotExist",
+}  # fmt: skip
 _LIST_ONLY: Final = "webhook authorizer does not support user rule resolution"
 
 T = TypeVar("T")
@@ -164,6 +169,8 @@ def spec_of(attributes: Attributes, version: str) -> Tree:
                     for one in attributes.fields
                 ]
             }  # fmt: skip
+        if labels := _label_requirements(attributes.labels):
+            asked["labelSelector"] = {"requirements": labels}
         spec["resourceAttributes"] = asked
     if user.groups:
         spec["group" if version == "v1beta1" else "groups"] = list(user.groups)
@@ -172,6 +179,20 @@ def spec_of(attributes: Attributes, version: str) -> Tree:
     if user.extra:
         spec["extra"] = {key: list(user.extra[key]) for key in sorted(user.extra)}
     return spec
+
+
+def _label_requirements(selector: str) -> list[Tree]:
+    """A selector's conditions as metav1 has them; what it has no word for, or no sense, is left out."""
+    try:
+        found = parse_label_selector(selector).requirements if selector else ()
+    except ValueError:
+        return []
+    return [
+        {"key": one.key, "operator": _OPERATORS[one.operator]}
+        | ({"values": list(one.values)} if one.values else {})
+        for one in found
+        if one.operator in _OPERATORS
+    ]
 
 
 def read_answer(body: bytes) -> Decision:

@@ -116,8 +116,10 @@ def parse_resource(
         verb = _collection_verb(method, resource, namespace)
         if verb == "list" and (watching or is_true(query.get("watch"))):
             verb = "watch"
-    selector = query.get("fieldSelector", "") if query else ""
-    return RequestInfo(verb, path, resource, namespace, name, subresource, selector)
+    fields, labels = "", ""
+    if query:
+        fields, labels = query.get("fieldSelector", ""), query.get("labelSelector", "")
+    return RequestInfo(verb, path, resource, namespace, name, subresource, fields, labels)
 
 
 def _collection_verb(method: str, resource: Resource, namespace: str) -> str:

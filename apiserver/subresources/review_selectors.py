@@ -6,12 +6,13 @@ Source: pkg/apis/authorization/validation, pkg/registry/authorization/util/helpe
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
-from apiserver.authz.authorizer import field_terms
 from wherry.api import names
 from wherry.api.errors import FieldError, forbidden_field, invalid, required
-from wherry.api.field_selectors import FieldTerm
+from wherry.api.field_selectors import FieldTerm, parse_field_selector
+from wherry.api.selectors import label_selector, parse_label_selector
 
 _SOME: Final = ("In", "NotIn")
 _NONE: Final = ("Exists", "DoesNotExist")
@@ -55,13 +56,61 @@ def _requirement(one: Tree, path: str, field: str) -> list[FieldError]:
     return errors
 
 
-def asked_fields(asked: Tree) -> tuple[FieldTerm, ...]:
-    """The conditions an authorizer can use; what it can't is as if it were not asked."""
-    selector = asked.get("fieldSelector") or {}
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The conditions an authorizer can use; what it can't is as if it were not asked.
+
+    labels:  a selector's text
+    ignored: what was left out, in upstream's words
+    """
+
+    fields: tuple[FieldTerm, ...] = ()
+    labels: str = ""
+    ignored: tuple[str, ...] = ()
+
+
+def asked_selectors(asked: Tree) -> Asked:
+    """The selectors of ResourceAttributes."""
+    fields, fields_ignored = _fields(asked.get("fieldSelector") or {})
+    labels, labels_ignored = _labels(asked.get("labelSelector") or {})
+    ignored = []
+    for field, used, bad in (
+        ("fieldSelector", fields, fields_ignored),
+        ("labelSelector", labels, labels_ignored),
+    ):
+        if bad:
+            how = "partially ignored" if used else "ignored"
+            ignored.append(f"spec.resourceAttributes.{field} {how} due to parse error")
+    return Asked(fields, ",".join(labels), tuple(ignored))
+
+
+def _fields(selector: Tree) -> tuple[tuple[FieldTerm, ...], bool]:
+    """The conditions, and whether some could not be used."""
     if raw := selector.get("rawSelector"):
-        return field_terms(raw)
-    return tuple(
+        try:
+            return parse_field_selector(raw).terms, False
+        except ValueError:
+            return (), True
+    asked = selector.get("requirements") or ()
+    terms = tuple(
         FieldTerm(one["key"], one["operator"] == "In", one["values"][0])
-        for one in selector.get("requirements") or ()
+        for one in asked
         if one.get("operator") in _SOME and len(one.get("values") or ()) == 1
     )
+    return terms, len(terms) < len(asked)
+
+
+def _labels(selector: Tree) -> tuple[list[str], bool]:
+    """The same of labels, each condition as text."""
+    if raw := selector.get("rawSelector"):
+        try:
+            return [str(one) for one in parse_label_selector(raw).requirements], False
+        except ValueError:
+            return [], True
+    found, bad = [], False
+    for one in selector.get("requirements") or ():
+        try:
+            found.append(str(label_selector({"matchExpressions": [{"operator": "", **one}]})))
+        except ValueError:
+            bad = True
+    return found, bad

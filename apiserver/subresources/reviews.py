@@ -14,7 +14,7 @@ from apiserver.http.exchange import Exchange
 from apiserver.registry.pipeline import match_namespace
 from apiserver.request import RequestContext, Response, User
 from apiserver.subresources.answers import body_of, created, track_manager
-from apiserver.subresources.review_selectors import asked_fields, selector_errors
+from apiserver.subresources.review_selectors import Asked, asked_selectors, selector_errors
 from wherry.api.authentication_v1 import SelfSubjectReview
 from wherry.api.authorization_v1 import (
     LocalSubjectAccessReview,
@@ -94,14 +94,17 @@ class ReviewEndpoints:
         )
 
     def _decide(self, review: Tree, user: User) -> Response:
-        decision = self._authorizer.authorize(asked_attributes(review["spec"], user))
+        asked = review["spec"].get("resourceAttributes")
+        selectors = asked_selectors(asked) if asked is not None else Asked()
+        decision = self._authorizer.authorize(asked_attributes(review["spec"], user, selectors))
         status: Tree = {"allowed": decision.allowed}
         if decision.final:
             status["denied"] = True
         if decision.reason:
             status["reason"] = decision.reason
-        if decision.error:
-            status["evaluationError"] = decision.error
+        errors = [decision.error] if decision.error else []
+        if errors := [*errors, *selectors.ignored]:
+            status["evaluationError"] = "; ".join(errors)
         return created({**review, "status": status})
 
 
@@ -167,7 +170,7 @@ def access_errors(spec: Mapping[str, Any]) -> list[FieldError]:
     return selector_errors(resource, "spec.resourceAttributes") if resource is not None else []
 
 
-def asked_attributes(spec: Mapping[str, Any], user: User) -> Attributes:
+def asked_attributes(spec: Mapping[str, Any], user: User, selectors: Asked) -> Attributes:
     asked = spec.get("resourceAttributes")
     if asked is None:
         path = spec["nonResourceAttributes"]
@@ -175,7 +178,7 @@ def asked_attributes(spec: Mapping[str, Any], user: User) -> Attributes:
     return Attributes(
         user, asked.get("verb", ""), asked.get("namespace", ""), asked.get("group", ""),
         asked.get("version", "") or "*", asked.get("resource", ""), asked.get("subresource", ""),
-        asked.get("name", ""), "", asked_fields(asked),
+        asked.get("name", ""), "", selectors.fields, selectors.labels,
     )  # fmt: skip
 
 

@@ -26,8 +26,9 @@ from wherry.api.field_selectors import FieldTerm
 
 JANE = User("jane", "1", ("dev",), {"k": ("v",)})
 ASKED = Attributes(
-    JANE, "list", "ns", "apps", "v1", "deployments", "", "x", "", (FieldTerm("f", False, "v"),)
-)
+    JANE, "list", "ns", "apps", "v1", "deployments", "", "x", "", (FieldTerm("f", False, "v"),),
+    "a=x,b notin (y,z),!c,d>1",
+)  # fmt: skip
 NODE = Path("/nowhere")
 
 
@@ -70,6 +71,11 @@ def test_the_review() -> None:
             "namespace": "ns", "verb": "list", "group": "apps", "version": "v1",
             "resource": "deployments", "name": "x",
             "fieldSelector": {"requirements": [{"key": "f", "operator": "NotIn", "values": ["v"]}]},
+            "labelSelector": {"requirements": [
+                {"key": "a", "operator": "In", "values": ["x"]},
+                {"key": "b", "operator": "NotIn", "values": ["y", "z"]},
+                {"key": "c", "operator": "DoesNotExist"},
+            ]},
         },
     }  # fmt: skip
     path = Attributes(User("u"), "get", path="/metrics")
@@ -77,6 +83,8 @@ def test_the_review() -> None:
         "user": "u", "nonResourceAttributes": {"path": "/metrics", "verb": "get"},
     }  # fmt: skip
     assert spec_of(path._replace(user=JANE), "v1beta1")["group"] == ["dev"]
+    senseless = spec_of(ASKED._replace(labels="a in ("), "v1")["resourceAttributes"]
+    assert "labelSelector" not in senseless
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from apiserver.authz.authorizer import Attributes
 from apiserver.codec.canonical import canonical
 from apiserver.request import User
+from apiserver.subresources.review_selectors import Asked, asked_selectors
 from apiserver.subresources.reviews import (
     access_errors,
     asked_attributes,
@@ -43,10 +44,10 @@ def test_exactly_one_question(spec: dict[str, Any], field: str | None) -> None:
 
 def test_attributes() -> None:
     user = User("u")
-    assert asked_attributes({"resourceAttributes": RESOURCE}, user) == Attributes(
+    assert asked_attributes({"resourceAttributes": RESOURCE}, user, Asked()) == Attributes(
         user, "get", namespace="ns", group="apps", version="*", resource="deployments"
     )
-    assert asked_attributes({"nonResourceAttributes": PATH}, user) == Attributes(
+    assert asked_attributes({"nonResourceAttributes": PATH}, user, Asked()) == Attributes(
         user, "get", path="/metrics"
     )
 
@@ -120,13 +121,33 @@ def test_the_fields_a_question_is_limited_to() -> None:
         {"key": "a", "operator": "NotIn", "values": ["b"]},
         {"key": "c", "operator": "In", "values": ["d", "e"]},
     ]
-    for selector, want in (
-        ({"rawSelector": "spec.nodeName=n"}, (FieldTerm("spec.nodeName", True, "n"),)),
+    for selector, want, ignored in (
+        ({"rawSelector": "spec.nodeName=n"}, (FieldTerm("spec.nodeName", True, "n"),), ""),
         (
             {"requirements": requirements},
             (FieldTerm("spec.nodeName", True, "n"), FieldTerm("a", False, "b")),
+            "partially ignored",
         ),
-        ({"rawSelector": "nonsense"}, ()),
+        ({"rawSelector": "nonsense"}, (), "ignored"),
     ):
-        spec = {"resourceAttributes": {**RESOURCE, "fieldSelector": selector}}
-        assert asked_attributes(spec, User("u")).fields == want
+        found = asked_selectors({**RESOURCE, "fieldSelector": selector})
+        words = f"spec.resourceAttributes.fieldSelector {ignored} due to parse error"
+        assert found == Asked(want, ignored=(words,) if ignored else ())
+        spec = {"resourceAttributes": RESOURCE}
+        assert asked_attributes(spec, User("u"), found).fields == want
+
+
+@pytest.mark.parametrize(
+    ("selector", "text", "ignored"),
+    [
+        ({"rawSelector": "b!=1, a in (y,x)"}, "a in (x,y),b!=1", ""),
+        ({"rawSelector": "a in ("}, "", "ignored"),
+        ({"requirements": [{"key": "a", "operator": "In", "values": ["x"]}, {"key": "b", "operator": "DoesNotExist"}]}, "a in (x),!b", ""),
+        ({"requirements": [{"key": "a", "operator": "Exists"}, {"key": "b", "operator": "New"}]}, "a", "partially ignored"),
+        ({"requirements": [{"key": "a"}]}, "", "ignored"),
+    ],
+)  # fmt: skip
+def test_labels_an_authorizer_can_use(selector: dict[str, Any], text: str, ignored: str) -> None:
+    found = asked_selectors({**RESOURCE, "labelSelector": selector})
+    words = f"spec.resourceAttributes.labelSelector {ignored} due to parse error"
+    assert found == Asked((), text, (words,) if ignored else ())
