@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from ipaddress import ip_address
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -148,18 +149,28 @@ class Auditor(Collector):
 
 
 def _sources(scope: Scope, headers: Headers) -> list[str]:
-    """Who asked, the first hop first: what proxies say of it, then the peer itself."""
+    """Who asked, the first hop first: the addresses that proxies say, then the peer's own."""
     found: list[str] = []
     forwarded = headers.get(b"x-forwarded-for")
     if forwarded:
         parts = forwarded.decode("latin-1").split(",")[:FORWARDED_MAX]
-        found = [part.strip() for part in parts if part.strip()]
-    real = headers.get(b"x-real-ip", b"").decode("latin-1").strip()
-    client = scope.get("client")
-    for address in (real, client[0] if client else ""):
+        found = [address for part in parts if (address := _address(part))]
+    if real := headers.get(b"x-real-ip"):
+        address = _address(real.decode("latin-1"))
         if address and address not in found:
             found.append(address)
+    client = scope.get("client")
+    if client and client[0] not in found[-1:]:
+        found.append(client[0])
     return found
+
+
+def _address(text: str) -> str:
+    """The address a header says; "" when that is none."""
+    try:
+        return str(ip_address(text.strip()))
+    except ValueError:
+        return ""
 
 
 def _attempted(headers: Headers, certified: bool) -> str:

@@ -35,6 +35,7 @@ CLOSED_EARLY: Final = {
     "metadata": {}, "status": "Success", "message": "Connection closed early", "code": 200,
 }  # fmt: skip
 _STATUS_FIELDS = ("status", "message", "reason", "details", "code")
+_STATUS = b'{"kind":"Status",'  # as our own answers begin
 _NAMED = frozenset({"create", "update", "patch"})
 # Where our own answers say an object's name and uid; a name has nothing that JSON escapes.
 _IDENTITY = re.compile(
@@ -125,11 +126,12 @@ class Record:
     """What is known of one audited request. The rooms fill it; each stage is emitted once.
 
     annotations: what authorization and admission say; shared with the request's context
+    said: the Status that was answered: an error's, or a deletion's
     """
 
     __slots__ = (
-        "_decision", "_emit", "_event", "_now", "annotations", "audit_id", "error", "live", "request",
-        "response", "wants_request", "wants_response",
+        "_decision", "_emit", "_event", "_now", "annotations", "audit_id", "live", "request",
+        "response", "said", "wants_request", "wants_response",
     )  # fmt: skip
 
     def __init__(
@@ -145,7 +147,7 @@ class Record:
         self._now = now
         self.audit_id: str = event["auditID"]
         self.annotations: dict[str, str] = {}
-        self.error: Mapping[str, Any] | None = None
+        self.said: Mapping[str, Any] | None = None
         self.live = False
         self.wants_request = decision.level >= REQUEST
         self.wants_response = decision.level >= REQUEST_RESPONSE
@@ -155,6 +157,10 @@ class Record:
     def impersonate(self, user: User) -> None:
         """The request is carried out as somebody else."""
         self._event["impersonatedUser"] = user_tree(user)
+
+    def constrain(self, right: str) -> None:
+        """That was allowed by this right, for some requests only."""
+        self._event["authenticationMetadata"] = {"impersonationConstraint": right}
 
     def received(self) -> None:
         """The request is known; nothing has been done yet."""
@@ -173,13 +179,10 @@ class Record:
 
     def complete(self, status: int) -> None:
         """The answer is out."""
-        error = self.error
-        if error is not None:
-            told: Mapping[str, Any] = {
-                "metadata": {}, **{key: error[key] for key in _STATUS_FIELDS if key in error},
-            }  # fmt: skip
-        else:
-            told = {"metadata": {}, "code": status}
+        told: dict[str, Any] = {"metadata": {}}
+        if self.said is not None:
+            told |= {key: self.said[key] for key in _STATUS_FIELDS if key in self.said}
+        told["code"] = status
         self._stage(COMPLETE, micro(self._now()), told)
 
     def answered(self, body: bytes) -> None:
@@ -187,7 +190,9 @@ class Record:
         if self.wants_response:
             self.response = Body(body, "application/json")
         event = self._event
-        if event["verb"] in _NAMED and self.error is None and "objectRef" in event:
+        if self.said is None and body.startswith(_STATUS):
+            self.said = orjson.loads(body)
+        elif event["verb"] in _NAMED and self.said is None and "objectRef" in event:
             found = _IDENTITY.search(body, 0, _IDENTITY_BYTES_MAX)
             if found is not None and not event["objectRef"].get("subresource"):
                 event["objectRef"]["name"] = found[1].decode()

@@ -50,8 +50,11 @@ class Impersonation:
         self._ask = ask
         self._last: OrderedDict[str, Mode | None] = OrderedDict()
 
-    def user(self, wanted: User, request: Attributes) -> User:
-        """Who the asking user is from now on. ApiError 403: that of the mode tried first."""
+    def user(self, wanted: User, request: Attributes) -> tuple[User, str]:
+        """Who the asking user is from now on, and by which constrained right ("": by the plain one).
+
+        ApiError 403: that of the mode tried first.
+        """
         name = request.user.name
         order: list[Mode | None] = [*MODES, None]
         if name in self._last:
@@ -67,7 +70,7 @@ class Impersonation:
                 refusal = refusal or error
                 continue
             self._remember(name, mode)
-            return found
+            return found, "" if mode is None else f"impersonate:{mode.name}"
         assert refusal is not None, "the verb `impersonate` applies to everybody"
         raise refusal
 

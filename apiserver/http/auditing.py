@@ -32,7 +32,7 @@ def refused(auditor: Auditor, exchange: Exchange, error: ApiError) -> None:
         info = RequestInfo(scope["method"].lower(), scope["path"])
         exchange.record = auditor.note(scope, exchange.headers, info, exchange.user, now)
     if exchange.record is not None:
-        exchange.record.error = error.status
+        exchange.record.said = error.status
 
 
 def answered(record: Record, answer: object, status: int, live: bool) -> None:
@@ -42,7 +42,7 @@ def answered(record: Record, answer: object, status: int, live: bool) -> None:
             record.answered(answer.body)
         elif record.wants_response and not live:
             answer.body = _collected(record, answer.body)
-    if live and record.error is None:
+    if live and record.said is None:
         record.started(status)
 
 

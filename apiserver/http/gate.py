@@ -83,7 +83,10 @@ class Gate:
         if wanted is None:
             return None
         asked = attributes_of(about, asking) if isinstance(about, RequestInfo) else about
-        return self._impersonation.user(wanted, asked)
+        user, constraint = self._impersonation.user(wanted, asked)
+        if constraint and exchange.record is not None:
+            exchange.record.constrain(constraint)
+        return user
 
     def check(self, attributes: Attributes) -> None:
         """ApiError 403 when the user may not; for what is asked beside, or is not served."""

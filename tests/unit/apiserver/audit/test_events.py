@@ -113,7 +113,7 @@ def test_what_is_too_large_loses_its_bodies():
 def test_refusals_bugs_and_lost_clients():
     out: list = []
     made = record(Decision(METADATA), RequestInfo("get", "/x"), out)
-    made.error = {"status": "Failure", "reason": "Forbidden", "code": 403, "kind": "Status"}
+    made.said = {"status": "Failure", "reason": "Forbidden", "code": 403, "kind": "Status"}
     made.complete(403)
     assert read(out[0])["responseStatus"] == {
         "metadata": {}, "status": "Failure", "reason": "Forbidden", "code": 403,
@@ -133,6 +133,22 @@ def test_acting_as_somebody_else():
     told = read(out[0])
     assert told["user"]["username"] == "jane"
     assert told["impersonatedUser"] == {"username": "joe", "groups": ["ops"]}
+    assert "authenticationMetadata" not in told
+    made.constrain("impersonate:user-info")
+    made.complete(200)
+    right = {"impersonationConstraint": "impersonate:user-info"}
+    assert read(out[1])["authenticationMetadata"] == right
+
+
+def test_a_status_that_was_answered_is_told_at_every_level():
+    out: list = []
+    made = record(Decision(METADATA), RequestInfo("delete", "/x"), out)
+    details = {"name": "a", "kind": "pods"}
+    body = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+    made.answered(orjson.dumps({**body, "details": details}))
+    made.complete(200)
+    told = {"metadata": {}, "status": "Success", "details": details, "code": 200}
+    assert read(out[0])["responseStatus"] == told
 
 
 @pytest.mark.parametrize(("agent", "told"), [("a" * 1024, 1024), ("a" * 1025, 1024 + 12)])

@@ -108,13 +108,14 @@ class Rights:
 
 
 def attempt(rights: Rights, wanted: User, request: Attributes = LIST) -> User:
-    return Impersonation(rights.ask).user(wanted, request)
+    return Impersonation(rights.ask).user(wanted, request)[0]
 
 
 def test_only_for_some_requests() -> None:
     rights = Rights("impersonate-on:user-info:list pods", "impersonate:user-info users bob")
     assert attempt(rights, User("bob")).groups == ("system:authenticated",)
-    on, user = rights.asked
+    assert Impersonation(rights.ask).user(User("bob"), LIST)[1] == "impersonate:user-info"
+    on, user = rights.asked[:2]
     assert (on.namespace, on.group) == ("ns", "")
     assert user.group == "authentication.k8s.io"
     with pytest.raises(ApiError) as refusal:
@@ -203,7 +204,7 @@ def test_the_node_one_runs_on() -> None:
 def test_the_mode_that_worked_is_tried_first() -> None:
     rights = Rights("impersonate users bob")
     modes = Impersonation(rights.ask)
-    modes.user(User("bob"), LIST)
+    assert modes.user(User("bob"), LIST)[1] == ""
     assert [one.verb for one in rights.asked] == ["impersonate-on:user-info:list", "impersonate"]
     rights.asked.clear()
     modes.user(User("bob"), LIST)
