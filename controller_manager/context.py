@@ -10,9 +10,10 @@ from typing import Protocol, TypeVar, runtime_checkable
 from controller_manager.executor import Executor
 from controller_manager.informers import Informers
 from wherry.api.model import TypedModel
-from wherry.client.controller import Controller, QueueMetrics
+from wherry.client.controller import Controller
 from wherry.client.events import EventRecorder
 from wherry.client.informer import Informer
+from wherry.client.metrics import QueueMetrics
 from wherry.client.rest import Client
 from wherry.client.store import key_of
 from wherry.client.workqueue import WorkQueue
@@ -66,9 +67,11 @@ class Context:
 
         An earlier term may have ended amid a reconcile, whose key nobody would bring back.
         """
+        meter = self.metrics.of(name, queue.__len__)
+        controller = Controller(name, reconcile, queue, workers=workers, meter=meter)
         for key in keys:
             queue.add(key)
-        await Controller(name, reconcile, queue, workers=workers, metrics=self.metrics).run()
+        await controller.run()
 
 
 def keys_of(informer: Informer[M]) -> list[str]:

@@ -8,17 +8,17 @@ import logging
 import ssl
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 
 from controller_manager import options
 from controller_manager.context import Attentive, Component, Context
 from controller_manager.informers import Informers
 from controller_manager.registry import Entry, asked_in_vain, chosen
-from wherry.client.controller import QueueMetrics
 from wherry.client.delegated import guard_of
 from wherry.client.election import Durations
 from wherry.client.kubeconfig import ConfigError, for_daemon
 from wherry.client.leader import default_identity, run_leading
+from wherry.client.metrics import QueueMetrics, RequestMetrics, leader_gauge
 from wherry.client.rest import Client
 from wherry.daemon import logs
 from wherry.daemon.certificate import self_signed_context
@@ -50,6 +50,8 @@ async def serve(flags: argparse.Namespace) -> None:
     except ConfigError as error:
         raise StartError(str(error), "give a valid --kubeconfig") from error
     registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    client.measure(RequestMetrics(registry, client.host))
     async with client, asyncio.TaskGroup() as tasks:
         tasks.create_task(_health(flags, registry, client), name="health")
         context = Context(client, Informers(client), SystemClock(), flags, QueueMetrics(registry))
@@ -59,6 +61,8 @@ async def serve(flags: argparse.Namespace) -> None:
         )  # fmt: skip
         components = [entry.make(context) for entry in entries]
         told = [running.labels(entry.name, COMPONENT) for entry in entries]
+        if flags.leader_elect:
+            told.append(leader_gauge(registry, flags.leader_elect_resource_name))
         for component in components:
             if isinstance(component, Attentive):
                 tasks.create_task(component.stand_by(), name=f"{type(component).__name__}-stand-by")

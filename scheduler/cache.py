@@ -76,6 +76,10 @@ class Cache:
 
     # -- pods
 
+    def __len__(self) -> int:
+        """How many pods are known."""
+        return len(self._pods)
+
     def get(self, key: str) -> PodInfo | None:
         return self._pods.get(key)
 

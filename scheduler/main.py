@@ -12,7 +12,7 @@ import ssl
 from argparse import Namespace
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from scheduler.metrics import Metrics
 from scheduler.plugins.registry import default_profile
@@ -23,6 +23,7 @@ from wherry.client.delegated import guard_flags, guard_of
 from wherry.client.election import Durations
 from wherry.client.kubeconfig import ConfigError, for_daemon
 from wherry.client.leader import default_identity, run_leading
+from wherry.client.metrics import RequestMetrics, leader_gauge
 from wherry.client.rest import Client
 from wherry.daemon import logs, process
 from wherry.daemon.certificate import self_signed_context
@@ -61,6 +62,8 @@ async def serve(options: Namespace) -> None:
     except (ConfigError, ValueError) as error:
         raise process.StartError(str(error), "check --kubeconfig and --leader-elect-*") from error
     registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    client.measure(RequestMetrics(registry, client.host))
     volumes = Volumes()
     profile = default_profile(volumes)
     scheduler = Scheduler(
@@ -80,7 +83,16 @@ async def serve(options: Namespace) -> None:
                 options.leader_elect_resource_namespace,
                 options.leader_elect_resource_name,
             )
-            await run_leading(client, *lock, default_identity(), scheduler.lead, durations)
+            leads = leader_gauge(registry, options.leader_elect_resource_name)
+
+            async def lead() -> None:
+                leads.set(1)
+                try:
+                    await scheduler.lead()
+                finally:
+                    leads.set(0)
+
+            await run_leading(client, *lock, default_identity(), lead, durations)
         else:
             await scheduler.lead()
 

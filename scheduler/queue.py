@@ -17,6 +17,7 @@ Source: upstream's pkg/scheduler/backend/queue.
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -40,13 +41,24 @@ class Place(Enum):
     FLYING = "in flight"
 
 
+class Cause(Enum):
+    """Why a pod comes to a place, as upstream's metric names it."""
+
+    ADDED = "PodAdd"
+    UPDATED = "PodUpdate"
+    FAILED = "ScheduleAttemptFailure"
+    WAITED = "BackoffComplete"
+    TOO_LONG = "UnschedulableTimeout"
+
+
 @dataclass(slots=True)
 class Pending:
-    """A pod in the queue. `ticket` tells a heap's live entry from a superseded one."""
+    """A pod in the queue. `first_at`: when it could be placed first. `ticket` tells a heap's live entry from a superseded one."""
 
     pod: PodInfo
     place: Place
     attempts: int = 0
+    first_at: float = 0.0
     since: float = 0.0  # when it came to its place
     failed_at: float = 0.0
     refused_by: frozenset[str] = frozenset()
@@ -62,7 +74,10 @@ class Pending:
 
 
 class QueueCore:
-    """All pending pods by key; each is in exactly one place."""
+    """All pending pods by key; each is in exactly one place.
+
+    incoming: how many came to a place, by cause
+    """
 
     def __init__(self, helped_by: Mapping[str, frozenset[Happening]]) -> None:
         self._helped_by = helped_by
@@ -72,6 +87,7 @@ class QueueCore:
         self._backoff: list[tuple[float, int, str]] = []
         self._tickets = 0
         self._flushed_at = 0.0
+        self.incoming: Counter[tuple[Place, Cause | Happening]] = Counter()
 
     def __contains__(self, key: str) -> bool:
         return key in self._pods
@@ -90,20 +106,26 @@ class QueueCore:
         pending = self._pods.get(pod.key)
         if pending is None or pending.pod.uid != pod.uid:
             self.remove(pod.key)
-            pending = self._pods[pod.key] = Pending(pod, Place.GATED, failed_at=now, since=now)
-            if not pod.gates:
-                self._activate(pending, now)
+            pending = self._pods[pod.key] = Pending(
+                pod, Place.GATED, first_at=now, failed_at=now, since=now
+            )
+            if pod.gates:
+                self.incoming[Place.GATED, Cause.ADDED] += 1
+            else:
+                self._activate(pending, now, Cause.ADDED)
             return
         changed = pending.pod != pod
         pending.pod = pod
         if pending.place is Place.FLYING or not changed:
             return
         if pod.gates:
-            self._move(pending, Place.GATED, now)
+            self._move(pending, Place.GATED, now, Cause.UPDATED)
         elif pending.place in (Place.GATED, Place.ACTIVE):
-            self._activate(pending, now)
+            if pending.place is Place.GATED:
+                pending.first_at = now
+            self._activate(pending, now, Cause.UPDATED)
         elif pending.place is Place.PARKED:
-            self._retry(pending, now)
+            self._retry(pending, now, Cause.UPDATED)
 
     def remove(self, key: str) -> None:
         self._pods.pop(key, None)
@@ -116,7 +138,7 @@ class QueueCore:
             pending = self._pods.get(key)
             if pending is not None and pending.ticket == ticket:
                 pending.attempts += 1
-                self._move(pending, Place.FLYING, now)
+                self._move(pending, Place.FLYING, now, None)
                 return pending
         return None
 
@@ -132,14 +154,15 @@ class QueueCore:
         if pending is not None and pending.place is Place.FLYING:
             pending.failed_at = now
             pending.refused_by = refused_by
-            self._move(pending, Place.GATED if pending.pod.gates else Place.PARKED, now)
+            place = Place.GATED if pending.pod.gates else Place.PARKED
+            self._move(pending, place, now, Cause.FAILED)
 
     def failed(self, key: str, now: float) -> None:
         """Something went wrong with the pod in flight: try again after its back-off."""
         pending = self._pods.get(key)
         if pending is not None and pending.place is Place.FLYING:
             pending.failed_at = now
-            self._retry(pending, now)
+            self._retry(pending, now, Cause.FAILED)
 
     def happened(self, happenings: frozenset[Happening], now: float) -> None:
         """Try again the parked pods that any of this may help."""
@@ -147,7 +170,7 @@ class QueueCore:
             return
         for pending in [*self._parked.values()]:
             if self._may_help(pending, happenings):
-                self._retry(pending, now)
+                self._retry(pending, now, min(happenings, key=lambda one: one.value))
 
     def tick(self, now: float) -> None:
         """Let back-offs end, and try again what was parked for too long."""
@@ -155,12 +178,12 @@ class QueueCore:
             _, ticket, key = heapq.heappop(self._backoff)
             pending = self._pods.get(key)
             if pending is not None and pending.ticket == ticket:
-                self._activate(pending, now)
+                self._activate(pending, now, Cause.WAITED)
         if now - self._flushed_at >= FLUSH_SECONDS:
             self._flushed_at = now
             for pending in [*self._parked.values()]:
                 if now - pending.since >= PARKED_SECONDS_MAX:
-                    self._retry(pending, now)
+                    self._retry(pending, now, Cause.TOO_LONG)
 
     def next_moment(self, now: float) -> float:
         """When `tick` has something to do, at the latest."""
@@ -179,24 +202,28 @@ class QueueCore:
             self._helped_by.get(plugin, happenings) & happenings for plugin in pending.refused_by
         )
 
-    def _retry(self, pending: Pending, now: float) -> None:
+    def _retry(self, pending: Pending, now: float, cause: Cause | Happening) -> None:
         if pending.ready_at <= now:
-            self._activate(pending, now)
+            self._activate(pending, now, cause)
         else:
-            self._move(pending, Place.BACKOFF, now)
+            self._move(pending, Place.BACKOFF, now, cause)
             heapq.heappush(self._backoff, (pending.ready_at, pending.ticket, pending.pod.key))
 
-    def _activate(self, pending: Pending, now: float) -> None:
-        self._move(pending, Place.ACTIVE, now)
+    def _activate(self, pending: Pending, now: float, cause: Cause | Happening) -> None:
+        self._move(pending, Place.ACTIVE, now, cause)
         pod = pending.pod
         heapq.heappush(self._active, (-pod.priority, now, pending.ticket, pod.key))
 
-    def _move(self, pending: Pending, place: Place, now: float) -> None:
+    def _move(
+        self, pending: Pending, place: Place, now: float, cause: Cause | Happening | None
+    ) -> None:
         self._tickets += 1
         pending.ticket = self._tickets
         if place is Place.PARKED:
             self._parked[pending.pod.key] = pending
         elif pending.place is Place.PARKED:
             self._parked.pop(pending.pod.key, None)
+        if cause is not None:
+            self.incoming[place, cause] += 1
         pending.place = place
         pending.since = now

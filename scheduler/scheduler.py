@@ -44,6 +44,7 @@ class Bind(NamedTuple):
     pod: PodInfo
     node_name: str
     started: float
+    pending: Pending
 
 
 class Scheduler:
@@ -77,7 +78,7 @@ class Scheduler:
         self.nodes.add_handler(self._on_node)
         self.pods.add_handler(self._on_pod)
         self._volumes = VolumeBinder(client, volumes or Volumes(), self._happened)
-        metrics.watch_queue(self.queue.counts)
+        metrics.watch(self.queue, self.cache)
 
     async def watch(self) -> None:
         """Keep cache and queue up to date; leader or not."""
@@ -192,7 +193,7 @@ class Scheduler:
         if isinstance(decision, Placed):
             self._start = (self._start + decision.evaluated) % len(nodes)
             self.cache.assume(pod, decision.node_name)
-            return Bind(pod, decision.node_name, started)
+            return Bind(pod, decision.node_name, started, pending)
         self.queue.did_not_fit(pod.key, decision.plugins, ended)
         self._observe("unschedulable", started)
         shown = self.pods.get(pod.namespace, pod.name)
@@ -216,6 +217,7 @@ class Scheduler:
                 done = False
             if done:
                 self.queue.done(pod.key)
+                self._metrics.scheduled(bind.pending, time.monotonic())
                 self._observe("scheduled", bind.started)
                 self._reporter.placed(pod, bind.node_name)
             else:

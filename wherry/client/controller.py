@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-
 from wherry.api.errors import ApiError
+from wherry.client.metrics import QueueMeter
 from wherry.client.transport import ApiUnavailable
 from wherry.client.workqueue import QueueShutDown, WorkQueue
 
@@ -24,20 +22,6 @@ K = TypeVar("K", bound=Hashable)
 Reconcile = Callable[[K], Awaitable[float | None]]
 
 UNAVAILABLE_SECONDS = 2.0  # before a key is tried again that the server did not answer for
-
-_BUCKETS = (0.001, 0.01, 0.1, 1.0, 10.0)
-
-
-class QueueMetrics:
-    """Upstream's workqueue metrics. One per process, shared by its controllers."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.depth = Gauge("workqueue_depth", "Keys in line", ["name"], registry=registry)
-        self.retries = Counter("workqueue_retries", "Failures", ["name"], registry=registry)
-        self.seconds = Histogram(
-            "workqueue_work_duration_seconds", "Time to work a key", ["name"],
-            registry=registry, buckets=_BUCKETS,
-        )  # fmt: skip
 
 
 class Controller(Generic[K]):
@@ -50,13 +34,15 @@ class Controller(Generic[K]):
         queue: WorkQueue[K],
         *,
         workers: int = 1,
-        metrics: QueueMetrics | None = None,
+        meter: QueueMeter | None = None,
     ) -> None:
         self.name = name
         self.queue = queue
         self._reconcile = reconcile
         self._workers = workers
-        self._metrics = metrics
+        self._meter = meter
+        if meter is not None:
+            queue.measure(meter)
 
     async def run(self) -> None:
         """Work until cancelled or until the queue is shut down."""
@@ -76,7 +62,6 @@ class Controller(Generic[K]):
                 self.queue.done(key)
 
     async def _once(self, key: K) -> None:
-        started = time.monotonic()
         try:
             again = await self._reconcile(key)
         except ApiError as error:
@@ -95,12 +80,8 @@ class Controller(Generic[K]):
             self.queue.forget(key)
             if again is not None:
                 self.queue.add_after(key, again)
-        finally:
-            if self._metrics is not None:
-                self._metrics.seconds.labels(self.name).observe(time.monotonic() - started)
-                self._metrics.depth.labels(self.name).set(len(self.queue))
 
     def _retry(self, key: K) -> None:
         self.queue.add_rate_limited(key)
-        if self._metrics is not None:
-            self._metrics.retries.labels(self.name).inc()
+        if self._meter is not None:
+            self._meter.retried()

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +29,7 @@ TOKEN_SECONDS_MAX = 60.0  # a rotated token file is noticed within this time
 RETRIES_MAX = 5
 RETRY_SECONDS_MAX = 10.0
 Params = Mapping[str, str]
+Tell = Callable[[str, int | None, float], None]  # method, status (None: no answer), seconds
 
 
 class RawClient:
@@ -43,6 +44,15 @@ class RawClient:
         self._user_agent = config.user_agent or user_agent
         self._token = config.token
         self._token_read = -TOKEN_SECONDS_MAX
+        self._tell: Tell | None = None
+
+    @property
+    def host(self) -> str:
+        return self._pool.authority
+
+    def measure(self, tell: Tell) -> None:
+        """Call `tell` after every request from now on."""
+        self._tell = tell
 
     async def __aenter__(self) -> Self:
         return self
@@ -122,7 +132,14 @@ class RawClient:
         left = timeout or self.timeout
         end = time.monotonic() + left
         for attempt in range(RETRIES_MAX + 1):
-            response = await self._pool.request(method, head, body, left)
+            started = time.monotonic()
+            status: int | None = None
+            try:
+                response = await self._pool.request(method, head, body, left)
+                status = response.status
+            finally:
+                if self._tell is not None:
+                    self._tell(method, status, time.monotonic() - started)
             if response.status < 300:
                 return response
             retry_after = response.headers.get("retry-after", "")

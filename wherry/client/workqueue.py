@@ -14,13 +14,21 @@ import asyncio
 import heapq
 from collections import deque
 from collections.abc import Hashable
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
 RETRY_SECONDS_MIN = 0.005
 RETRY_SECONDS_MAX = 1000.0
 _EXPONENT_MAX = 40  # beyond it every delay is RETRY_SECONDS_MAX, and floats stay finite
+
+
+class Meter(Protocol):
+    """Follows what happens to the keys of a queue."""
+
+    def added(self, key: Hashable) -> None: ...
+    def taken(self, key: Hashable) -> None: ...
+    def done(self, key: Hashable) -> None: ...
 
 
 class QueueCore(Generic[K]):
@@ -31,6 +39,7 @@ class QueueCore(Generic[K]):
     line:       keys to hand out, in order; always a part of `dirty`, disjoint from `processing`
     waiting:    when a delayed key is due; a key waits once, for its earliest moment
     failures:   how often a key failed since it was last forgotten
+    meter:      who is told, if anybody
     """
 
     def __init__(self) -> None:
@@ -39,6 +48,7 @@ class QueueCore(Generic[K]):
         self.line: deque[K] = deque()
         self.waiting: dict[K, float] = {}
         self.failures: dict[K, int] = {}
+        self.meter: Meter | None = None
         self._heap: list[tuple[float, int, K]] = []
         self._sequence = 0
 
@@ -49,6 +59,8 @@ class QueueCore(Generic[K]):
         if key in self.dirty:
             return
         self.dirty.add(key)
+        if self.meter is not None:
+            self.meter.added(key)
         if key not in self.processing:
             self.line.append(key)
 
@@ -91,10 +103,14 @@ class QueueCore(Generic[K]):
         key = self.line.popleft()
         self.processing.add(key)
         self.dirty.discard(key)
+        if self.meter is not None:
+            self.meter.taken(key)
         return key
 
     def done(self, key: K) -> None:
         """The worker is through with the key; back in line if it was added meanwhile."""
+        if self.meter is not None:
+            self.meter.done(key)
         self.processing.discard(key)
         if key in self.dirty:
             self.line.append(key)
@@ -117,6 +133,12 @@ class WorkQueue(Generic[K]):
 
     def __len__(self) -> int:
         return len(self._core)
+
+    def measure(self, meter: Meter) -> None:
+        """Tell `meter` of every key from now on, and of those that are here already."""
+        self._core.meter = meter
+        for key in self._core.dirty:
+            meter.added(key)
 
     def add(self, key: K) -> None:
         if not self._shut:

@@ -11,6 +11,7 @@ import urllib.request
 from datetime import UTC, datetime
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.integration.conftest import TOKEN
 from tests.integration.controller_manager.conftest import until
@@ -175,6 +176,12 @@ async def test_node_ranges(own, start):
 
     assert await until(given) == {"10.244.0.0/24", "10.244.1.0/24", "10.244.2.0/24"}
 
+    async def told():
+        found = [await own.get(Node, name) for name in NODES]
+        return {n.metadata.annotations.get("node.alpha.kubernetes.io/ttl") for n in found} == {"0"}
+
+    await until(told)
+
 
 async def test_the_stand_by_takes_over(own, start):
     first = start(*ELECT)
@@ -267,7 +274,20 @@ async def test_health_and_metrics(own, start):
 
     assert await until(healthy) == "ok"
     await until(lambda: own.get(ServiceAccount, "default"))
-    assert 'workqueue_depth{name="serviceaccount"}' in await asyncio.to_thread(fetch, "/metrics")
+    page = await asyncio.to_thread(fetch, "/metrics")
+    samples = {
+        (one.name, one.labels.get("name", one.labels.get("code"))): one.value
+        for family in text_string_to_metric_families(page)
+        for one in family.samples
+    }
+    assert samples["workqueue_adds_total", "serviceaccount"] >= 1
+    assert samples["workqueue_depth", "serviceaccount"] == 0
+    for name in ("queue_duration", "work_duration"):
+        assert samples[f"workqueue_{name}_seconds_count", "serviceaccount"] >= 1
+    assert ("workqueue_unfinished_work_seconds", "serviceaccount") in samples
+    assert ("workqueue_longest_running_processor_seconds", "serviceaccount") in samples
+    assert samples["rest_client_requests_total", "201"] >= 1
+    assert samples["running_managed_controllers", "job-controller"] == 1
     with pytest.raises(urllib.error.HTTPError, match="401"):
         await asyncio.to_thread(fetch, "/metrics", "nope")
 

@@ -322,6 +322,9 @@ async def test_health_and_metrics(client, start):
         in metrics
     )
     assert 'scheduler_pending_pods{queue="active"} 0.0' in metrics
+    assert 'scheduler_queue_incoming_pods_total{event="PodAdd",queue="active"} 1.0' in metrics
+    assert 'scheduler_pod_scheduling_sli_duration_seconds_count{attempts="1"} 1.0' in metrics
+    assert 'scheduler_cache_size{type="nodes"} 1.0' in metrics
 
 
 @pytest.mark.parametrize(

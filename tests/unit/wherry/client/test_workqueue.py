@@ -7,7 +7,9 @@ import pytest
 import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
+from wherry.client.metrics import QueueMetrics
 from wherry.client.workqueue import QueueCore, QueueShutDown, WorkQueue
 
 KEYS = st.sampled_from("abcd")
@@ -157,3 +159,26 @@ async def test_shutdown_ends_the_waiting():
     queue.add("a")
     with pytest.raises(QueueShutDown):
         await queue.get()
+
+
+async def test_what_a_meter_tells():
+    registry = CollectorRegistry()
+    queue = WorkQueue()
+    queue.add("before")
+
+    def told(name):
+        return registry.get_sample_value(f"workqueue_{name}", {"name": "q"})
+
+    queue.measure(QueueMetrics(registry).of("q", queue.__len__))
+    for key in ("a", "a", "b"):
+        queue.add(key)
+    assert (told("adds_total"), told("depth")) == (3, 3)
+    first = await queue.get()
+    queue.add(first)
+    assert (told("adds_total"), told("depth")) == (4, 2)
+    longest = told("longest_running_processor_seconds")
+    assert told("unfinished_work_seconds") >= longest > 0
+    queue.done(first)
+    assert told("depth") == 3
+    assert told("queue_duration_seconds_count") == told("work_duration_seconds_count") == 1
+    assert told("unfinished_work_seconds") == 0
