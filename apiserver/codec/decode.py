@@ -9,7 +9,7 @@ Upstream: k8s.io/apiserver/pkg/endpoints/handlers (transformDecodeError), runtim
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from apiserver.codec.body import JSON, Unparsable, media_type, parse_body, summarize
@@ -19,7 +19,7 @@ from apiserver.codec.explain import Explanation
 from apiserver.codec.go_names import go_package
 from apiserver.codec.protobuf import PROTOBUF, Malformed, read_body
 from apiserver.codec.scalars import Mismatch
-from wherry.api.errors import ApiError, bad_request
+from wherry.api.errors import ApiError, bad_request, invalid, invalid_object
 from wherry.api.model import GroupVersionKind, TypedModel
 from wherry.api.scheme import BY_KIND
 from wherry.api.shape import shape_of
@@ -32,6 +32,15 @@ STRICT: Final = "Strict"
 _SCHEME: Final = "pkg/api/legacyscheme/scheme.go:30"
 
 Tree = dict[str, Any]
+
+
+class _Refused(Exception):
+    """The tree is no object of the model: what it says it is, and upstream's words for why not."""
+
+    def __init__(self, kind: str, version: str, words: str) -> None:
+        super().__init__(words)
+        self.kind = kind
+        self.version = version
 
 
 class Decoded(NamedTuple):
@@ -52,12 +61,14 @@ def decode(
         if media_type(content_type) == PROTOBUF:
             return _decode(model, _read_protobuf(model, body), field_validation, False, ())
         parsed = parse_body(body, content_type)
+        _check_head(model, parsed.tree, body)
+        return _decode(model, parsed.tree, field_validation, parsed.repeated, parsed.notes)
     except Unparsable as error:
         raise _unrecognized(
             model, f"couldn't get version/kind; json parse error: {error}", body
         ) from error
-    _check_head(model, parsed.tree, body)
-    return _decode(model, parsed.tree, field_validation, parsed.repeated, parsed.notes)
+    except _Refused as error:
+        raise _cannot_handle(model, error) from error
 
 
 def _read_protobuf(model: type[TypedModel], body: bytes) -> Tree:
@@ -70,7 +81,24 @@ def _read_protobuf(model: type[TypedModel], body: bytes) -> Tree:
 
 
 def decode_tree(model: type[TypedModel], tree: Tree, field_validation: str = WARN) -> Decoded:
-    """Like `decode` for a tree that is already parsed (the result of a patch)."""
+    """Like `decode` for a tree that is already parsed. ApiError 400."""
+    try:
+        return _decode_parsed(model, tree, field_validation)
+    except _Refused as error:
+        raise _cannot_handle(model, error) from error
+
+
+def decode_patched(
+    model: type[TypedModel], tree: Tree, field_validation: str, shown: Callable[[], str]
+) -> Decoded:
+    """Decode what a patch made of an object. ApiError 422, which quotes what `shown` gives."""
+    try:
+        return _decode_parsed(model, tree, field_validation)
+    except _Refused as error:
+        raise invalid_object("", "", "", [invalid("patch", shown(), str(error))]) from error
+
+
+def _decode_parsed(model: type[TypedModel], tree: Tree, field_validation: str) -> Decoded:
     _check_head(model, tree, b"")
     return _decode(model, dict(tree), field_validation, repeated=False, notes=())
 
@@ -90,13 +118,13 @@ def _decode(
         found = canonical(model, tree, unknown)
     except (Mismatch, ValueError) as error:
         words = Explanation(shape_of(model), tree).error or str(error)
-        raise _cannot_handle(model, gvk.kind, gvk.version, words) from error
+        raise _Refused(gvk.kind, gvk.version, words) from error
     if field_validation == IGNORE or not (unknown or repeated or notes):
         return Decoded(found, [])
     complaints = [*notes, *Explanation(shape_of(model), tree).strict]
     if field_validation == STRICT:
         words = "strict decoding error: " + ", ".join(complaints)
-        raise _cannot_handle(model, gvk.kind, gvk.version, words)
+        raise _Refused(gvk.kind, gvk.version, words)
     return Decoded(found, complaints)
 
 
@@ -130,12 +158,13 @@ def _check_head(model: type[TypedModel], tree: Tree, body: bytes) -> None:
         raise bad_request(
             f"the API version in the data ({api_version}) does not match the expected API version ({gvk.api_version})"
         )
-    raise _cannot_handle(model, kind, version, words)
+    raise _Refused(kind, version, words)
 
 
-def _cannot_handle(model: type[TypedModel], kind: str, version: str, words: str) -> ApiError:
+def _cannot_handle(model: type[TypedModel], refused: _Refused) -> ApiError:
     return bad_request(
-        f'{kind} in version "{version}" cannot be handled as a {model.GVK.kind}: {words}'
+        f'{refused.kind} in version "{refused.version}" cannot be handled as a '
+        f"{model.GVK.kind}: {refused}"
     )
 
 

@@ -7,7 +7,7 @@ result is then decoded like a PUT's body. Source: k8s.io/apiserver/pkg/endpoints
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -22,7 +22,14 @@ from wherry.api.errors import (
     status_error,
 )
 from wherry.api.model import TypedModel
-from wherry.api.patch import PatchError, copy_tree, json_patch, merge_patch
+from wherry.api.patch import (
+    MalformedPatch,
+    PatchError,
+    copy_tree,
+    go_value,
+    json_patch,
+    merge_patch,
+)
 from wherry.api.shape import shape_of
 
 JSON_PATCH = "application/json-patch+json"
@@ -30,6 +37,8 @@ MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 OPERATIONS_MAX = 10_000
+# All that upstream says of a JSON patch that fails.
+_DOES_NOT_FIT = "the server rejected our request due to an error in our request"
 
 Tree = dict[str, Any]
 Apply = Callable[[Mapping[str, Any]], Tree]
@@ -48,8 +57,19 @@ def check_patch(query: Mapping[str, str], content_type: str) -> bool:
     return applies
 
 
-def parse_patch(body: bytes, content_type: str, model: type[TypedModel]) -> Apply:
-    """The function a PATCH body stands for. ApiError 400, 413 or 415."""
+class Patch(NamedTuple):
+    """What a PATCH body stands for.
+
+    apply: makes the wanted tree of an object's; ApiError 400 or 422 when it does not fit
+    shown: what the refusal of a tree that is no object of its kind quotes
+    """
+
+    apply: Apply
+    shown: Callable[[Tree], str]
+
+
+def parse_patch(body: bytes, content_type: str, model: type[TypedModel]) -> Patch:
+    """ApiError 400, 413 or 415."""
     kind = media_type(content_type)
     if kind == JSON_PATCH:
         operations = _json(body)
@@ -62,14 +82,17 @@ def parse_patch(body: bytes, content_type: str, model: type[TypedModel]) -> Appl
                 f"The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, "
                 f"got {len(operations)}",
             )
-        return _guarded(lambda old: _shallow(json_patch(copy_tree(old), operations)))
+        return Patch(
+            _guarded(lambda old: _shallow(json_patch(copy_tree(old), operations))), _json_of
+        )
     if kind == MERGE_PATCH:
         merge = _object(body)
-        return _guarded(lambda old: merge_patch(copy_tree(old), merge))
+        return Patch(_guarded(lambda old: merge_patch(copy_tree(old), merge)), _json_of)
     if kind == STRATEGIC_PATCH:
         strategic_patch = _object(body)
         shape = shape_of(model)
-        return _guarded(lambda old: strategic.apply(copy_tree(old), strategic_patch, shape))
+        apply = _guarded(lambda old: strategic.apply(copy_tree(old), strategic_patch, shape), str)
+        return Patch(apply, lambda _: go_value(strategic_patch))
     raise status_error(
         "UnsupportedMediaType",
         "the body of the request was in an unknown format - accepted media types include: "
@@ -112,23 +135,30 @@ def _shallow(tree: Any) -> Any:
     return tree
 
 
-def _guarded(apply: Callable[[Mapping[str, Any]], Any]) -> Apply:
+def _guarded(
+    apply: Callable[[Mapping[str, Any]], Any],
+    worded: Callable[[PatchError], str] = lambda _: _DOES_NOT_FIT,
+) -> Apply:
     def guarded(old: Mapping[str, Any]) -> Tree:
         try:
             tree = apply(old)
+        except MalformedPatch as error:
+            raise bad_request(str(error)) from None
         except PatchError as error:
-            raise _cannot_apply(str(error)) from None
+            raise _cannot_apply(worded(error)) from None
         except RecursionError:
             raise _cannot_apply(f"the result is nested deeper than {DEPTH_MAX} levels") from None
         if not isinstance(tree, dict):
-            raise _cannot_apply("the result is no object")
+            raise _cannot_apply(_DOES_NOT_FIT)
         return tree
 
     return guarded
 
 
-def _cannot_apply(why: str) -> ApiError:
+def _cannot_apply(words: str) -> ApiError:
     """422, as a patch that parses but does not fit the object."""
-    return status_error(
-        "Invalid", f"the server rejected our request due to an error in our request: {why}"
-    )
+    return status_error("Invalid", words, details={})
+
+
+def _json_of(tree: Tree) -> str:
+    return orjson.dumps(tree).decode()

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from apiserver.codec.decode import decode, decode_tree
+from apiserver.codec.decode import decode, decode_patched
 from apiserver.handlers.applying import applier_of, scale_applier_of
 from apiserver.handlers.forms import ObjectShower, PartialShower, Shower, TableShower
 from apiserver.handlers.lists import Listing, Lists
@@ -356,7 +356,14 @@ class ResourceHandlers:
     ) -> Callable[[Mapping[str, Any]], Tree]:
         validation = field_validation(ctx.query)
         patch = parse_patch(body, ctx.content_type, model)
-        return lambda old: _decoded(ctx, model, patch(old), validation)
+
+        def patched(old: Mapping[str, Any]) -> Tree:
+            tree = patch.apply(old)
+            decoded = decode_patched(model, tree, validation, lambda: patch.shown(tree))
+            ctx.warnings.extend(text for text in decoded.warnings if text not in ctx.warnings)
+            return decoded.tree
+
+        return patched
 
     def _written(self, ctx: RequestContext, outcome: Outcome) -> Response:
         return self._whole(ctx, outcome.item, 201 if outcome.created else 200)
@@ -370,12 +377,6 @@ class ResourceHandlers:
 
 def _form(ctx: RequestContext) -> Form:
     return form_of(ctx.accept, streamed=ctx.info.verb == "watch")
-
-
-def _decoded(ctx: RequestContext, model: type[TypedModel], tree: Tree, validation: str) -> Tree:
-    decoded = decode_tree(model, tree, validation)
-    ctx.warnings.extend(text for text in decoded.warnings if text not in ctx.warnings)
-    return decoded.tree
 
 
 async def _list_response(shower: Shower, listing: Listing) -> Response:

@@ -130,7 +130,7 @@ def status_error(
         "message": message,
         "reason": reason,
     }
-    if details:
+    if details is not None:
         status["details"] = dict(details)
     status["code"] = code or CODES[reason]
     return ApiError(status)

@@ -9,6 +9,7 @@ wire, and because upstream's dialect (evanphx/json-patch v4) counts negative ind
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
@@ -22,6 +23,21 @@ MAX_COPIED_BYTES: Final = 3 * 1024 * 1024  # by all of its copies, about; copies
 
 class PatchError(ValueError):
     """The patch is malformed or does not fit the object."""
+
+
+class MalformedPatch(PatchError):
+    """A directive of the patch has not the form that it must have."""
+
+
+def go_value(value: Any) -> str:
+    """A JSON value as Go's fmt prints it with %+v."""
+    if isinstance(value, Mapping):
+        return "map[" + " ".join(f"{key}:{go_value(value[key])}" for key in sorted(value)) + "]"
+    if isinstance(value, list):
+        return "[" + " ".join(map(go_value, value)) + "]"
+    if isinstance(value, str):
+        return value
+    return "<nil>" if value is None else json.dumps(value)
 
 
 def copy_tree(value: Any) -> Any:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from wherry.api.patch import PatchError, Tree, copy_tree
+from wherry.api.patch import MalformedPatch, PatchError, Tree, copy_tree, go_value
 from wherry.api.shape import FieldShape, Shape
 from wherry.api.strategic_diff import (
     DELETE_FROM_LIST,
@@ -51,7 +51,7 @@ def _merge_map(original: Tree, patch: Mapping[str, Any], shape: Shape | None) ->
             name = key.removeprefix(SET_ORDER)
             _merge_ordered(original, name, patch.get(name), value, fields.get(name))
         elif key.startswith(DELETE_FROM_LIST):
-            gone = _list(value, key)
+            gone = _directed(value, "primitive list")
             name = key.removeprefix(DELETE_FROM_LIST)
             if isinstance(original.get(name), list):
                 original[name] = [item for item in original[name] if item not in gone]
@@ -106,7 +106,7 @@ def _merge_list(
         if not isinstance(item, Mapping):
             raise PatchError(f"expected a map in a list that merges by {key}, got {item!r}")
         if key not in item:
-            raise PatchError(f"map: {dict(item)} does not contain declared merge key: {key}")
+            raise PatchError(f"map: {go_value(item)} does not contain declared merge key: {key}")
         places = [n for n, one in enumerate(merged) if _key_of(one, key) == item[key]]
         if _directive(item) == "delete":
             merged = [one for n, one in enumerate(merged) if n not in places]
@@ -121,7 +121,7 @@ def _merge_ordered(
     original: Tree, name: str, patch: Any, order: Any, field: FieldShape | None
 ) -> None:
     """Merge a list and put it into the order that `$setElementOrder/<name>` states."""
-    order = _list(order, SET_ORDER + name)
+    order = _directed(order, "setElementOrder list")
     key = (field.traits.merge_key or "") if field else ""
     if patch is None and name not in original:
         return
@@ -199,12 +199,19 @@ def _directive(patch: Mapping[str, Any]) -> str:
 def _retain_keys(original: Tree, patch: Mapping[str, Any]) -> None:
     if RETAIN_KEYS not in patch:
         return
-    retained = _list(patch[RETAIN_KEYS], RETAIN_KEYS)
+    retained = _directed(patch[RETAIN_KEYS], "retainKeys")
     for key, value in patch.items():
         if value is not None and not key.startswith("$") and key not in retained:
             raise PatchError(f"{key} is not in {RETAIN_KEYS} of its patch")
     for key in [key for key in original if key not in retained]:
         del original[key]
+
+
+def _directed(value: Any, what: str) -> list[Any]:
+    """The list a directive must have."""
+    if not isinstance(value, list):
+        raise MalformedPatch(f"invalid patch format of {what}")
+    return value
 
 
 def _list(value: Any, name: str) -> list[Any]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
-from apiserver.handlers.patching import JSON_PATCH, MERGE_PATCH, parse_patch
+from apiserver.codec.decode import WARN, decode_patched
+from apiserver.handlers.patching import JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, parse_patch
 from wherry.api.apps_v1 import ControllerRevision
+from wherry.api.core_v1 import ConfigMap
 from wherry.api.errors import ApiError
 
 
@@ -22,7 +25,7 @@ def test_deep_merge_patches_are_refused() -> None:
 def test_operations_cannot_nest_deeper_than_can_be_written(times: int) -> None:
     deep = {"op": "add", "path": "/data" * 200, "value": {}}
     steps = [deep, *([{"op": "copy", "from": "/data", "path": "/data" * 200}] * times)]
-    apply = parse_patch(json.dumps(steps).encode(), JSON_PATCH, ControllerRevision)
+    apply, _ = parse_patch(json.dumps(steps).encode(), JSON_PATCH, ControllerRevision)
     tree: dict = {}
     inner = tree
     for _ in range(199):
@@ -30,3 +33,53 @@ def test_operations_cannot_nest_deeper_than_can_be_written(times: int) -> None:
     with pytest.raises(ApiError) as refused:
         apply(tree)
     assert refused.value.code == 422
+
+
+def test_a_json_patch_that_does_not_fit_says_no_more_than_upstream() -> None:
+    patch = parse_patch(b'[{"op":"test","path":"/data","value":1}]', JSON_PATCH, ConfigMap)
+    with pytest.raises(ApiError) as refused:
+        patch.apply({"data": {"a": "b"}})
+    assert refused.value.status["details"] == {}
+    assert refused.value.message == (
+        "the server rejected our request due to an error in our request"
+    )
+
+
+@pytest.mark.parametrize(
+    ("directive", "code"),
+    [
+        ({"$setElementOrder/finalizers": "a"}, 400),
+        ({"$retainKeys": 1}, 400),
+        ({"$deleteFromPrimitiveList/finalizers": {}}, 400),
+        ({"$patch": "nonsense"}, 422),
+    ],
+    ids=str,
+)
+def test_directives_of_a_wrong_form_are_refused(directive: Any, code: int) -> None:
+    body = json.dumps({"metadata": directive}).encode()
+    patch = parse_patch(body, STRATEGIC_PATCH, ConfigMap)
+    with pytest.raises(ApiError) as refused:
+        patch.apply({"metadata": {"finalizers": ["a"]}})
+    assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("content_type", "quoted"),
+    [
+        (MERGE_PATCH, '"{\\"data\\":{\\"a\\":[1,null],\\"b\\":\\"c\\"}}"'),
+        (STRATEGIC_PATCH, '"map[data:map[a:[1 <nil>]]]"'),
+    ],
+)
+def test_a_patch_may_not_make_what_is_no_object_of_its_kind(content_type: str, quoted: str) -> None:
+    patch = parse_patch(b'{"data":{"a":[1,null]}}', content_type, ConfigMap)
+    tree = patch.apply({"data": {"b": "c"}})
+    with pytest.raises(ApiError) as refused:
+        decode_patched(
+            ConfigMap,
+            json.loads(json.dumps(tree, sort_keys=True)),
+            WARN,
+            lambda: patch.shown({"data": dict(sorted(tree["data"].items()))}),
+        )
+    words = "json: cannot unmarshal array into Go struct field ConfigMap.data of type string"
+    assert refused.value.code == 422
+    assert refused.value.message == f' "" is invalid: patch: Invalid value: {quoted}: {words}'
