@@ -18,13 +18,10 @@ from deploy.lab_commands import DualStack, PodNetwork, Timeout, lab_app, problem
 from deploy.member import Member
 from deploy.nodes import is_ready, list_nodes, own_node
 from deploy.preflight import Problem
+from deploy.remembered import Remembered, Words, again, begin
 from deploy.spec import Plan
 
 __all__ = ["down", "join_command", "lab_app", "leave_command", "status", "up"]
-
-
-def _host(config_dir: Path, data_dir: Path, run_dir: Path, **more: object) -> host.Host:
-    return host.Host(config_dir, data_dir, run_dir, **more)  # type: ignore[arg-type] # options of the verbs below, typed there
 
 
 def up(
@@ -36,7 +33,9 @@ def up(
     advertise_address: Annotated[
         str, typer.Option(help="Where other machines reach the API server; default: --node-ip.")
     ] = "",
-    secure_port: Annotated[int, typer.Option(help="The API server's port.")] = 6443,
+    secure_port: Annotated[
+        int | None, typer.Option(help="The API server's port; default: 6443.")
+    ] = None,
     docker_socket: Annotated[Path, typer.Option(help="Docker's socket.")] = host.DEFAULT_SOCKET,
     systemd: Annotated[
         bool | None,
@@ -47,31 +46,32 @@ def up(
         str, typer.Option(help="The pods' range; dual stack: one of each family, with a comma.")
     ] = "",
     service_cidr: Annotated[str, typer.Option(help="The Services' range, likewise.")] = "",
-    pod_network: PodNetwork = "auto",
+    pod_network: PodNetwork = "",
     timeout: Timeout = 60.0,
 ) -> None:
-    """Start a cluster on this machine; returns once its node is Ready."""
+    """Start a cluster on this machine; returns once its node is Ready.
+
+    What it was begun with is remembered: after `down`, `wherry up` alone starts it again.
+    """
+    words = Words(
+        node_name, node_ip, advertise_address, secure_port or 0,
+        pod_network_cidr, service_cidr, dual_stack, pod_network,
+    )  # fmt: skip
     with problems():
-        network = ranges.choose(
-            pod_network_cidr, service_cidr, dual_stack=dual_stack, mode=pod_network
-        )
-        address, address6 = ranges.node_addresses(node_ip, network)
-        place = _host(
-            config_dir,
-            data_dir,
-            run_dir,
-            name=node_name or host.default_name(),
-            address=address,
-            address6=address6,
-            network=network,
-            port=secure_port,
-            docker_socket=docker_socket,
-            advertise=advertise_address,
-        )
         if systemd is None:  # units are the machine's: one cluster, in the usual folders
-            systemd = units.BOOTED.exists() and place.config_dir == CONFIG_DIR
-        if join.resume(place, say, timeout, systemd=systemd):
+            systemd = units.BOOTED.exists() and config_dir == CONFIG_DIR
+        if join.resume(
+            host.Host(config_dir, data_dir, run_dir), words, say, timeout, systemd=systemd
+        ):
             return
+        held = Remembered.read(config_dir)
+        cluster = again(held, words) if held else begin(words, host.default_name())
+        address, address6 = ranges.node_addresses(cluster.node_ip, cluster.network)
+        place = host.Host(
+            config_dir, data_dir, run_dir, name=cluster.node_name, address=address,
+            address6=address6, network=cluster.network, port=cluster.port,
+            docker_socket=docker_socket, advertise=cluster.advertise, node_ip=cluster.node_ip,
+        )  # fmt: skip
         fresh = host.up(place, say, timeout, systemd=systemd)
         line = host.join_line(place) if fresh else "wherry token create --print-join-command"
     say(f"cluster is up: node {place.name} at {place.address}")
@@ -89,9 +89,7 @@ def down(
 ) -> None:
     """Stop this machine's cluster."""
     with problems():
-        place = _host(
-            config_dir, data_dir, run_dir, name="", address="", docker_socket=docker_socket
-        )
+        place = host.Host(config_dir, data_dir, run_dir, docker_socket=docker_socket)
         host.down(place, purge=purge, say=say)
 
 

@@ -130,8 +130,10 @@ def verified(data: Mapping[str, str], token: Token, hashes: Sequence[str]) -> Cl
     return cluster
 
 
-def reason(error: httpx.HTTPError) -> str:
-    """The operating system's or TLS's own words, without Python's around them."""
+def reason(error: Exception) -> str:
+    """In one line: the server's own words, or the operating system's or TLS's, without Python's around."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return _refusal(error.response)
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -140,6 +142,15 @@ def reason(error: httpx.HTTPError) -> str:
             return cause.strerror.lower()
         cause = cause.__cause__ or cause.__context__
     return "no answer in time" if isinstance(error, httpx.TimeoutException) else str(error)
+
+
+def _refusal(answer: httpx.Response) -> str:
+    """A Status's message, else the HTTP status."""
+    try:
+        words = str(answer.json()["message"]).splitlines()
+    except (ValueError, KeyError, TypeError, httpx.ResponseNotRead):
+        words = []
+    return words[0] if words else f"status {answer.status_code} {answer.reason_phrase}"
 
 
 def connection(server: str, ca: bytes, headers: Mapping[str, str] | None = None) -> httpx.Client:

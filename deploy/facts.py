@@ -17,6 +17,7 @@ from typing import Any, Final
 import httpx
 import yaml
 
+from deploy.discovery import reason
 from deploy.places import Network
 from deploy.preflight import Problem
 from wherry import KUBERNETES_VERSION
@@ -103,4 +104,6 @@ def publish(client: httpx.Client, facts: Facts) -> None:
             headers={"Content-Type": "application/apply-patch+yaml"},
         ).raise_for_status()
     except httpx.HTTPError as error:
-        raise Problem(f"{NAMESPACE}/{NAME} can't be written: {error}", "wherry up") from error
+        raise Problem(
+            f"{NAMESPACE}/{NAME} can't be written: {reason(error)}", "wherry up"
+        ) from error

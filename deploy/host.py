@@ -1,6 +1,6 @@
 """One machine's cluster, on the machine itself: what `wherry up`, `down` and `status` do.
 
-Everything is derived from four folders and an address; nothing else is remembered.
+Everything is derived from four folders, an address and what `remembered.py` keeps.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from deploy.nodes import wait_nodes_ready
 from deploy.places import ControlPlane, Machine, Network
 from deploy.preflight import Problem, free_port_pair, need_free_port, need_programs, need_root
 from deploy.prepare import prepare, without_root
+from deploy.remembered import Remembered
 from deploy.spec import Plan
 from deploy.systemd import certificate_folders
 from deploy.tokens import PATH as TOKENS
@@ -40,20 +41,23 @@ DISCOVERY_CACHE = Path("~/.cache/wherry")  # the CLI's
 class Host:
     """Where this machine's cluster keeps its things, and how it is reached.
 
+    name, address: of its node; to look at or end what runs, the folders are enough
     advertise: where other machines reach the API server; "": at `address`
+    node_ip:   what was said of this machine's addresses, to be remembered; "": by route
     network:   the cluster's; address6: this machine's in a dual-stack one
     """
 
     config_dir: Path
     data_dir: Path
     run_dir: Path
-    name: str
-    address: str
+    name: str = ""
+    address: str = ""
     port: int = 6443
     docker_socket: Path = DEFAULT_SOCKET
     advertise: str = ""
     network: Network = field(default_factory=Network)
     address6: str = ""
+    node_ip: str = ""
 
     @property
     def state(self) -> Path:
@@ -151,10 +155,12 @@ def up(
         if own:
             need_programs(("dockerd",))
         need_free_port(host.port, "API server")
-        ranges.need_room(host.network)
+        ranges.need_room(host.network, routes=Remembered.read(host.config_dir) is None)
         place = replace(host.control_plane(), etcd_port=free_port_pair(2379))
         for folder in (host.config_dir, host.data_dir):
             folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        cluster = Remembered(host.name, host.network, host.node_ip, host.advertise, host.port)
+        cluster.write(host.config_dir)
         place = without_root(place, say)
         node = host.machine(own_engine=own)
         inventory = prepare(place, (node,))
@@ -169,8 +175,8 @@ def up(
             launch.start(plan, plan_file, host.log_dir / "supervisor.log")
     wait_ready = units.wait_ready if systemd else launch.wait_ready
     # Of a running cluster the ranges are what they were, whatever the words were this time.
-    cluster = None if running else facts(host.control_plane())
-    with rights.granted(host.kubeconfig, timeout_seconds, cluster):
+    known = None if running else facts(host.control_plane())
+    with rights.granted(host.kubeconfig, timeout_seconds, known):
         wait_ready(Plan.read(plan_file), say, timeout_seconds)
     storage.offer(host.kubeconfig, host.data_dir / "volumes")
     wait_nodes_ready(host.kubeconfig, [host.name], say, timeout_seconds)

@@ -43,6 +43,7 @@ from deploy.member import Member, is_good
 from deploy.nodes import MERGE, connect
 from deploy.pki import KeyPair
 from deploy.preflight import Problem, need_free_port, need_programs, need_root
+from deploy.remembered import Words, agree
 from deploy.spec import Plan
 from deploy.tokens import Token, key_hashes
 from wherry import KUBERNETES_VERSION
@@ -94,12 +95,18 @@ def join(
     say(f"  {'node/' + host.name:<24} Ready after {time.monotonic() - began:4.1f} s")
 
 
-def resume(host: Host, say: Say, timeout_seconds: float, *, systemd: bool = False) -> bool:
-    """Start the daemons of a machine that has joined, if they do not run; False when it has not."""
+def resume(
+    host: Host, words: Words, say: Say, timeout_seconds: float, *, systemd: bool = False
+) -> bool:
+    """Start the daemons of a machine that has joined, if they do not run; False when it has not.
+
+    words: of `up`; Problem when they say another network than the cluster's
+    """
     member = Member.read(host.config_dir)
     if member is None:
         return False
     need_root()
+    agree(member.facts.network, words, end="wherry leave")
     if launch.read_state(host.state) is None and not host.systemd_plan.exists():
         start(host, member, say, timeout_seconds, systemd=systemd)
     wait_ready(member, timeout_seconds)
@@ -194,8 +201,7 @@ def _asked(host: Host, cluster: Cluster, token: Token, before: Member | None) ->
             answer = client.get(f"/api/v1/nodes/{host.name}")
             config = client.get(facts.PATH)
         except (httpx.HTTPError, KeyError, ValueError) as error:
-            words = reason(error) if isinstance(error, httpx.HTTPError) else str(error)
-            raise Problem(f"the API server can't be asked: {words}", "try again") from error
+            raise Problem(f"the API server can't be asked: {reason(error)}", "try again") from error
         problem = skew_problem(KUBERNETES_VERSION, version)
         if problem is not None:
             raise problem
@@ -208,6 +214,8 @@ def _asked(host: Host, cluster: Cluster, token: Token, before: Member | None) ->
         else:
             own = not start_foreign_engine(host.docker_socket)
         known, node = _facts(config), host.machine(own_engine=own)
+        if before is None:
+            ranges.need_room(known.network, "join another machine, or free that network")
         address, address6 = ranges.node_addresses(node.addresses, known.network)
         node = replace(node, address=address, address6=address6)
         member = Member(cluster.server, node, known)

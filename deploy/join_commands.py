@@ -79,6 +79,6 @@ def leave(
 ) -> None:
     """Take this machine out of its cluster and remove everything of it."""
     with problems():
-        place = Host(config_dir, data_dir, run_dir, "", "", docker_socket=docker_socket)
+        place = Host(config_dir, data_dir, run_dir, docker_socket=docker_socket)
         leave_cluster(place, say, force=force, drain_seconds=timeout, admin=kubeconfig)
     say("this machine has left")

@@ -26,12 +26,14 @@ from deploy.nodes import wait_nodes_ready
 from deploy.places import ControlPlane, Machine, Network
 from deploy.preflight import Problem, need_programs, need_root
 from deploy.prepare import prepare, without_root
+from deploy.remembered import Words, agree, begin, other
 from deploy.spec import Daemon, Plan
 
 Flags = Mapping[str, tuple[str, ...]]  # by daemon
 
 SOCKET_PATH_MAX = 107  # a unix socket's path has room for no more
 MACHINES_MAX = 40
+FILE = "lab.json"
 PROGRAMS = (
     "etcd", "dockerd", "nft", "iptables", "conntrack", "ip", "tc", "nsenter", "setpriv", "unshare",
 )  # fmt: skip
@@ -85,7 +87,7 @@ class Lab:
     @classmethod
     def read(cls, directory: Path) -> Lab:
         try:
-            tree = json.loads((directory / "lab.json").read_text())
+            tree = json.loads((directory / FILE).read_text())
         except FileNotFoundError:
             raise Problem(
                 f"there is no lab in {directory}", f"wherry lab up --dir {directory}"
@@ -98,7 +100,7 @@ class Lab:
     def write(self) -> None:
         more = {"standby": self.standby, "network": asdict(self.network)}
         text = json.dumps({**asdict(self.wires), **more}, indent=1)
-        write_public(self.directory / "lab.json", text.encode())
+        write_public(self.directory / FILE, text.encode())
 
     @property
     def shape(self) -> Shape:
@@ -177,6 +179,24 @@ class Lab:
         return replace(plan, daemons=tuple(d for d in plan.daemons if d.namespace not in held))
 
 
+def wanted(directory: Path, words: Words, **counts: int | None) -> Shape:
+    """The shape of the lab that is there, else of a new one. Problem when words say another than is there.
+
+    counts: nodes, subnets and standby; None where nothing was said
+    """
+    said = {name: count for name, count in counts.items() if count is not None}
+    try:
+        held = Lab.read(directory).shape
+    except Problem:
+        return Shape(**{"nodes": 2, **said}, network=begin(words, "").network)
+    end = f"wherry lab down --dir {directory}"
+    agree(held.network, words, end)
+    for name, count in said.items():
+        if count != getattr(held, name):
+            raise other(f"--{name}", str(count), str(getattr(held, name)), end)
+    return held
+
+
 def up(
     directory: Path,
     shape: Shape | int,
@@ -228,7 +248,7 @@ def _start(
     directory: Path, shape: Shape, say: Callable[[str], None], lifetimes: Lifetimes, flags: Flags
 ) -> Lab:
     with netns.choosing():
-        first, *more = netns.free_subnets(shape.subnets)
+        first, *more = _subnets(directory, shape)
         wires = netns.Wires(netns.identify(directory), first, shape.names, tuple(more))
         lab = Lab(directory, wires, shape.standby, shape.network)
         directory.mkdir(parents=True, exist_ok=True)
@@ -240,6 +260,16 @@ def _start(
     plan = lab.make_plan(lifetimes, say, flags)
     launch.start(plan, lab.plan_file, directory / "control-plane/logs/supervisor.log")
     return lab
+
+
+def _subnets(directory: Path, shape: Shape) -> tuple[str, ...]:
+    """Those of a lab that ran there before, when nobody took them meanwhile."""
+    if (directory / FILE).exists():
+        before = Lab.read(directory).wires
+        netns.remove(before)
+        if len(before.subnets) == shape.subnets and set(before.subnets) <= set(netns.untaken()):
+            return before.subnets
+    return netns.free_subnets(shape.subnets)
 
 
 def down(directory: Path) -> None:

@@ -13,16 +13,17 @@ from typing import Annotated
 
 import typer
 
-from deploy import lab, outages, ranges
+from deploy import lab, outages
 from deploy.faults import Slow
 from deploy.preflight import Problem
+from deploy.remembered import Words
 
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait for readiness.")]
 DualStack = Annotated[
     bool, typer.Option("--dual-stack", help="Pods, Services: an address of each IP family.")
 ]
 PodNetwork = Annotated[
-    str, typer.Option("--pod-network", help="auto, direct, vxlan or none (somebody else's).")
+    str, typer.Option("--pod-network", help="auto (default), direct, vxlan or none (others').")
 ]
 LabDir = Annotated[Path, typer.Option("--dir", help="The lab's folder.")]
 Machine = Annotated[str, typer.Argument(help="A machine's name: node1 ..., or control-plane.")]
@@ -59,14 +60,18 @@ def _flags(words: list[str]) -> dict[str, tuple[str, ...]]:
 
 @lab_app.command("up")
 def lab_up(
-    nodes: Annotated[int, typer.Option(help="How many machines.")] = 2,
-    subnets: Annotated[int, typer.Option(help="How many L2 networks they are spread over.")] = 1,
+    nodes: Annotated[int | None, typer.Option(help="How many machines; default: 2.")] = None,
+    subnets: Annotated[
+        int | None, typer.Option(help="How many L2 networks they are spread over; default: 1.")
+    ] = None,
     standby: Annotated[
-        int,
-        typer.Option(help="How many machines also run a controller manager and a scheduler."),
-    ] = 0,
+        int | None,
+        typer.Option(
+            help="How many machines also run a controller manager and a scheduler; default: 0."
+        ),
+    ] = None,
     dual_stack: DualStack = False,
-    pod_network: PodNetwork = "auto",
+    pod_network: PodNetwork = "",
     flag: Annotated[
         list[str] | None,
         typer.Option(help="One more of a daemon's: kubelet=--v=4, or node1/kubelet=--v=4."),
@@ -74,10 +79,10 @@ def lab_up(
     directory: LabDir = LAB_DIR,
     timeout: Timeout = 120.0,
 ) -> None:
-    """Start a lab; returns once every machine's node is Ready."""
+    """Start a lab, or the one that is there again; returns once every machine's node is Ready."""
     with problems():
-        network = ranges.choose("", "", dual_stack=dual_stack, mode=pod_network)
-        shape, flags = lab.Shape(nodes, subnets, standby, network), _flags(flag or [])
+        words, flags = Words(dual_stack=dual_stack, pod_network=pod_network), _flags(flag or [])
+        shape = lab.wanted(directory, words, nodes=nodes, subnets=subnets, standby=standby)
         made = lab.up(directory, shape, say, timeout, flags=flags)
     say(f"the lab is up: {', '.join(made.wires.machines)}")
     say(f"  export KUBECONFIG={made.kubeconfig}")

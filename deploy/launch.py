@@ -66,6 +66,7 @@ def wait_ready(plan: Plan, say: Callable[[str], None], timeout_seconds: float) -
     """Return once every daemon is ready; Problem with the slow one's last words otherwise."""
     began = time.monotonic()
     waiting = {daemon.name: daemon for daemon in plan.daemons}
+    before: dict[str, int] = {}  # restarts of an earlier time say nothing of now
     while waiting:
         state = read_state(Path(plan.state)) or {"daemons": {}}
         for name in list(waiting):
@@ -73,7 +74,9 @@ def wait_ready(plan: Plan, say: Callable[[str], None], timeout_seconds: float) -
             if condition.get("ready"):
                 say(f"  {name:<24} ready after {time.monotonic() - began:4.1f} s")
                 del waiting[name]
-            elif condition.get("restarts", 0) >= RESTARTS_THAT_MEAN_BROKEN:
+                continue
+            restarts = condition.get("restarts", 0)
+            if restarts - before.setdefault(name, restarts) >= RESTARTS_THAT_MEAN_BROKEN:
                 raise _broken(waiting[name].name, waiting[name].log, condition["last_exit"])
         if time.monotonic() - began > timeout_seconds:
             name, daemon = next(iter(waiting.items()))

@@ -63,7 +63,7 @@ def leave(
         with connect(member.kubeconfig) as client:
             _drain(client, name, drain_seconds, say)
     except (httpx.HTTPError, OSError) as error:
-        words = reason(error) if isinstance(error, httpx.HTTPError) else str(error)
+        words = reason(error)
         if not force:
             raise Problem(
                 f"the API server at {member.server} is not reached: {words}", "wherry leave --force"

@@ -139,8 +139,8 @@ def choosing() -> Iterator[None]:
         yield
 
 
-def free_subnets(count: int) -> tuple[str, ...]:
-    """/24s that overlap no route of this host."""
+def untaken() -> tuple[str, ...]:
+    """The /24s for labs that overlap no route of this host."""
     used = []
     for line in run("ip", "-4", "route", "show", "table", "all").splitlines():
         for word in line.split()[:2]:
@@ -149,10 +149,15 @@ def free_subnets(count: int) -> tuple[str, ...]:
             except ValueError:
                 continue
     taken = [one for one in used if one.prefixlen > 0]
-    free = [str(one) for one in CANDIDATES if not any(one.overlaps(other) for other in taken)]
+    return tuple(str(one) for one in CANDIDATES if not any(map(one.overlaps, taken)))
+
+
+def free_subnets(count: int) -> tuple[str, ...]:
+    """So many of them; Problem when there are fewer."""
+    free = untaken()
     if len(free) < count:
         raise Problem("no free subnet in 172.31.201.0-172.31.250.255", "remove another lab")
-    return tuple(free[:count])
+    return free[:count]
 
 
 def free_subnet() -> str:

@@ -9,6 +9,7 @@ from typing import Final
 
 import httpx
 
+from deploy.discovery import reason
 from deploy.preflight import Problem
 from wherry.api.core_v1 import Node
 from wherry.api.scheme import resource_of
@@ -70,7 +71,14 @@ def list_nodes(kubeconfig: Path) -> list[Node]:
         try:
             return _list(client)
         except httpx.HTTPError as error:
-            raise Problem(f"the API server does not answer: {error}", "see its log") from error
+            raise _silent(error) from error
+
+
+def _silent(error: httpx.HTTPError) -> Problem:
+    return Problem(
+        f"the API server does not say how nodes are: {reason(error)}",
+        "read the API server's log",
+    )
 
 
 def own_node(kubeconfig: Path, name: str) -> Node:
@@ -79,5 +87,5 @@ def own_node(kubeconfig: Path, name: str) -> Node:
         try:
             found = client.get(f"{resource_of(Node).path()}/{name}").raise_for_status()
         except httpx.HTTPError as error:
-            raise Problem(f"the API server does not answer: {error}", "see its log") from error
+            raise _silent(error) from error
     return Node.from_wire(found.json())

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Install the Debian packages that are missing. `packages.sh python` installs only what the
-# virtual environment needs, `packages.sh node` what a machine that joins needs. Nothing is started: apt is told not to run new services.
+# virtual environment needs, `packages.sh node` what a machine that joins needs. Nothing is started:
+# apt is told not to run new services, and Debian's etcd, which would take our ports at the next boot,
+# stays off.
 set -euo pipefail
 
 missing=()
@@ -40,3 +42,6 @@ fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+case " ${missing[*]} " in
+*" etcd-server "*) command -v systemctl >/dev/null 2>&1 && systemctl --quiet disable etcd 2>/dev/null || true ;;
+esac

@@ -22,6 +22,7 @@ from typing import Any, Final
 import httpx
 
 from deploy import facts, joining
+from deploy.discovery import reason
 from deploy.nodes import connect
 from deploy.preflight import Problem
 
@@ -175,7 +176,9 @@ def grant(kubeconfig: Path, timeout_seconds: float, cluster: facts.Facts | None 
             if cluster is not None:
                 facts.publish(client, cluster)
         except (httpx.HTTPError, KeyError) as error:
-            raise Problem(f"the daemons' rights can't be granted: {error}", "wherry up") from error
+            raise Problem(
+                f"the daemons' rights can't be granted: {reason(error)}", "wherry up"
+            ) from error
 
 
 def _ready(client: httpx.Client) -> bool:

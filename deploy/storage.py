@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import httpx
 
+from deploy.discovery import reason
 from deploy.nodes import connect
 from deploy.preflight import Problem
 
@@ -45,4 +46,4 @@ def offer(kubeconfig: Path, folder: Path) -> None:
             if made.status_code != httpx.codes.CONFLICT:
                 made.raise_for_status()
         except httpx.HTTPError as error:
-            raise Problem(f"no StorageClass could be made: {error}", "wherry up") from error
+            raise Problem(f"no StorageClass could be made: {reason(error)}", "wherry up") from error

@@ -174,6 +174,8 @@ def _is_below(path: str, folder: str) -> bool:
 def service(daemon: Daemon) -> str:
     """The unit of one daemon."""
     after = ["network-online.target", *(unit_name(one) for one in daemon.after)]
+    if daemon.name == "kubelet":  # one of the machine's own; at power-off it goes after the kubelet
+        after.append("docker.service")
     environment = [f"Environment={quoted([f'{k}={v}'])}" for k, v in daemon.environment.items()]
     stop = [f"ExecStop={quoted(daemon.before_stop)}"] if daemon.before_stop else []
     # systemd wants a path; services find programs where daemons are looked for, too.

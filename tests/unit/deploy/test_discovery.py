@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 
@@ -20,6 +21,7 @@ from deploy.discovery import (
     check_hashes,
     clock_problem,
     is_signed,
+    reason,
     server_url,
     verified,
 )
@@ -144,3 +146,17 @@ def test_without_a_hash_nobody_is_believed_unless_that_is_said() -> None:
         check_hashes([], unsafe=False)
     with pytest.raises(Problem, match="is no hash"):
         check_hashes(["md5:00"], unsafe=True)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b'{"kind":"Status","message":"etcd is away\\nsee"}', "etcd is away"),
+        (b"<html>", "status 503 Service Unavailable"),
+    ],
+)
+def test_a_refusal_is_one_line(content: bytes, words: str) -> None:
+    answer = httpx.Response(503, content=content, request=httpx.Request("GET", SERVER))
+    with pytest.raises(httpx.HTTPStatusError) as caught:
+        answer.raise_for_status()
+    assert reason(caught.value) == words

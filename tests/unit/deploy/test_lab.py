@@ -1,11 +1,15 @@
 """More flags for a lab's daemons, and which processes are a machine's."""
 
+from pathlib import Path
+
 import pytest
 
-from deploy.lab import _tuned
+from deploy.lab import Lab, Shape, _tuned, wanted
 from deploy.lab_commands import _flags
+from deploy.netns import Wires
 from deploy.power import _with_descendants
 from deploy.preflight import Problem
+from deploy.remembered import Words
 from deploy.spec import Daemon
 
 
@@ -18,6 +22,28 @@ def test_flags_of_every_machines_daemon_and_of_one_come_last_in_this_order() -> 
     assert first.command == ("run", "--v=2", "--x=y", "--v=4")
     assert second.command == ("run", "--v=2", "--x=y")
     assert other.command == ("run",)
+
+
+def test_a_lab_that_is_there_is_asked_for_without_words(tmp_path: Path) -> None:
+    fresh = wanted(tmp_path, Words(), nodes=3, subnets=None, standby=None)
+    assert fresh == Shape(3)
+    lab = Lab(
+        tmp_path, Wires("abcdef", "172.31.250.0/24", fresh.names), fresh.standby, fresh.network
+    )
+    lab.write()
+    assert wanted(tmp_path, Words(), nodes=None, subnets=None, standby=None) == fresh
+    for words, counts, cause in (
+        (Words(), {"nodes": 2}, "--nodes 2: the cluster was begun with 3"),
+        (
+            Words(dual_stack=True),
+            {},
+            "--dual-stack: the cluster was begun with pods in 10.244.0.0/16",
+        ),
+    ):
+        with pytest.raises(Problem) as caught:
+            wanted(tmp_path, words, **counts)
+        assert cause in caught.value.cause
+        assert caught.value.fix.endswith(f"wherry lab down --dir {tmp_path}")
 
 
 def test_flags_on_the_command_line() -> None:

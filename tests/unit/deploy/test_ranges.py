@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_interface
+from ipaddress import ip_interface, ip_network
 
 import pytest
 
@@ -43,6 +43,27 @@ def test_own_ranges() -> None:
         ("10.9.0.0/16,10.8.0.0/16", "", False, "auto", "at most one range of each IP family"),
         ("10.9.0.0/16", "", True, "auto", "--dual-stack needs a range of each IP family"),
         ("fd11::/48", "10.8.0.0/24", False, "auto", "the same IP families"),
+        (
+            "10.9.0.0/25",
+            "",
+            False,
+            "auto",
+            "--pod-network-cidr 10.9.0.0/25: an IPv4 range from /8 to /24",
+        ),
+        (
+            "",
+            "10.96.0.0/29",
+            False,
+            "auto",
+            "--service-cidr 10.96.0.0/29: an IPv4 range from /12 to",
+        ),
+        (
+            "fd11::/48",
+            "fd12::/64",
+            False,
+            "auto",
+            "--service-cidr fd12::/64: an IPv6 range from /108",
+        ),
         ("", "", False, "flannel", "--pod-network flannel: one of auto, direct, vxlan, none"),
     ],
 )
@@ -58,5 +79,11 @@ def test_the_machines_own_networks_are_not_for_pods() -> None:
         "the pods' range 10.244.0.0/16 overlaps 10.244.7.0/24, which this machine is on (eth0)"
     )
     assert conflict(Network(pods="10.9.0.0/16"), [lan]) == ""
+    inside, wider = ip_network("10.96.3.0/24"), ip_network("10.0.0.0/8")
+    assert conflict(Network(), [], [(wider, "tun0"), (inside, "tun0")]) == (
+        "the Services' range 10.96.0.0/16 overlaps 10.96.3.0/24, to which this machine has a route "
+        "(dev tun0)"
+    )
+    assert conflict(Network(), [], [(wider, "tun0")]) == ""
     with pytest.raises(Problem, match="--node-ip"):
         node_addresses("nonsense", Network())
