@@ -61,7 +61,7 @@ BY_NODE = "node"
 BY_CONTROLLER = "controller"
 ORPHANS = "orphans"  # by namespace
 BY_SERVICE = "service"
-BY_CLAIM = "claim"  # pods that keep a PersistentVolumeClaim in use, by its key
+BY_CLAIM = "claim"  # pods that mount a PersistentVolumeClaim, by its key
 BY_TRACKING_JOB = "job"  # pods that a Job still has to count, by the Job's key
 JOB_TRACKING = "batch.kubernetes.io/job-tracking"
 

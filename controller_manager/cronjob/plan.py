@@ -95,8 +95,7 @@ def _due(cron_job: CronJob, plan: CronPlan, calendar: Calendar, now: datetime) -
         missed = None if deadline is None else calendar.latest(base, now, base)
         if missed is None:
             return plan
-        words = format_datetime(missed.astimezone(UTC)).replace("+0000", "UTC")
-        message = f"Missed scheduled time to start a job: {words}"
+        message = f"Missed scheduled time to start a job: {format_datetime(missed.astimezone(UTC))}"
         return _told(plan, cron_job, "MissSchedule", message)
     if calendar.missed_too_many(earliest, now, base):
         plan = _told(plan, cron_job, "TooManyMissedTimes", TOO_MANY)

@@ -114,7 +114,7 @@ class DisruptionController:
                 message = f"Failed to calculate the number of expected pods: {error}"
                 told = Emit(budget, "Warning", "CalculateExpectedPodCountFailed", message)
                 await self._executor.execute([told])
-        if not selected and budget.status.expected_pods:
+        if not selected and status != budget.status:
             told = Emit(budget, "Normal", "NoPods", "No matching pods found")
             await self._executor.execute([told])
         if status != budget.status:

@@ -8,17 +8,20 @@ Source of the rules: upstream's pkg/controller/disruption.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from controller_manager import pods
 from controller_manager.deployment.sizing import scaled
 from controller_manager.gotext import go_text
+from controller_manager.ownership import controller_of
 from wherry.api.core_v1 import Pod
-from wherry.api.meta_v1 import Condition
+from wherry.api.meta_v1 import Condition, OwnerReference
 from wherry.api.policy_v1 import PodDisruptionBudget
 from wherry.api.policy_v1.poddisruptionbudget import PodDisruptionBudgetStatus
+from wherry.api.resource import gvk
+from wherry.api.scheme import BY_KIND
 
 NOTE_SECONDS_MAX = 120.0  # after which an eviction that came to nothing is forgotten
 
@@ -50,12 +53,12 @@ def plan_status(
     Unknowable when the budget needs the scale of a controller that there is none of.
     """
     budget = observed.budget
-    living = [pod for pod in observed.pods if not pods.is_terminal(pod)]
-    expected, desired = _counts(observed, living)
-    notes, wait = _notes(budget, living, now)
+    expected, desired = _counts(observed)
+    notes, wait = _notes(budget, observed.pods, now)
     healthy = sum(
         pods.is_ready(pod) and not pods.is_terminating(pod) and pod.metadata.name not in notes
-        for pod in living
+        for pod in observed.pods
+        if not pods.is_terminal(pod)
     )
     allowed = max(0, healthy - desired) if expected > 0 else 0
     status = budget.status.with_(
@@ -80,29 +83,38 @@ def failed_status(
     return _with_condition(budget, status, False, SYNC_FAILED, message, now)
 
 
-def _counts(observed: Observed, living: Sequence[Pod]) -> tuple[int, int]:
-    """(expected, desired healthy) pods."""
+def _counts(observed: Observed) -> tuple[int, int]:
+    """(expected, desired healthy) pods; those that ended count too, as with upstream."""
     spec = observed.budget.spec
     if spec.max_unavailable is not None:
-        expected = _expected(observed, living)
+        expected = _expected(observed)
         return expected, max(0, expected - scaled(spec.max_unavailable, expected, round_up=True))
     if isinstance(spec.min_available, str):
-        expected = _expected(observed, living)
+        expected = _expected(observed)
         return expected, scaled(spec.min_available, expected, round_up=True)
-    return len(living), spec.min_available or 0
+    return len(observed.pods), spec.min_available or 0
 
 
-def _expected(observed: Observed, living: Iterable[Pod]) -> int:
+def _expected(observed: Observed) -> int:
     """What the controllers of the pods want in all."""
     uids: dict[str, None] = {}
-    for pod in living:
-        owner = next((ref for ref in pod.metadata.owner_references if ref.controller), None)
+    for pod in observed.pods:
+        owner = controller_of(pod.metadata)
         if owner is None:
             continue  # pods on their own don't count
         if owner.uid not in observed.scales:
-            raise Unknowable(f"found no scale of {owner.kind} {owner.name}")
+            raise Unknowable(_why_no_scale(owner, pod))
         uids[owner.uid] = None
     return sum(observed.scales[uid] for uid in uids)
+
+
+def _why_no_scale(owner: OwnerReference, pod: Pod) -> str:
+    resource = BY_KIND.get(gvk(owner.api_version, owner.kind))
+    if resource is None:
+        return f'no matches for kind "{owner.kind}" in version "{owner.api_version}"'
+    if resource.subresource("scale") is None:
+        return f"{resource.qualified_name} does not implement the scale subresource"
+    return f'found no controllers for pod "{pod.metadata.name}"'
 
 
 def unmanaged(budget: PodDisruptionBudget, selected: Iterable[Pod]) -> str:
@@ -110,11 +122,7 @@ def unmanaged(budget: PodDisruptionBudget, selected: Iterable[Pod]) -> str:
     spec = budget.spec
     if spec.max_unavailable is None and not isinstance(spec.min_available, str):
         return ""
-    if not any(
-        not pods.is_terminal(pod)
-        and not any(ref.controller for ref in pod.metadata.owner_references)
-        for pod in selected
-    ):
+    if all(controller_of(pod.metadata) is not None for pod in selected):
         return ""
     return (
         f"Pods selected by this PodDisruptionBudget (selector: {go_text(spec.selector)}) were found "
@@ -125,10 +133,10 @@ def unmanaged(budget: PodDisruptionBudget, selected: Iterable[Pod]) -> str:
 
 
 def _notes(
-    budget: PodDisruptionBudget, living: Iterable[Pod], now: datetime
+    budget: PodDisruptionBudget, selected: Iterable[Pod], now: datetime
 ) -> tuple[dict[str, datetime], float | None]:
     """Evictions noted of pods that are still there, and when the first note is too old."""
-    present = {pod.metadata.name for pod in living if not pods.is_terminating(pod)}
+    present = {pod.metadata.name for pod in selected if not pods.is_terminating(pod)}
     kept: dict[str, datetime] = {}
     waits: list[float] = []
     for name, moment in budget.status.disrupted_pods.items():

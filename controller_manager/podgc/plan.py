@@ -1,7 +1,7 @@
 """Which pods have to go, though nobody asked: pure.
 
 Orphaned: the node is gone for longer than the quarantine (a node may be deleted and registered
-again). Terminated beyond a number: oldest first. Deleted before they were ever scheduled: no
+again). Terminated beyond a number: evicted ones first, then the oldest. Deleted before they were ever scheduled: no
 kubelet will confirm them.
 
 Source of the rules and words: upstream's pkg/controller/podgc.
@@ -19,6 +19,7 @@ from wherry.api.core_v1 import Pod
 from wherry.api.model import format_time
 
 QUARANTINE_SECONDS = 40.0
+EVICTED = "Evicted"
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 
 
@@ -32,12 +33,12 @@ class Doomed:
 
 
 def terminated(all_pods: Iterable[Pod], threshold: int) -> list[Doomed]:
-    """Ended pods beyond the threshold, oldest first; a threshold of 0 or less keeps all."""
+    """Ended pods beyond the threshold, evicted and oldest ones first; a threshold of 0 or less keeps all."""
     if threshold <= 0:
         return []
     ended = [pod for pod in all_pods if pod.status.phase not in ("Pending", "Running", "Unknown")]
     ended = [pod for pod in ended if pod.status.phase]
-    ended.sort(key=lambda pod: (_created(pod), pod.metadata.name))
+    ended.sort(key=lambda pod: (pod.status.reason != EVICTED, _created(pod), pod.metadata.name))
     surplus = ended[: max(0, len(ended) - threshold)]
     return [Doomed(pod, "PodGC: terminated pod threshold exceeded") for pod in surplus]
 

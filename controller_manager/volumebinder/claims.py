@@ -34,12 +34,14 @@ from wherry.api.volumes import (
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """volume: the one the claim names; candidates: all; storage_class: the claim's, if there."""
+    """volume: the one the claim names; candidates: all; storage_class: the claim's, if there.
+    unplaced: names of pods that mount it and have no node yet."""
 
     claim: PersistentVolumeClaim
     volume: PersistentVolume | None
     candidates: Sequence[PersistentVolume] = field(default=())
     storage_class: StorageClass | None = None
+    unplaced: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,10 @@ def plan_claim(seen: Seen) -> ClaimPlan:
     found = match.find(claim, seen.candidates, only_reserved=delayed)
     if found is not None:
         return ClaimPlan(tuple(bind(found, claim)))
+    if delayed and seen.unplaced:
+        what = "pods" if len(seen.unplaced) > 1 else "pod"
+        text = f"waiting for {what} {','.join(seen.unplaced)} to be scheduled"
+        return _waiting(claim, "Normal", "WaitForPodScheduled", text)
     if delayed:
         text = "waiting for first consumer to be created before binding"
         return _waiting(claim, "Normal", "WaitForFirstConsumer", text)
@@ -89,8 +95,8 @@ def _provision(seen: Seen) -> ClaimPlan:
         return _waiting(claim, "Warning", "ProvisioningFailed", text)
     provisioner = seen.storage_class.provisioner
     if provisioner == NO_PROVISIONER:
-        text = f"no persistent volumes available for this claim and class {name} makes none"
-        return _waiting(claim, "Normal", "FailedBinding", text)
+        text = f"no volume plugin matched name: {provisioner}"
+        return _waiting(claim, "Warning", "ProvisioningFailed", text)
     wanted = {PROVISIONER: provisioner, BETA_PROVISIONER: provisioner}
     annotations = claim.metadata.annotations
     marks: list[Action] = []

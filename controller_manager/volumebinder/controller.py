@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterable
 
 from controller_manager.context import Context, keys_of
+from controller_manager.informers import BY_CLAIM
 from controller_manager.plan import Create, Emit
 from controller_manager.volumebinder import local_path
 from controller_manager.volumebinder.claims import Seen, plan_claim
@@ -41,6 +42,7 @@ class VolumeBinderController:
         self._volumes = context.informers.volumes
         self._classes = context.informers.storage_classes
         self._nodes = context.informers.nodes
+        self._pods = context.informers.pods
         self._cleaners = context.informers.volume_cleaners
         self._queue: WorkQueue[str] = WorkQueue("persistentvolume-binder")
         self._claims.add_handler(self._on_claim)
@@ -102,12 +104,14 @@ class VolumeBinderController:
         if claim is None:
             return None
         found = self._classes.get("", class_of_claim(claim))
+        users = self._pods.by_index(BY_CLAIM, key)
         plan = plan_claim(
             Seen(
                 claim,
                 self._volumes.get("", claim.spec.volume_name) if claim.spec.volume_name else None,
                 self._volumes.list() if not claim.spec.volume_name else (),
                 found,
+                sorted(pod.metadata.name for pod in users if not pod.spec.node_name),
             )
         )
         await self._executor.execute(plan.actions)

@@ -23,8 +23,8 @@ CLASS_FINALIZER = "kubernetes.io/vac-protection"
 
 
 def claims_of(pod: Pod) -> list[str]:
-    """The keys of the claims that a pod keeps in use: placed on a node and not yet ended."""
-    if not pod.spec.node_name or pods.is_terminal(pod):
+    """The keys of the claims that a pod mounts, or will when it has a node."""
+    if pods.is_terminal(pod):
         return []
     namespace = pod.metadata.namespace
     names = (_claim_of(pod, volume) for volume in pod.spec.volumes)
@@ -37,9 +37,11 @@ def _claim_of(pod: Pod, volume: Volume) -> str:
     return ephemeral_claim(pod.metadata.name, volume.name) if volume.ephemeral is not None else ""
 
 
-def plan_claim(claim: PersistentVolumeClaim | None, users: Sequence[Pod]) -> Plan:
-    """Let a deleted claim go once no pod uses it."""
-    return NOTHING if claim is None or users else _release(claim, CLAIM_FINALIZER)
+def plan_claim(claim: PersistentVolumeClaim | None, pods_of_claim: Sequence[Pod]) -> Plan:
+    """Let a deleted claim go once no pod on a node uses it."""
+    if claim is None or any(pod.spec.node_name for pod in pods_of_claim):
+        return NOTHING
+    return _release(claim, CLAIM_FINALIZER)
 
 
 def plan_volume(volume: PersistentVolume | None) -> Plan:

@@ -27,8 +27,11 @@ def budget(noted=None, **spec):
     )
 
 
-def pod(name, *, ready=True, owner="r1", phase="Running", going=False):
-    reference = {"kind": "ReplicaSet", "name": owner, "uid": owner, "controller": True}
+def pod(name, *, ready=True, owner="r1", phase="Running", going=False, kind="apps/v1/ReplicaSet"):
+    version, _, kind = kind.rpartition("/")
+    reference = {
+        "apiVersion": version, "kind": kind, "name": owner, "uid": owner, "controller": True,
+    }  # fmt: skip
     metadata = {"name": name, "namespace": "ns", "uid": f"u-{name}"}
     if owner:
         metadata["ownerReferences"] = [reference]
@@ -54,7 +57,7 @@ def pods(count, **more):
         pytest.param({"maxUnavailable": 9}, pods(2), 2, (2, 2, 0, 2), id="all"),
         pytest.param({"minAvailable": 1}, pods(2, ready=False), 2, (2, 0, 1, 0), id="not ready"),
         pytest.param({"minAvailable": 0}, (), 0, (0, 0, 0, 0), id="no pods"),
-        pytest.param({"minAvailable": 1}, pods(2, phase="Succeeded"), 2, (0, 0, 1, 0), id="ended"),
+        pytest.param({"minAvailable": 1}, pods(2, phase="Succeeded"), 2, (2, 0, 1, 0), id="ended"),
         pytest.param({"minAvailable": 1}, (*pods(2), pod("g", going=True)), 3, (3, 2, 1, 1), id="one goes"),
         pytest.param({"minAvailable": 1}, pods(2, owner=""), 0, (2, 2, 1, 1), id="pods on their own"),
     ],
@@ -79,10 +82,19 @@ def test_noted_evictions_count_as_gone_until_they_are_old():
     assert (status.current_healthy, status.disruptions_allowed, wait) == (2, 1, 110.0)
 
 
-def test_a_share_of_nobody_knows_what():
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        ("apps/v1/ReplicaSet", 'found no controllers for pod "p0"'),
+        ("batch/v1/Job", "jobs.batch does not implement the scale subresource"),
+        ("acme.io/v1/Queue", 'no matches for kind "Queue" in version "acme.io/v1"'),
+    ],
+)
+def test_a_share_of_nobody_knows_what(kind, why):
     made = budget(maxUnavailable=1)
-    with pytest.raises(Unknowable):
-        plan_status(Observed(made, pods(2), {}), NOW)
+    with pytest.raises(Unknowable) as told:
+        plan_status(Observed(made, pods(2, kind=kind), {}), NOW)
+    assert str(told.value) == why
     status = failed_status(made, "no scale", NOW)
     assert (status.disruptions_allowed, status.conditions[0].reason) == (0, "SyncFailed")
 

@@ -89,6 +89,10 @@ def test_half_done_work_is_finished_and_done_work_is_left():
     ("seen", "reason"),
     [
         pytest.param(Seen(claim(), None, [], storage_class()), "WaitForFirstConsumer", id="waits"),
+        pytest.param(
+            Seen(claim(), None, [], storage_class(), ["a", "b"]), "WaitForPodScheduled",
+            id="waits with pods",
+        ),
         pytest.param(Seen(claim(storage_class=""), None), "FailedBinding", id="no class"),
         pytest.param(Seen(claim(), None), "ProvisioningFailed", id="unknown class"),
         pytest.param(

@@ -54,11 +54,11 @@ def pod(node: str = "n", phase: str = "Running") -> Pod:
     ("user", "keys"),
     [
         pytest.param(pod(), ["ns/x"], id="running"),
-        pytest.param(pod(node=""), [], id="not placed yet"),
+        pytest.param(pod(node=""), ["ns/x"], id="not placed yet"),
         pytest.param(pod(phase="Succeeded"), [], id="ended"),
     ],
 )
-def test_a_pod_uses_its_claims_from_placement_to_end(user: Pod, keys: list[str]) -> None:
+def test_a_pod_has_claims_to_its_end(user: Pod, keys: list[str]) -> None:
     assert claims_of(user) == keys
     assert claims_of(PodSlimmer()(user)) == keys  # as the informer keeps it
 
@@ -73,6 +73,7 @@ def test_a_deleted_claim_goes_when_unused() -> None:
 
 def test_a_claim_that_is_used_or_wanted_stays() -> None:
     assert plan_claim(claim(), [pod()]) is NOTHING
+    assert plan_claim(claim(), [pod(node="")]) is not NOTHING, "it is not placed yet"
     assert plan_claim(claim(deleted=False), []) is NOTHING
     assert plan_claim(None, []) is NOTHING
 
