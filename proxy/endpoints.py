@@ -121,14 +121,16 @@ def still_serves(endpoint: SliceEndpoint) -> bool:
 
 
 def ready_here(slices: Iterable[EndpointSlice], place: Place) -> int:
-    """How many ready endpoints of a Service this node has: what load balancers ask for."""
-    found = {
-        endpoint.addresses[0]
-        for one in slices
-        for endpoint in one.endpoints
-        if endpoint.addresses and endpoint.node_name == place.node and is_ready(endpoint)
-    }
-    return len(found)
+    """How many ready endpoints of a Service this node has: what load balancers ask for.
+
+    A pod with an address of each family is one.
+    """
+    found: dict[str, set[str]] = {}
+    for one in slices:
+        for endpoint in one.endpoints:
+            if endpoint.addresses and endpoint.node_name == place.node and is_ready(endpoint):
+                found.setdefault(one.address_type, set()).add(endpoint.addresses[0])
+    return max(map(len, found.values()), default=0)
 
 
 def oddities(slices: Iterable[EndpointSlice]) -> list[str]:

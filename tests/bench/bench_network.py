@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.image import busybox_archive
-from tests.e2e.net import Net, server
+from tests.e2e.network.net import Net, server
 from tests.e2e.support import IMAGE, Cluster, run, wait, wherry_program
 from wherry.api.core_v1 import Service
 from wherry.api.discovery_v1 import EndpointSlice
@@ -101,11 +101,11 @@ class Places:
 def data_path(places: Places, seconds: float) -> None:
     """Connections directly and by the Service, on the same machine and across; one stream's rate."""
     net = places.net
-    near, far = net.machines
+    near, far = net.machines[:2]
     ports = [{"port": 80, "targetPort": PORT}]
     targets = {"same machine": "web-1", "other machine": "web-2"}
     addresses = {
-        pod: net.service(f"bench-{pod}", ports=ports, selector={"app": "web", "n": pod[-1]})
+        pod: net.service(f"bench-{pod}", ports=ports, selector={"app": "web", "n": pod[-1]})[0]
         for pod in targets.values()
     }
     with ExitStack() as stack:

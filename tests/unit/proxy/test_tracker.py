@@ -141,6 +141,8 @@ def test_a_policy_that_cannot_be_read_is_left_out(caplog) -> None:
 def test_health_checks_are_wanted_by_local_load_balancers() -> None:
     site = Site()
     site.hear(site.world.slices, endpoint_slice(endpoint(HERE), endpoint("10.244.1.2", "n2")))
+    six = endpoint_slice(endpoint("fd00:244::2"), address_type="IPv6")
+    site.hear(site.world.slices, six.with_(metadata=six.metadata.with_(name="six")))
     local = {"type": "LoadBalancer", "externalTrafficPolicy": "Local", "healthCheckNodePort": 31000}
     site.hear(site.world.services, service(**local))
     assert site.tracker.local_checks("default/web") == (31000, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -37,9 +38,16 @@ def server(name: str, machine: str, labels: dict[str, str], grace: int = 1) -> d
     }  # fmt: skip
 
 
+def http(address: str, port: int = 80) -> str:
+    return f"http://[{address}]:{port}/" if ":" in address else f"http://{address}:{port}/"
+
+
 @dataclass
 class Net:
-    """A namespace with `web-<n>` and `client-<n>` on the n-th machine."""
+    """A namespace with `web-<n>` and `client-<n>` on the n-th machine.
+
+    cluster: its machines have an address of each family, and so have pods and Services
+    """
 
     cluster: Cluster
     namespace: str
@@ -47,7 +55,11 @@ class Net:
 
     @property
     def machines(self) -> tuple[str, ...]:
-        return self.cluster.machines[:2]
+        return self.cluster.machines
+
+    @property
+    def webs(self) -> tuple[str, ...]:
+        return tuple(f"web-{n}" for n, _ in enumerate(self.machines, 1))
 
     def kubectl(self, *words: str, **more: Any) -> str:
         return self.cluster.kubectl("-n", self.namespace, *words, **more)
@@ -60,18 +72,36 @@ class Net:
     def get(self, *words: str) -> Any:
         return self.cluster.get("-n", self.namespace, *words)
 
-    def service(self, name: str, **spec: Any) -> str:
-        """Make a Service of the web servers; its cluster address."""
-        spec = {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": PORT}], **spec}
+    def service(self, name: str, **spec: Any) -> list[str]:
+        """Make a Service of the web servers; its cluster addresses, IPv4 first."""
+        spec = {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": PORT}],
+                "ipFamilyPolicy": "PreferDualStack", **spec}  # fmt: skip
         self.apply(
             {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
         )
-        return str(self.get("service", name)["spec"].get("clusterIP", ""))
+        return list(self.get("service", name)["spec"].get("clusterIPs", ()))
+
+    def change(self, name: str, *words: str, **spec: Any) -> None:
+        """Change fields of a Service's spec (or of what `words` say)."""
+        tree = json.dumps({"spec": spec})
+        self.kubectl("patch", "service", name, "--type=merge", "-p", tree, *words)
 
     @cached_property
+    def pod_ips(self) -> dict[str, list[str]]:
+        """Each pod's addresses, IPv4 first."""
+        return {
+            one["metadata"]["name"]: [ip["ip"] for ip in one["status"]["podIPs"]]
+            for one in self.get("pods")["items"]
+        }
+
+    @property
     def addresses(self) -> dict[str, str]:
-        pods = self.get("pods")["items"]
-        return {one["metadata"]["name"]: one["status"]["podIP"] for one in pods}
+        return {name: found[0] for name, found in self.pod_ips.items()}
+
+    def node_ips(self, number: int) -> tuple[str, str]:
+        """The addresses of the machine with this number (1 ...): IPv4, IPv6."""
+        wires, name = self.cluster.lab.wires, self.machines[number - 1]
+        return wires.address(name), wires.address6(name)
 
     def inside(self, pod: str) -> tuple[str, ...]:
         """The command line that leads into this pod's network."""
@@ -85,34 +115,80 @@ class Net:
             self._pids[pod] = found[0].attrs["State"]["Pid"]
         return ("nsenter", f"--net=/proc/{self._pids[pod]}/ns/net")
 
-    def ask(self, client: str, url: str) -> str:
-        """What a pod, a machine or this host gets there: the body, or curl's code."""
+    def asks(self, client: str, url: str, times: int) -> set[str]:
+        """What a pod, a machine or this host gets there: bodies, or curl's codes."""
         if client in self.machines:
             space = self.cluster.lab.wires.namespace(client)
             head: tuple[str, ...] = ("nsenter", f"--net=/run/netns/{space}")
         else:
             head = self.inside(client) if client else ()
-        command = [*head, "curl", "-gs", "--max-time", ANSWER_SECONDS, url]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-        return done.stdout.strip() or str(done.returncode)
+        # One process and as many connections.
+        words = (
+            "-gsZ",
+            "--parallel-immediate",
+            "--max-time",
+            ANSWER_SECONDS,
+            "-w",
+            "\\n%{exitcode}\\n",
+            *[url] * times,
+        )
+        done = subprocess.run(
+            [*head, "curl", *words], capture_output=True, text=True, timeout=30, check=False
+        )
+        return {*done.stdout.split("\n")} - {"", "0"}
+
+    def ask(self, client: str, url: str) -> str:
+        [answer] = self.asks(client, url, 1)
+        return answer
 
     def answers(self, client: str, url: str, *wanted: str) -> None:
         """In the end these and no others answer, whoever is asked."""
-        times = 2 if wanted == (SILENT,) else 4 if len(wanted) == 1 else 16
+        times = 4 if len(wanted) == 1 else 24
 
         def look() -> bool:
-            seen = {self.ask(client, url) for _ in range(times)}
-            return seen == set(wanted)
+            return self.asks(client, url, times) == set(wanted)
 
         wait(look, f"{client or 'the host'} → {url}: {wanted}")
 
-    def udp(self, pod: str, says: str) -> subprocess.Popen[bytes]:
+    def udp(self, pod: str, says: str) -> subprocess.Popen[str]:
         """A UDP server in the pod's network that answers everything with this word."""
         script = (
-            "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 9053))\n"
+            "import socket; s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); s.bind(('::', 9053))\n"
             f"while True: s.sendto({says.encode()!r}, s.recvfrom(99)[1])"
         )
-        return subprocess.Popen([*self.inside(pod), sys.executable, "-c", script])
+        command = [*self.inside(pod), sys.executable, "-c", script]
+        return subprocess.Popen(command, text=True)
+
+    def datagrams(self, pod: str, address: str, port: int) -> Datagrams:
+        script = (
+            "import socket, sys\n"
+            "s = socket.socket(int(sys.argv[1]), socket.SOCK_DGRAM); s.settimeout(0.5)\n"
+            "s.connect((sys.argv[2], int(sys.argv[3])))\n"
+            "for line in sys.stdin:\n"
+            "    try: s.send(b'?'); print(s.recv(99).decode(), flush=True)\n"
+            f"    except ConnectionRefusedError: print({REFUSED!r}, flush=True)\n"
+            f"    except TimeoutError: print({SILENT!r}, flush=True)\n"
+        )
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        words = (str(int(family)), address, str(port))
+        command = [*self.inside(pod), sys.executable, "-c", script, *words]
+        pipe = subprocess.PIPE
+        return Datagrams(subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True))
+
+
+@dataclass
+class Datagrams:
+    """A UDP client that keeps its socket."""
+
+    process: subprocess.Popen[str]
+
+    def ask(self) -> str:
+        """What it is answered, or as curl would say that it is not."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
 
 
 def built(cluster: Cluster, word: str) -> Iterator[Net]:

@@ -1,4 +1,4 @@
-"""NetworkPolicies on two machines: who may speak with whom."""
+"""NetworkPolicies on three machines: who may speak with whom, by IPv4 and IPv6."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.net import PORT, SILENT, Net, built
+from tests.e2e.network.net import PORT, SILENT, Net, built, http
 from tests.e2e.support import Cluster, wait
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -15,20 +15,26 @@ WEB = {"matchLabels": {"app": "web"}}
 
 
 @pytest.fixture(scope="module")
-def site(cluster: Cluster) -> Iterator[Net]:
-    yield from built(cluster, "policies")
+def policed(site: Cluster) -> Iterator[Net]:
+    yield from built(site, "policies")
 
 
 @pytest.fixture
-def net(site: Net) -> Iterator[Net]:
-    yield site
-    site.kubectl("delete", "networkpolicies", "--all")
-    for client in ("client-1", "client-2"):
-        site.answers(client, url(site, "web-1"), "web-1")
+def net(policed: Net) -> Iterator[Net]:
+    yield policed
+    policed.kubectl("delete", "networkpolicies", "--all")
+    for client in ("client-1", "client-3"):
+        reaches(policed, client, "web-1")
 
 
 def url(net: Net, pod: str, port: int = PORT) -> str:
-    return f"http://{net.addresses[pod]}:{port}/"
+    return http(net.addresses[pod], port)
+
+
+def reaches(net: Net, client: str, pod: str, answer: str = "") -> None:
+    """In both families; or what it gets instead."""
+    for address in net.pod_ips[pod]:
+        net.answers(client, http(address, PORT), answer or pod)
 
 
 def policy(net: Net, name: str, **spec: Any) -> None:
@@ -37,25 +43,26 @@ def policy(net: Net, name: str, **spec: Any) -> None:
 
 
 def test_closed_pods_stay_ready_and_serve_whom_they_may(net: Net) -> None:
-    address = net.service("web")
+    addresses = net.service("web")
     policy(net, "deny", policyTypes=["Ingress"], podSelector=WEB)
-    for client in ("client-1", "client-2"):  # the same machine's bridge, and across
-        net.answers(client, url(net, "web-1"), SILENT)
-    net.answers(net.machines[0], url(net, "web-1"), "web-1")  # its own node: the probes' way
-    net.answers("web-1", url(net, "web-1"), "web-1")  # itself
-    net.answers("web-1", url(net, "client-2"), "client-2")  # egress is another matter
-    policy(net, "from-one", podSelector=WEB,
-           ingress=[{"from": [{"podSelector": {"matchLabels": {"n": "2"}}}], "ports": [{"port": "web"}]}])  # fmt: skip
-    net.answers("client-2", url(net, "web-1"), "web-1")
-    net.answers("client-2", f"http://{address}/", "web-1", "web-2")
-    net.answers("client-1", url(net, "web-1"), SILENT)
-    net.kubectl("label", "pod", "client-1", "n=2", "--overwrite")  # who may is looked up by label
-    net.answers("client-1", url(net, "web-1"), "web-1")
+    for client in ("client-1", "client-2", "client-3"):  # the same bridge, a route, VXLAN
+        reaches(net, client, "web-1", SILENT)
+    reaches(net, net.machines[0], "web-1")  # its own node: the probes' way
+    reaches(net, "web-1", "web-1")  # itself
+    reaches(net, "web-1", "client-2")  # egress is another matter
+    policy(net, "from-some", podSelector=WEB,
+           ingress=[{"from": [{"podSelector": {"matchLabels": {"n": "3"}}}], "ports": [{"port": "web"}]}])  # fmt: skip
+    reaches(net, "client-3", "web-1")
+    for address in addresses:
+        net.answers("client-3", http(address), *net.webs)
+    reaches(net, "client-1", "web-1", SILENT)
+    net.kubectl("label", "pod", "client-1", "n=3", "--overwrite")  # who may is looked up by label
+    reaches(net, "client-1", "web-1")
     net.kubectl("label", "pod", "client-1", "n=1", "--overwrite")
     net.answers("client-1", url(net, "web-1"), SILENT)
     pods = net.get("pods", "-l", "app=web")["items"]
     ready = [c["status"] for p in pods for c in p["status"]["conditions"] if c["type"] == "Ready"]
-    assert ready == ["True", "True"], "the kubelet's probes always pass"
+    assert ready == ["True"] * len(net.machines), "the kubelet's probes always pass"
 
 
 def test_namespaces_and_ranges_of_ports(net: Net) -> None:
@@ -65,33 +72,32 @@ def test_namespaces_and_ranges_of_ports(net: Net) -> None:
     policy(net, "trusted", podSelector=WEB, ingress=[rule])
     net.answers("client-1", url(net, "web-1"), SILENT)
     net.cluster.kubectl("label", "namespace", net.namespace, f"trust={net.namespace}")
-    net.answers("client-1", url(net, "web-1"), "web-1")
+    reaches(net, "client-1", "web-1")
     net.answers("web-2", url(net, "web-1"), SILENT)
     narrow = {**rule, "ports": [{"port": 8081, "endPort": 8100}, {"protocol": "UDP"}]}
     policy(net, "trusted", podSelector=WEB, ingress=[narrow])
-    net.answers("client-1", url(net, "web-1"), SILENT)
+    reaches(net, "client-1", "web-1", SILENT)
     net.cluster.kubectl("label", "namespace", net.namespace, "trust-")
 
 
 def test_egress_by_blocks_with_exceptions(net: Net) -> None:
-    other = net.addresses["web-2"]
-    block = {"cidr": "10.244.0.0/16", "except": [f"{other}/32"]}
+    four, six = net.pod_ips["web-2"]
+    blocks = [{"cidr": "10.244.0.0/16", "except": [f"{four}/32"]},
+              {"cidr": "fd00::/8", "except": [f"{six}/128"]}]  # fmt: skip
     policy(net, "out", policyTypes=["Egress"], podSelector={"matchLabels": {"app": "client"}},
-           egress=[{"to": [{"ipBlock": block}]}])  # fmt: skip
-    net.answers("client-1", url(net, "web-2"), SILENT)
-    net.answers("client-1", url(net, "web-1"), "web-1")
-    net.answers("web-1", url(net, "web-2"), "web-2")
-    node = net.cluster.lab.wires.address(net.machines[1])
-    net.answers("client-1", f"http://{node}:10256/proxyMode", SILENT)  # another node is a stranger
-    own = net.cluster.lab.wires.address(net.machines[0])
-    net.answers("client-1", f"http://{own}:10256/proxyMode", "nftables")
+           egress=[{"to": [{"ipBlock": one} for one in blocks]}])  # fmt: skip
+    reaches(net, "client-1", "web-2", SILENT)
+    reaches(net, "client-1", "web-3")
+    reaches(net, "web-1", "web-2")
+    for number, answer in ((2, SILENT), (1, "nftables")):  # another node is a stranger
+        net.answers("client-1", f"http://{net.node_ips(number)[0]}:10256/proxyMode", answer)
 
 
 def test_strangers_by_their_address(net: Net) -> None:
-    near, far = (net.cluster.lab.wires.address(one) for one in net.machines)
+    near, far = net.node_ips(1)[0], net.node_ips(2)[0]
     ports = [{"port": 80, "targetPort": PORT, "nodePort": 31380}]
     net.service("ported", type="NodePort", externalTrafficPolicy="Local", ports=ports)
-    outside, there = net.machines[1], f"http://{near}:31380/"
+    outside, there = net.machines[1], http(near, 31380)
     net.answers(outside, there, "web-1")
     for address, answer in (("203.0.113.1", SILENT), (far, "web-1")):
         block = {"ipBlock": {"cidr": f"{address}/32"}}

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deploy import outages
-from tests.e2e.conftest import keep_logs
-from tests.e2e.support import IMAGE, WAIT_SECONDS, Cluster, run, wait, wherry_program
+from tests.e2e.support import IMAGE, WAIT_SECONDS, Cluster, wait
 from tests.integration.proxy import echo
 
 MACHINES = ("node1", "node2", "node3")  # node3 is behind a router
@@ -22,25 +17,13 @@ MTU = 1450
 PAGE_MIB = 64
 
 
-@pytest.fixture(scope="module")
-def site(hello_archive: Path) -> Iterator[Cluster]:
-    """A dual-stack lab of two networks, with a pod on each machine."""
-    if os.geteuid() != 0:
-        pytest.skip("the lab needs root")
-    directory = Path(tempfile.mkdtemp(prefix="wlpn"))
-    made = Cluster(directory)
-    shape = ("--nodes", "3", "--subnets", "2", "--dual-stack")
-    try:
-        run(wherry_program(), "lab", "up", *shape, "--dir", str(directory))
-        run(wherry_program(), "lab", "load", str(hello_archive), "--dir", str(directory))
-        for machine in MACHINES:
-            made.apply(pod(machine))
-        for machine in MACHINES:
-            wait(lambda m=machine: is_ready(made, m), f"{machine}'s pod")
-        yield made
-    finally:
-        keep_logs(directory)
-        run(wherry_program(), "lab", "down", "--dir", str(directory))
+@pytest.fixture(scope="module", autouse=True)
+def pods(site: Cluster) -> None:
+    """One on each machine."""
+    for machine in MACHINES:
+        site.apply(pod(machine))
+    for machine in MACHINES:
+        wait(lambda m=machine: is_ready(site, m), f"{machine}'s pod")
 
 
 def pod(machine: str) -> dict[str, Any]:
@@ -226,7 +209,7 @@ def said(site: Cluster, node: str) -> str:
 
 
 def test_a_node_that_is_removed_leaves_no_route(site: Cluster) -> None:
-    """The last test: node3's machine stays off."""
+    """The last test of all that use this lab: node3's machine stays off."""
     outages.stop(site.directory, "node3")
     site.kubectl("delete", "node", "node3")
     wait(lambda: "wherry-vxlan" not in site.on("node1", "ip", "route"), "no route to node3's pods")

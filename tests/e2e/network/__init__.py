@@ -1,0 +1,1 @@
+"""Pods, Services and policies on three machines; one lab for all of it."""
