@@ -11,8 +11,6 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry
-
 from kubelet import sandbox_image
 from kubelet.certificates import compose as certificates
 from kubelet.config import Config
@@ -20,6 +18,7 @@ from kubelet.eviction.manager import EvictionManager, Reclaim
 from kubelet.eviction.manager import look as levels
 from kubelet.garbage import GarbageCollector, disk_of
 from kubelet.gauges import Gauges
+from kubelet.metrics import Metrics
 from kubelet.network.cni import Cni
 from kubelet.network.keeper import NetworkKeeper
 from kubelet.network.podrange import PodRange
@@ -37,17 +36,19 @@ from kubelet.pods.cgroups import Bounds, NodeFacts, shares
 from kubelet.pods.dns import Resolver, parse_resolver
 from kubelet.pods.images import Images
 from kubelet.pods.manager import PodManager
+from kubelet.pods.privileged import lacking
 from kubelet.pods.services import NodeSettings, Services
 from kubelet.probes.manager import ProbeManager
 from kubelet.probes.prober import Prober
 from kubelet.runtime.docker import DockerRuntime
 from kubelet.runtime.protocol import EngineInfo, Runtime, RuntimeFailure
-from kubelet.server.app import Server
+from kubelet.server.app import Server, metrics_route
 from kubelet.server.auth import Gate
 from kubelet.server.configz import configz_routes
 from kubelet.server.serve import serve
 from kubelet.server.stats import stats_routes
 from kubelet.static.source import Manifests
+from kubelet.stats.cadvisor import Cadvisor
 from kubelet.stats.collector import StatsCollector
 from kubelet.volumes.images import ImageVolumes
 from kubelet.volumes.manager import VolumeManager
@@ -104,11 +105,12 @@ async def run(config: Config) -> None:
         raise StartError("this machine has no default route", "name its address with --node-ip")
     _make_root(config.root_dir)
     client_config = await certificates.client_config(config, SystemClock())
-    runtime = DockerRuntime(config.docker_socket, config.node_name)
+    metrics = Metrics(config.node_name)
+    runtime = DockerRuntime(config.docker_socket, config.node_name, metrics.called)
     try:
         engine = await _engine(runtime, config)
         async with Client(client_config, user_agent="kubelet") as client:
-            await _run_with(config, client_config, client, runtime, engine, address)
+            await _run_with(config, client_config, client, runtime, engine, address, metrics)
     finally:
         await runtime.close()
 
@@ -143,6 +145,7 @@ async def _run_with(
     runtime: Runtime,
     engine: EngineInfo,
     address: NodeAddress,
+    metrics: Metrics,
 ) -> None:
     clock = SystemClock()
     bells = Bells()
@@ -150,7 +153,7 @@ async def _run_with(
     node_informer = Informer(client, Node, field_selector=f"metadata.name={config.node_name}")
     pod_informer = Informer(client, Pod, field_selector=f"spec.nodeName={config.node_name}")
     services = await _services(
-        config, client, runtime, engine, facts, address, clock, bells, node_informer
+        config, client, runtime, engine, facts, address, clock, bells, node_informer, metrics
     )
     identity = _identity(config, facts, engine, address)
     reporter = bells.reporter = _reporter(config, services, identity, bells)
@@ -167,8 +170,9 @@ async def _run_with(
     evictions = bells.evictions = EvictionManager(
         config.eviction, manager, stats, Reclaim(garbage.unused_images, garbage.containers), clock,
         levels=lambda: levels(config.root_dir, images_dir), say=_telling(services),
-        changed=reporter.poke,
+        changed=reporter.poke, evicted=metrics.evicted,
     )  # fmt: skip
+    cadvisor = Cadvisor(manager, services.node.facts, facts, clock, stats.folders, images_dir)
 
     def address_changed(now: str) -> None:
         reporter.moved(now)
@@ -189,7 +193,7 @@ async def _run_with(
             tasks.create_task(address.run(clock, address_changed), name="address")
             tasks.create_task(kernel_log.watch(_on_oom_kill(services)), name="kernel-log")
             certificates.rotate_client(config, client_config, client, clock, tasks)
-            await _serve(config, services, manager, stats, address, tasks)
+            await _serve(config, services, manager, stats, cadvisor, address, tasks)
             freeze_after_start()
     finally:
         lease.stop()
@@ -302,15 +306,16 @@ def _garbage(
 
 async def _serve(
     config: Config, services: Services, pods: PodManager, stats: StatsCollector,
-    address: NodeAddress, tasks: asyncio.TaskGroup,
+    cadvisor: Cadvisor, address: NodeAddress, tasks: asyncio.TaskGroup,
 ) -> None:  # fmt: skip
     """The kubelet's own server, and its health port."""
-    registry = CollectorRegistry()
+    registry = services.metrics.registry
     Gauges(services.cache, pods.count_workers, lambda: services.recorder.waiting).register(registry)
     server = Server(
         pods, services.runtime, registry, services.clock,
         more=[
-            *stats_routes(stats, config.node_name),
+            *stats_routes(stats, cadvisor, config.node_name),
+            metrics_route("/metrics/probes", services.probes.records.registry),
             *configz_routes(config, services.node.facts.cgroup_driver),
         ],
     )  # fmt: skip
@@ -330,6 +335,7 @@ async def _serve(
 async def _services(
     config: Config, client: Client, runtime: Runtime, engine: EngineInfo, facts: machine.Machine,
     address: NodeAddress, clock: Clock, bells: Bells, node_informer: Informer[Node],
+    metrics: Metrics,
 ) -> Services:  # fmt: skip
     objects = NodeObjects(
         client, bells.objects_changed, lambda: node_informer.get("", config.node_name)
@@ -345,7 +351,9 @@ async def _services(
         node=settings,
         client=client,
         runtime=runtime,
-        cache=ContainerCache(runtime, clock, bells.containers_changed, bells.engine_changed),
+        cache=ContainerCache(
+            runtime, clock, bells.containers_changed, bells.engine_changed, metrics.relisted
+        ),
         cni=Cni(
             conf_dir=config.cni_conf_dir,
             bin_dirs=config.cni_bin_dirs,
@@ -362,6 +370,7 @@ async def _services(
         bounding=Bounding(settings.facts, _all_pods(config, facts)),
         recorder=EventRecorder(client, "kubelet", host=config.node_name),
         clock=clock,
+        metrics=metrics,
     )
     return services
 
@@ -384,6 +393,10 @@ def _settings(
             cgroup_root=config.cgroup_root,
             oom_score_min=machine.oom_score_min(),
             seccomp_default=config.seccomp_default,
+            lacked_capabilities=lacking(
+                machine.read("/proc/self/status"),
+                int(machine.read("/proc/sys/kernel/cap_last_cap") or 0),
+            ),
             log_limits=config.log_limits,
             cluster_domain=config.cluster_domain,
         ),

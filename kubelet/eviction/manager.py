@@ -90,7 +90,9 @@ class EvictionManager:
     def __init__(
         self, policy: Policy, pods: Pods, stats: StatsCollector, reclaim: Reclaim, clock: Clock, *,
         levels: Callable[[], Levels], say: Say, changed: Callable[[], None] = lambda: None,
+        evicted: Callable[[str], None] = lambda signal: None,
     ) -> None:  # fmt: skip
+        self._evicted = evicted
         self._policy = policy
         self._pods = pods
         self._stats = stats
@@ -161,6 +163,7 @@ class EvictionManager:
             text = rank.message(threshold, level, one)
             evicted = self._pods.evict(one.pod.metadata.uid, text, grace)
             if evicted is not None:
+                self._evicted(threshold.signal)
                 return evicted
         return None
 

@@ -34,6 +34,8 @@ class Machine:
     os_image: str
     architecture: str
     huge_pages: tuple[tuple[str, str], ...] = ()  # ("2Mi", "0"): size, bytes in all
+    cores: int = 1  # physical ones
+    sockets: int = 1
 
 
 def read(path: str) -> str:
@@ -82,7 +84,18 @@ def look(root_dir: Path) -> Machine:
         os_image=os_image(read("/etc/os-release")),
         architecture=architecture(),
         huge_pages=huge_pages(Path("/sys/kernel/mm/hugepages")),
+        **topology(read("/proc/cpuinfo"), os.cpu_count() or 1),
     )
+
+
+def topology(cpuinfo: str, cpus: int) -> dict[str, int]:
+    """Physical cores and sockets; processors that don't tell theirs are taken for one each."""
+    fields = [line.partition(":") for line in cpuinfo.splitlines()]
+    sockets = [value.strip() for name, _, value in fields if name.strip() == "physical id"]
+    cores = [value.strip() for name, _, value in fields if name.strip() == "core id"]
+    if not sockets or len(sockets) != len(cores):
+        return {"cores": cpus, "sockets": 1}
+    return {"cores": len(set(zip(sockets, cores, strict=True))), "sockets": len(set(sockets))}
 
 
 def huge_pages(folder: Path) -> tuple[tuple[str, str], ...]:

@@ -43,7 +43,8 @@ class ContainerCache:
     """All containers of ours by pod.
 
     `on_change` is told the uid of a pod whose containers changed; `on_engine` is called when the
-    engine went or came back (see `failure`, empty while all is well).
+    engine went or came back (see `failure`, empty while all is well); `relisted` is told when all were
+    listed (epoch), and how long that took.
     """
 
     def __init__(
@@ -52,7 +53,9 @@ class ContainerCache:
         clock: Clock,
         on_change: Callable[[str], None],
         on_engine: Callable[[], None] = lambda: None,
+        relisted: Callable[[float, float], None] = lambda at, seconds: None,
     ) -> None:
+        self._relisted = relisted
         self._runtime = runtime
         self._clock = clock
         self._on_change = on_change
@@ -124,8 +127,9 @@ class ContainerCache:
         return record
 
     async def relist(self) -> None:
-        before = set(self._records)
+        before, begun = set(self._records), self._clock.monotonic()
         self._replace(await self._runtime.containers(), before)
+        self._relisted(self._clock.now().timestamp(), self._clock.monotonic() - begun)
         self._engine("")
         self.listed.set()
 

@@ -40,6 +40,7 @@ class NodeFacts:
 
     oom_score_min: the lowest oom_score_adj this process may give
     seccomp_default: pods that name no seccomp profile get the engine's
+    lacked_capabilities: those nobody on this machine can have
     """
 
     memory_bytes: int
@@ -48,6 +49,7 @@ class NodeFacts:
     cgroup_root: str = ""
     oom_score_min: int = -1000
     seccomp_default: bool = False
+    lacked_capabilities: tuple[str, ...] = ()
     log_limits: LogLimits = LogLimits()
     cluster_domain: str = "cluster.local"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kubelet.env import ConfigError, expand
-from kubelet.pods import cgroups, dns, sysctls
+from kubelet.pods import cgroups, dns, privileged, sysctls
 from kubelet.pods.cgroups import LogLimits, NodeFacts
 from kubelet.pods.plan import Start, grace_seconds, spec_hash
 from kubelet.runtime import labels as names
@@ -215,7 +215,7 @@ def _mounts(spec: Container, given: Inputs) -> list[dict[str, Any]]:
             "Source": str(mount.source),
             "Target": mount.target,
             "ReadOnly": mount.read_only,
-            "BindOptions": {"Propagation": mount.propagation},
+            **({"BindOptions": {"Propagation": mount.propagation}} if mount.propagation else {}),
         }
         for mount in mounts
     ]
@@ -232,11 +232,17 @@ def _security(pod: Pod, spec: Container, given: Inputs) -> dict[str, Any]:
         if groups:
             found["GroupAdd"] = [str(group) for group in groups]
     if own is not None:
+        lacked = given.node.lacked_capabilities
         found["Privileged"] = bool(own.privileged)
         found["ReadonlyRootfs"] = bool(own.read_only_root_filesystem)
         if own.capabilities is not None:
             found["CapAdd"] = list(own.capabilities.add)
             found["CapDrop"] = list(own.capabilities.drop)
+            if "ALL" in own.capabilities.add:
+                found["CapDrop"] += lacked
+        if own.privileged and lacked:
+            found |= privileged.host_config(lacked)
+            options += ["apparmor=unconfined", "label=disable"]
         if own.allow_privilege_escalation is False:
             options.append("no-new-privileges")
         if own.proc_mount == "Unmasked":
@@ -248,7 +254,7 @@ def _security(pod: Pod, spec: Container, given: Inputs) -> dict[str, Any]:
 def _seccomp(pod: Pod, spec: Container, given: Inputs) -> list[str]:
     """Docker's default profile is Kubernetes' RuntimeDefault, and that must be asked for."""
     profile = seccomp_profile(pod, spec)
-    if _is_privileged(spec):
+    if is_privileged(spec):
         return ["seccomp=unconfined"]
     if profile is None:
         return [] if given.node.seccomp_default else ["seccomp=unconfined"]
@@ -267,7 +273,7 @@ def seccomp_profile(pod: Pod, spec: Container) -> SeccompProfile | None:
     return shared.seccomp_profile if shared is not None else None
 
 
-def _is_privileged(spec: Container) -> bool:
+def is_privileged(spec: Container) -> bool:
     return spec.security_context is not None and bool(spec.security_context.privileged)
 
 

@@ -31,6 +31,14 @@ def target_of(pod: Pod, name: str) -> str:
     return next((one.target_container_name for one in found), "")
 
 
+def kind(pod: Pod, name: str) -> str:
+    """As metrics call it."""
+    if any(one.name == name for one in pod.spec.init_containers):
+        return "init_container"
+    is_main = any(one.name == name for one in pod.spec.containers)
+    return "container" if is_main else "ephemeral_container"
+
+
 def field_path(pod: Pod, name: str) -> str:
     """As events name a container: `spec.containers{c}`."""
     spec = pod.spec

@@ -124,10 +124,12 @@ class Deeds:
             await volumes
         except StartError as error:
             self._say("Warning", error.reason, error.message)
+            self._s.metrics.not_started_pod(error.reason)
             self.failures.add(SANDBOX, error, self._s.clock.now())
         except RuntimeFailure as error:
             self.failures.add(SANDBOX, StartError("", str(error)), self._s.clock.now())
         else:
+            self._s.metrics.started_pod()
             self.failures.forget(SANDBOX)
 
     async def _remove_sandboxes(self, records: list[ContainerRecord]) -> None:

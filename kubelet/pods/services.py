@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kubelet.metrics import Metrics
 from kubelet.network.cni import Cni
 from kubelet.node.address import NodeAddress
 from kubelet.objects import NodeObjects
@@ -71,6 +72,7 @@ class Services:
     bounding: Bounding
     recorder: EventRecorder
     clock: Clock
+    metrics: Metrics
 
     def event(self, pod: Pod, type: str, reason: str, message: str, container: str = "") -> None:
         """An event about the pod, or about one of its containers."""

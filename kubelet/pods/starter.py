@@ -18,7 +18,7 @@ from kubelet.env import ConfigError, env_file_names, make_environment
 from kubelet.network.bandwidth import bandwidth
 from kubelet.network.cni import Attachment, NetworkError
 from kubelet.objects import Reference, references
-from kubelet.pods import container_config, containers, files, hooks, seccomp
+from kubelet.pods import container_config, containers, files, hooks, privileged, seccomp
 from kubelet.pods.images import ImageError, Wish
 from kubelet.pods.plan import Start
 from kubelet.pods.pull_secrets import credentials
@@ -31,7 +31,7 @@ from kubelet.runtime.protocol import (
     RuntimeFailure,
     State,
 )
-from kubelet.volumes.interface import VolumeError
+from kubelet.volumes.interface import Device, VolumeError
 from wherry.api.core_v1 import Container, Pod, Secret
 from wherry.api.errors import ApiError
 from wherry.api.node_v1 import RuntimeClass
@@ -192,6 +192,7 @@ class Starter:
             container_id = await self._create(name, config)
         except RuntimeFailure as error:
             s.event(pod, "Warning", "Failed", f"Error: {error}", container=spec.name)
+            s.metrics.not_started(containers.kind(pod, spec.name), "CreateContainerError")
             raise StartError("CreateContainerError", str(error)) from error
         s.event(pod, "Normal", "Created", "Container created", container=spec.name)
         with s.cache.starting(container_id):
@@ -204,11 +205,13 @@ class Starter:
                     s.cache.drop(container_id)
                     return
                 s.event(pod, "Warning", "Failed", f"Error: {error}", container=spec.name)
+                s.metrics.not_started(containers.kind(pod, spec.name), "RunContainerError")
                 # The record carries the error: the pod's status and back-off read it from there.
                 if await s.cache.look(container_id) is None:
                     raise StartError("RunContainerError", str(error)) from error
                 return
             s.event(pod, "Normal", "Started", "Container started", container=spec.name)
+            s.metrics.started(containers.kind(pod, spec.name))
             await s.cache.look(container_id)
         await self._post_start(pod, spec, container_id, ips)
 
@@ -246,7 +249,7 @@ class Starter:
             image_id=image.id,
             image_user=image.user,
             image_stop_signal=image.stop_signal,
-            devices=s.volumes.devices(pod, spec, paths),
+            devices=[*s.volumes.devices(pod, spec, paths), *await self._host_devices(spec)],
             runtime=await self._handler(pod),
             env=env,
             mounts=await s.volumes.mounts(pod, spec, paths, env),
@@ -257,6 +260,12 @@ class Starter:
             profiles=await asyncio.to_thread(seccomp.load, s.node.seccomp_root, pod, spec),
         )
         return container_config.container(pod, start, given)
+
+    async def _host_devices(self, spec: Container) -> list[Device]:
+        """Those of a privileged container, where the engine can't give them all by itself."""
+        if not self._s.node.facts.lacked_capabilities or not container_config.is_privileged(spec):
+            return []
+        return await asyncio.to_thread(privileged.devices)
 
     def _target(self, pod: Pod, ephemeral: str) -> str:
         """The running container that an ephemeral one joins; empty when it joins none."""

@@ -69,6 +69,7 @@ class PodWorker:
         self._grace_seconds: int | None = None
         self._gone = False
         self._held = False
+        self._seen_at = services.clock.monotonic()
         self._finished = is_terminal(pod.status)
         self._wake = asyncio.Event()
         self.over = asyncio.Event()
@@ -158,9 +159,13 @@ class PodWorker:
                 tasks.create_task(self._publisher.run(), name="publish"),
                 tasks.create_task(self._refresh_volumes(deeds), name="refresh-volumes"),
             ]
+            operation = "create"
             while not self._ending.is_done:
                 self._wake.clear()
+                begun = self._s.clock.monotonic()
                 wake_at = await self._step(deeds, messages)
+                self._s.metrics.worked(operation, self._s.clock.monotonic() - begun)
+                operation = "sync"
                 if not self._ending.is_done:
                     await self._sleep(wake_at)
             for helper in helpers:
@@ -344,8 +349,16 @@ class PodWorker:
             )
         )
         self._publisher.publish(status)
+        if (before.phase, status.phase) == ("Pending", "Running"):
+            self._tell_start(look.now)
         self._allocation.say_completed(self.pod, before, status)
         self._say_pull_back_off(before, status)
+
+    def _tell_start(self, now: datetime) -> None:
+        """How long it took the pod to run."""
+        created = self.pod.metadata.creation_timestamp
+        seen = self._s.clock.monotonic() - self._seen_at
+        self._s.metrics.pod_runs(seen, (now - created).total_seconds() if created else seen)
 
     def _say_pull_back_off(self, before: PodStatus, after: PodStatus) -> None:
         for name in _backing_off_pull(after) - _backing_off_pull(before):

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from kubelet.probes.records import ProbeRecords
 from kubelet.probes.state import (
     Kind,
     Outcome,
@@ -60,6 +61,12 @@ class _Worker:
     task: asyncio.Task[None] | None = None
     begun: asyncio.Event = field(default_factory=asyncio.Event)  # startup has succeeded
 
+    @property
+    def named(self) -> tuple[str, str, str]:
+        """The pod's namespace, name and uid."""
+        meta = self.pod.metadata
+        return meta.namespace, meta.name, meta.uid
+
 
 def probes_of(container: Container) -> Iterator[tuple[Kind, Probe]]:
     for kind, probe in (
@@ -93,6 +100,7 @@ class ProbeManager:
         clock: Clock,
         on_unhealthy: Callable[[Pod, str, str], None] = lambda pod, container, message: None,
     ) -> None:
+        self.records = ProbeRecords()
         self._runner = runner
         self._on_change = on_change
         self._on_unhealthy = on_unhealthy
@@ -174,6 +182,7 @@ class ProbeManager:
 
     def _stop(self, key: _Key) -> None:
         worker = self._workers.pop(key)
+        self.records.forget(key.kind, worker.container.name, worker.named)
         if worker.task is not None:
             worker.task.cancel()
 
@@ -183,10 +192,13 @@ class ProbeManager:
         # Below 0: the clock was set back, and is not waited for.
         await self._clock.sleep(worker.spec.initial_delay_seconds - max(0.0, age))
         while not self._is_over(key, worker):
-            due = self._clock.monotonic() + worker.spec.period_seconds
+            begun = self._clock.monotonic()
+            due = begun + worker.spec.period_seconds
             outcome = await self._runner.probe(
                 worker.probe, worker.container, key.container_id, worker.pod_ip
             )
+            seconds = self._clock.monotonic() - begun
+            self.records.add(key.kind, worker.container.name, worker.named, outcome, seconds)
             self._take(key, worker, outcome)
             await self._clock.sleep(due - self._clock.monotonic())
 

@@ -22,7 +22,7 @@ from kubelet.runtime import docker_records as records
 from kubelet.runtime import labels as names
 from kubelet.runtime.docker_auth import auth_header
 from kubelet.runtime.docker_streams import Demultiplexer, DockerStream, read_bounded
-from kubelet.runtime.engine_calls import EngineCalls
+from kubelet.runtime.engine_calls import Called, EngineCalls
 from kubelet.runtime.engine_http import EngineHttp, Response
 from kubelet.runtime.protocol import (
     PERIOD_MICROSECONDS,
@@ -46,10 +46,12 @@ EVENT_ACTIONS = ("start", "die", "destroy", "oom")
 class DockerRuntime:
     """`protocol.Runtime` on Docker Engine. `node` is the value of our label on every container."""
 
-    def __init__(self, socket_path: str, node: str) -> None:
+    def __init__(
+        self, socket_path: str, node: str, called: Called = lambda *call, failed: None
+    ) -> None:
         self._node = node
         self._http = EngineHttp(socket_path, API_VERSION)
-        self._calls = EngineCalls(socket_path, API_VERSION)
+        self._calls = EngineCalls(socket_path, API_VERSION, called)
         # Records whose state can't have changed since (see `containers`).
         self._known: dict[str, ContainerRecord] = {}
 

@@ -8,7 +8,7 @@ kept connection that the engine has closed meanwhile is replaced unused.
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import urlencode
 
 import orjson
@@ -22,10 +22,19 @@ PING_SECONDS_MAX = 10.0
 _WITHOUT_BODY: Final = (204, 304)
 
 
+class Called(Protocol):
+    """Is told of every call's end: method, path and the seconds it took."""
+
+    def __call__(self, method: str, path: str, seconds: float, /, *, failed: bool) -> None: ...
+
+
 class EngineCalls:
     """Calls on the engine's socket that are over when their answer is read."""
 
-    def __init__(self, socket_path: str, api_version: str) -> None:
+    def __init__(
+        self, socket_path: str, api_version: str, called: Called = lambda *call, failed: None
+    ) -> None:
+        self._called = called
         self._socket = socket_path
         self._prefix = f"/v{api_version}"
         self._slots = asyncio.Semaphore(CALLS_MAX)
@@ -39,11 +48,15 @@ class EngineCalls:
         target = f"{self._prefix}{path}" + (f"?{urlencode(query)}" if query else "")
         kind = "" if body is None else "Content-Type: application/json\r\n"
         head = f"{method} {target} HTTP/1.1\r\nHost: docker\r\n{kind}Content-Length: {len(data)}\r\n\r\n"
+        status, begun = 0, asyncio.get_running_loop().time()
         try:
             async with self._slots, asyncio.timeout(CALL_SECONDS_MAX):
                 status, text = await self._exchange(head.encode() + data)
         except (OSError, TimeoutError, EOFError, ValueError, asyncio.LimitOverrunError) as error:
             raise RuntimeUnavailable(f"no answer from {self._socket}: {error!r}") from error
+        finally:
+            seconds = asyncio.get_running_loop().time() - begun
+            self._called(method, path, seconds, failed=not 0 < status < 400)
         if status >= 400:
             raise failure(status, text)
         return orjson.loads(text) if text else None

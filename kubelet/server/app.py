@@ -56,7 +56,7 @@ class Server:
             Route("/pods", self.list_pods),
             Route("/runningpods/", self.list_running_pods),
             Route("/run/{namespace}/{pod}/{container}", self.run, methods=["POST"]),
-            Route("/metrics", self.metrics),
+            metrics_route("/metrics", self.registry),
             Route("/containerLogs/{namespace}/{pod}/{container}", self.logs),
             *self.more,
             *_stream_routes(Sessions(self.pods, self.runtime, self.connect)),
@@ -100,10 +100,6 @@ class Server:
             return PlainTextResponse(words, 500)
         return PlainTextResponse(output)
 
-    async def metrics(self, request: Request) -> Response:
-        body = generate_latest(self.registry)
-        return Response(body, headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
-
     async def logs(self, request: Request) -> Response:
         try:
             pod, container = target_of(self.pods, request), request.path_params["container"]
@@ -131,6 +127,14 @@ class Server:
         except RuntimeFailure as error:
             return PlainTextResponse(str(error), 500)
         return StreamingResponse(_chained(first, body), media_type="text/plain")
+
+
+def metrics_route(path: str, registry: CollectorRegistry) -> Route:
+    async def show(request: Request) -> Response:
+        body = generate_latest(registry)
+        return Response(body, headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
+
+    return Route(path, show)
 
 
 def _as_running(pod: Pod, records: Iterable[ContainerRecord]) -> dict[str, Any]:

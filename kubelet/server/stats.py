@@ -1,4 +1,4 @@
-"""What the kubelet's server says of use: /stats/summary and /metrics/resource."""
+"""What the kubelet's server says of use: /stats/summary, /metrics/resource and /metrics/cadvisor."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from kubelet.stats import cadvisor_metrics
+from kubelet.stats.cadvisor import Cadvisor
 from kubelet.stats.collector import StatsCollector
 from kubelet.stats.resource_metrics import resource_metrics
 from kubelet.stats.summary import summary
@@ -17,7 +19,7 @@ from kubelet.stats.summary import summary
 log = logging.getLogger(__name__)
 
 
-def stats_routes(stats: StatsCollector, node_name: str) -> list[BaseRoute]:
+def stats_routes(stats: StatsCollector, cadvisor: Cadvisor, node_name: str) -> list[BaseRoute]:
     async def show_summary(request: Request) -> Response:
         brief = request.query_params.get("only_cpu_and_memory") == "true"
         try:
@@ -29,11 +31,23 @@ def stats_routes(stats: StatsCollector, node_name: str) -> list[BaseRoute]:
 
     async def show_metrics(request: Request) -> Response:
         try:
-            found = await stats.collect()
+            found = await stats.collect(rates=False)
         except OSError as error:
             log.warning("resource metrics: %s", error)
             found = None
         body = resource_metrics(found)
         return Response(body, headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
 
-    return [Route("/stats/summary", show_summary), Route("/metrics/resource", show_metrics)]
+    async def show_cadvisor(request: Request) -> Response:
+        try:
+            body = await cadvisor.page()
+        except OSError as error:
+            log.warning("cadvisor's metrics: %s", error)
+            body = cadvisor_metrics.failed()
+        return Response(body, headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
+
+    return [
+        Route("/stats/summary", show_summary),
+        Route("/metrics/resource", show_metrics),
+        Route("/metrics/cadvisor", show_cadvisor),
+    ]

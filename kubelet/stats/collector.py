@@ -22,13 +22,13 @@ from kubelet.pods.cgroups import NodeFacts
 from kubelet.runtime.protocol import ContainerRecord, State
 from kubelet.server.sources import PodSource
 from kubelet.stats import disk
-from kubelet.stats.disk import FileSystem, Taken
-from kubelet.stats.usage import CgroupReader, Usage, of_node
+from kubelet.stats.disk import FileSystem, Folders, Taken
+from kubelet.stats.reader import CgroupReader
+from kubelet.stats.usage import Usage, of_node
 from wherry.api.core_v1 import Pod
 from wherry.daemon.clock import Clock
 
 RATE_SECONDS_MIN, RATE_SECONDS_MAX = 0.5, 120.0
-DISK_SECONDS = 10.0
 KUBEPODS = "kubepods"
 NOTHING = Taken()
 
@@ -44,6 +44,10 @@ class Interface:
     receive_errors: int
     sent_bytes: int
     send_errors: int
+    received_packets: int = 0
+    receive_drops: int = 0
+    sent_packets: int = 0
+    send_drops: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +112,10 @@ def interfaces(net_dev: str) -> list[Interface]:
     for line in net_dev.splitlines()[2:]:
         name, _, rest = line.partition(":")
         fields = rest.split()
-        if len(fields) >= 11 and name.strip() != "lo":
-            found.append(
-                Interface(
-                    name.strip(), int(fields[0]), int(fields[2]), int(fields[8]), int(fields[10])
-                )
-            )
+        if len(fields) >= 12 and name.strip() != "lo":
+            # bytes packets errs drop fifo frame compressed multicast, received and then sent
+            figures = (int(fields[at]) for at in (0, 2, 8, 10, 1, 3, 9, 11))
+            found.append(Interface(name.strip(), *figures))
     return found
 
 
@@ -140,14 +142,14 @@ class StatsCollector:
         self._images_dir = images_dir
         self._reader = reader or CgroupReader()
         self._last: dict[str, _Reading] = {}
-        self._disk: dict[str, tuple[float, Taken]] = {}
+        self.folders = Folders(clock.monotonic)
         self._lock = asyncio.Lock()
 
-    async def collect(self) -> NodeStats:
-        """OSError when the node's own folders can't be looked at."""
+    async def collect(self, *, rates: bool = True) -> NodeStats:
+        """Without `rates` none is waited for. OSError when the node's own folders can't be looked at."""
         async with self._lock:
             found = await asyncio.to_thread(self._look)
-            if _lacks_rates(found):
+            if rates and _lacks_rates(found):
                 await self._clock.sleep(RATE_SECONDS_MIN)
                 found = await asyncio.to_thread(self._look)
             return found
@@ -170,7 +172,6 @@ class StatsCollector:
         pods = [self._pod(pod, pace) for pod in self._pods.pods()]
         below = self._reader.read(cgroups.all_pods(self._facts)) or Usage()
         free, most = look_at_processes()
-        self._disk = {key: kept for key, kept in self._disk.items() if _is_new(kept, moment)}
         return NodeStats(
             at=self._clock.now(),
             usage=usage,
@@ -234,22 +235,13 @@ class StatsCollector:
             record.started_at or record.created_at,
             usage,
             pace(record.id, usage),
-            self._folder(record.writable_dir),
-            self._folder(record.log_path),
+            self.folders.taken(record.writable_dir),
+            self.folders.taken(record.log_path),
         )
 
     def _volume(self, uid: str, name: str, medium: str) -> Taken:
         path = self._root_dir / "pods" / uid / "volumes" / "kubernetes.io~empty-dir" / name
-        return disk.of_mount(path) if medium == "Memory" else self._folder(str(path))
-
-    def _folder(self, path: str) -> Taken:
-        if not path:
-            return NOTHING
-        moment = self._clock.monotonic()
-        kept = self._disk.get(path)
-        if kept is None or not _is_new(kept, moment):
-            kept = self._disk[path] = (moment, disk.taken(Path(path)))
-        return kept[1]
+        return disk.of_mount(path) if medium == "Memory" else self.folders.taken(str(path))
 
 
 def _lacks_rates(found: NodeStats) -> bool:
@@ -258,7 +250,3 @@ def _lacks_rates(found: NodeStats) -> bool:
     for pod in found.pods:
         rates += [pod.nanocores, *(one.nanocores for one in pod.containers)]
     return None in rates
-
-
-def _is_new(kept: tuple[float, Taken], moment: float) -> bool:
-    return moment - kept[0] < DISK_SECONDS

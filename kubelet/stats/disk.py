@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 ENTRIES_MAX = 2_000_000  # of one folder; a tree beyond that is reported as far as it was walked
 BLOCK_BYTES = 512  # the unit of st_blocks
+KEPT_SECONDS = 10.0  # what a walk has found
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +85,22 @@ def of_mount(path: Path) -> Taken:
         return Taken()
     used = (found.f_blocks - found.f_bfree) * found.f_frsize
     return Taken(used, found.f_files - found.f_ffree)
+
+
+class Folders:
+    """What folders take, walked at most every some seconds; used on one thread at a time."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._kept: dict[str, tuple[float, Taken]] = {}
+
+    def taken(self, path: str) -> Taken:
+        """Nothing for no path."""
+        if not path:
+            return Taken()
+        moment = self._monotonic()
+        kept = self._kept.get(path)
+        if kept is None or moment - kept[0] >= KEPT_SECONDS:
+            self._kept = {k: v for k, v in self._kept.items() if moment - v[0] < KEPT_SECONDS}
+            kept = self._kept[path] = (moment, taken(Path(path)))
+        return kept[1]

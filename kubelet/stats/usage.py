@@ -7,9 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-
-from kubelet import cgroup_fs
 
 NO_LIMIT_BYTES = 1 << 60  # v1 writes a huge number where v2 writes "max"
 
@@ -91,27 +88,3 @@ def of_node(stat: str, memory: Mapping[str, int], ticks_per_second: int) -> Usag
         rss_bytes=memory.get("AnonPages", 0),
         swap_bytes=memory.get("SwapTotal", 0) - memory.get("SwapFree", 0),
     )
-
-
-class CgroupReader:
-    """Reads groups of this machine."""
-
-    def __init__(self, root: Path = cgroup_fs.ROOT) -> None:
-        self._root = root
-        self._unified = cgroup_fs.is_unified(root)
-
-    def read(self, group: str) -> Usage | None:
-        """The group at a path (or of a slice) as Docker names parents; None when there is none."""
-        relative = cgroup_fs.relative(group)
-        root = self._root
-        there = root / relative if self._unified else root / "memory" / relative
-        if not there.is_dir():
-            return None
-
-        def text(controller: str, file: str) -> str:
-            try:
-                return (root / controller / relative / file).read_text()
-            except OSError:
-                return ""  # ended since, or this kernel does not count it
-
-        return of_v2(text) if self._unified else of_v1(text)

@@ -23,12 +23,13 @@ from wherry.api.core_v1 import (
 
 @dataclass(frozen=True)
 class Mount:
-    """A bind mount into a container. `propagation` is Docker's word: rprivate, rslave, rshared."""
+    """A bind mount into a container. `propagation` is Docker's word: rslave, rshared, or empty: its own
+    choice, which is private but for folders that hold its root (or lie in it): those it refuses else."""
 
     source: Path
     target: str
     read_only: bool = False
-    propagation: str = "rprivate"
+    propagation: str = ""
 
 
 @dataclass(frozen=True)

@@ -261,7 +261,7 @@ class VolumeManager:
                 source,
                 wanted.mount_path if wanted.mount_path.startswith("/") else f"/{wanted.mount_path}",
                 wanted.read_only or _is_read_only(volume),
-                _PROPAGATION.get(wanted.mount_propagation or "", "rprivate"),
+                _PROPAGATION.get(wanted.mount_propagation or "", ""),
             )
             sub_path = wanted.sub_path
             if wanted.sub_path_expr:

@@ -232,8 +232,12 @@ class Soak:
             await asyncio.sleep(0.5)
 
     async def untrue(self) -> list[str]:
-        pods = await self.pods()
-        return await asyncio.to_thread(self.world.untrue, pods)
+        """What does not agree with the engine, neither as told before it was looked at nor after: with a
+        hundred pods that takes seconds, in which some end or are restarted."""
+        before = await self.pods()
+        here = await asyncio.to_thread(self.world.containers, everyone=False)
+        after = self.world.untrue(await self.pods(), here)
+        return [words for words in self.world.untrue(before, here) if words in after]
 
     async def left(self) -> list[str]:
         found = await asyncio.to_thread(self.world.left)

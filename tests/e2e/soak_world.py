@@ -111,9 +111,9 @@ class World:
 
     # -- statuses are true
 
-    def untrue(self, pods: Iterable[dict[str, Any]]) -> list[str]:
+    def untrue(self, pods: Iterable[dict[str, Any]], here: Iterable[dict[str, Any]]) -> list[str]:
         """Where the API's pods of this node and the engine's containers do not agree."""
-        containers = {one["Id"]: one for one in self.containers(everyone=False)}
+        containers = {one["Id"]: one for one in here}
         wrong = []
         known = set()
         for pod in pods:

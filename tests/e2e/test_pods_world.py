@@ -101,7 +101,9 @@ VOLUMES = [
         {"name": "p", "mountPath": "/p"},
         {"name": "disk", "mountPath": "/mine", "subPathExpr": "$(POD)"},
         {"name": "c", "mountPath": "/one", "subPath": "color"},
-        {"name": "made", "mountPath": "/made"}],
+        {"name": "made", "mountPath": "/made"},
+        # Holds the engine's own folders: collectors of logs and figures mount such.
+        {"name": "all", "mountPath": "/all", "readOnly": True}],
         env=[variable("POD", fieldRef={"fieldPath": "metadata.name"})]),
         volumes=[
             {"name": "disk", "emptyDir": {}},
@@ -109,6 +111,7 @@ VOLUMES = [
             {"name": "c", "configMap": {"name": "settings"}},
             {"name": "s", "secret": {"secretName": "key", "defaultMode": 0o400}}, PROJECTED,
             {"name": "made", "hostPath": {"path": "/tmp/wherry-e2e-made", "type": "DirectoryOrCreate"}},
+            {"name": "all", "hostPath": {"path": "/"}},
         ], metadata={"labels": {"app": "v"}}),
     pod("wrong-type", container(volumeMounts=[{"name": "h", "mountPath": "/h"}]),
         volumes=[{"name": "h", "hostPath": {"path": "/etc", "type": "File"}}]),

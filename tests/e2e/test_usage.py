@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.support import IMAGE, Cluster, wait
 
@@ -17,6 +18,7 @@ def deployment(namespace: str) -> dict[str, object]:
     container = {
         "name": "app", "image": IMAGE, "command": ["sh", "-c", BUSY],
         "resources": {"requests": {"cpu": "100m"}, "limits": {"cpu": "200m"}},
+        "readinessProbe": {"exec": {"command": ["true"]}, "periodSeconds": 1},
     }  # fmt: skip
     labels = {"app": "busy"}
     pod = {"containers": [container], "terminationGracePeriodSeconds": 1}
@@ -63,10 +65,41 @@ def test_the_summary_tells_of_pods(cluster: Cluster, namespace: str) -> None:
     cluster.apply(deployment(namespace))
     cluster.kubectl("rollout", "status", "-n", namespace, "deployment/busy", "--timeout=60s")
     [pod] = cluster.get("pods", "-n", namespace)["items"]
-    path = f"/api/v1/nodes/{pod['spec']['nodeName']}/proxy/stats/summary"
-    summary = json.loads(cluster.kubectl("get", "--raw", path))
+    node = f"/api/v1/nodes/{pod['spec']['nodeName']}/proxy"
+    summary = json.loads(cluster.kubectl("get", "--raw", f"{node}/stats/summary"))
     [mine] = [one for one in summary["pods"] if one["podRef"]["uid"] == pod["metadata"]["uid"]]
     assert mine["containers"][0]["name"] == "app"
     assert mine["cpu"]["usageNanoCores"] > 0
     assert mine["memory"]["workingSetBytes"] > 0
     assert mine["network"]["name"] == "eth0"
+    pages = {
+        page: cluster.kubectl("get", "--raw", f"{node}/metrics{page}")
+        for page in ("", "/cadvisor", "/probes", "/resource")
+    }
+    of_pod = {"namespace": namespace, "pod": pod["metadata"]["name"]}
+    of_app = {**of_pod, "container": "app"}
+    for page, name, labels in (
+        ("/cadvisor", "container_cpu_usage_seconds_total", {**of_app, "cpu": "total"}),
+        ("/cadvisor", "container_cpu_cfs_throttled_seconds_total", of_app),
+        ("/cadvisor", "container_memory_working_set_bytes", of_app),
+        ("/cadvisor", "container_network_receive_bytes_total", {**of_pod, "interface": "eth0"}),
+        ("/cadvisor", "machine_memory_bytes", {}),
+        ("/probes", "prober_probe_total", {**of_app, "result": "successful"}),
+        ("/probes", "prober_probe_duration_seconds_count", of_app),
+        ("/resource", "container_cpu_usage_seconds_total", of_app),
+        ("", "kubelet_pod_start_duration_seconds_count", {}),
+        ("", "kubelet_runtime_operations_total", {"operation_type": "create_container"}),
+        ("", "kubelet_node_name", {"node": pod["spec"]["nodeName"]}),
+        ("", "kubelet_running_pods", {}),
+    ):
+        assert max(values(pages[page], name, labels), default=0) > 0, (page, name, labels)
+
+
+def values(page: str, name: str, labels: dict[str, str]) -> list[float]:
+    """Of a metric's samples that have these labels."""
+    return [
+        sample.value
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
+    ]

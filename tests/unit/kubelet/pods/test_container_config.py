@@ -29,10 +29,10 @@ def pod(container=None, **spec):
     )
 
 
-def made(container=None, mounts=(), env=None, image_user="", **spec):
+def made(container=None, mounts=(), env=None, image_user="", node=NODE, **spec):
     wanted = pod(container, **spec)
     files = ContainerFiles(Path("/r/log"), Path("/r/hosts"), Path("/r/resolv"))
-    given = Inputs("sha256:1", image_user, env or {}, mounts, files, NODE, "n1")
+    given = Inputs("sha256:1", image_user, env or {}, mounts, files, node, "n1")
     return container_config.container(wanted, Start(wanted.spec.containers[0], 2, 20, "SB"), given)
 
 
@@ -132,6 +132,20 @@ def test_security():
     assert (host["CapAdd"], host["CapDrop"]) == (["NET_ADMIN"], ["ALL"])
     assert host["SecurityOpt"] == ["seccomp=unconfined", "no-new-privileges"], "privileged"
     assert host["GroupAdd"] == ["8", "9"]
+
+
+def test_a_machine_without_all_capabilities_gives_what_it_has():
+    own = {"securityContext": {"privileged": True}}
+    node = replace(NODE, lacked_capabilities=("SYS_RESOURCE",))
+    host = made(own, node=node)["HostConfig"]
+    assert (host["Privileged"], host["CapAdd"], host["CapDrop"]) == (
+        False,
+        ["ALL"],
+        ["SYS_RESOURCE"],
+    )
+    assert (host["MaskedPaths"], host["ReadonlyPaths"]) == ([], [])
+    everything = {"securityContext": {"capabilities": {"add": ["ALL"], "drop": ["CHOWN"]}}}
+    assert made(everything, node=node)["HostConfig"]["CapDrop"] == ["CHOWN", "SYS_RESOURCE"]
 
 
 def test_shared_processes():

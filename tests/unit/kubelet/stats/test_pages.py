@@ -65,7 +65,7 @@ def test_no_figures_are_said_to_be_none():
 def test_interfaces_leave_out_the_loopback():
     head = "Inter-|\n face |\n"
     text = head + "    lo: 1 1 0 0 0 0 0 0 1 1 0 0\n  eth0: 5 1 2 0 0 0 0 0 7 1 3 0\n"
-    assert interfaces(text) == [Interface("eth0", 5, 2, 7, 3)]
+    assert interfaces(text) == [Interface("eth0", 5, 2, 7, 3, 1, 0, 1, 0)]
 
 
 def test_what_a_folder_takes(tmp_path):
