@@ -65,6 +65,13 @@ class Election:
             self._seen_at = now
         self._seen = lease
 
+    def expires_in(self, now: float) -> float:
+        """Seconds after which the lease may be taken, as far as we have seen; 0 when it may be now."""
+        if self._seen is None or not self.holder:
+            return 0.0
+        lasts = float(self._seen.spec.lease_duration_seconds or 0)
+        return max(0.0, self._seen_at + lasts - now)
+
     def wish(self, now: float, wall: datetime) -> Lease | None:
         """The lease to write to become or stay leader; None = another one leads."""
         seconds = max(1, int(self.durations.lease))
@@ -82,7 +89,7 @@ class Election:
         transitions = spec.lease_transitions or 0
         if self.leading:
             fresh = fresh.with_(acquire_time=spec.acquire_time, lease_transitions=transitions)
-        elif self.holder and self._seen_at + float(spec.lease_duration_seconds or 0) > now:
+        elif self.expires_in(now) > 0:
             return None
         else:
             fresh = fresh.with_(lease_transitions=transitions + 1)

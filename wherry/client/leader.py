@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import random
 import socket
 import threading
@@ -146,9 +147,13 @@ class _Candidate:
                 await self._give_back(client)
 
     async def _acquire(self, client: Client) -> None:
+        retry = self._election.durations.retry
         while not await self._attempt(client):
-            jitter = 1 + JITTER_FACTOR * random.random()
-            await asyncio.sleep(self._election.durations.retry * jitter)
+            chance = random.random()
+            left = self._election.expires_in(time.monotonic())
+            # Not to come a whole period late when the leader has died; not all at once either.
+            soon = left + retry * chance / 10 if left > 0 else math.inf
+            await asyncio.sleep(min(retry * (1 + JITTER_FACTOR * chance), soon))
 
     async def _renew(self, client: Client) -> None:
         """Keep the lease; return when it is lost."""

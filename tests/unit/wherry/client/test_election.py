@@ -43,6 +43,7 @@ def test_a_live_lease_is_respected_until_seen_unchanged_for_its_duration():
     lease = a.wish(0.0, WALL)
     b.observe(lease, 100.0)
     assert b.wish(114.0, WALL) is None
+    assert (b.expires_in(114.0), b.expires_in(115.5)) == (1.0, 0.0)
     b.observe(lease, 114.5)  # unchanged: the clock runs on
     taken = b.wish(115.0, WALL)
     assert taken.spec.holder_identity == "b"
