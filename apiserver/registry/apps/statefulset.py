@@ -76,8 +76,11 @@ class StatefulSetStrategy(Strategy):
         if not spec.get("podManagementPolicy"):
             spec["podManagementPolicy"] = ORDERED
         strategy = spec["updateStrategy"]
-        if strategy.setdefault("type", ROLLING) == ROLLING:
-            strategy.setdefault("rollingUpdate", {}).setdefault("partition", 0)
+        if not strategy.get("type"):
+            strategy["type"] = ROLLING
+            strategy.setdefault("rollingUpdate", {})
+        if strategy["type"] == ROLLING and "rollingUpdate" in strategy:
+            strategy["rollingUpdate"].setdefault("partition", 0)
         retention = spec.setdefault("persistentVolumeClaimRetentionPolicy", {})
         for field in ("whenDeleted", "whenScaled"):
             retention.setdefault(field, "Retain")

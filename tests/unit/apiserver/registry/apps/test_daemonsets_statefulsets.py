@@ -95,6 +95,16 @@ def test_a_new_template_counts_up_its_generation(build: Build) -> None:
         assert tree["metadata"]["annotations"] == {TEMPLATE_GENERATION: expected}
 
 
+def test_a_strategy_that_is_named_gets_no_partition(build: Build) -> None:
+    """Only what is silent about its strategy gets the whole default. Source: SetDefaults_StatefulSet."""
+    silent = build(StatefulSet, spec())["spec"]["updateStrategy"]
+    named = build(StatefulSet, spec(updateStrategy={"type": "RollingUpdate"}))
+    empty = build(StatefulSet, rolling())
+    assert silent == {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}
+    assert named["spec"]["updateStrategy"] == {"type": "RollingUpdate"}
+    assert empty["spec"]["updateStrategy"] == silent
+
+
 def test_a_claim_template_is_shown_whole(build: Build) -> None:
     (claim,) = build(StatefulSet, spec(volumeClaimTemplates=[CLAIM]))["spec"][
         "volumeClaimTemplates"
