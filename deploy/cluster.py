@@ -16,7 +16,7 @@ from pathlib import Path
 from deploy.cluster_pki import pair_flags
 from deploy.encryption import FILE as ENCRYPTION
 from deploy.facts import Facts, Membership
-from deploy.places import ControlPlane, Machine, daemon_name
+from deploy.places import ANYWHERE, ANYWHERE6, ControlPlane, Machine, daemon_name, endpoint
 from deploy.spec import Daemon, Ready
 
 LEADER_ELECTION = (
@@ -134,7 +134,7 @@ def _apiserver(place: ControlPlane) -> Daemon:
         *pair_flags(pki / "apiserver-etcd-client", "etcd-certfile", "etcd-keyfile"),
         f"--encryption-provider-config={pki / ENCRYPTION}",
         "--encryption-provider-config-automatic-reload=true",
-        "--bind-address=0.0.0.0",
+        f"--bind-address={place.anywhere}",
         f"--secure-port={place.port}",
         f"--advertise-address={place.address}",
         *pair_flags(pki / "apiserver", "tls-cert-file", "tls-private-key-file"),
@@ -244,7 +244,7 @@ def _kubelet(node: Machine, of: Membership) -> Daemon:
         f"--pod-network={network.mode}",
         *certificates,
         f"--client-ca-file={of.ca}",
-        f"--healthz-bind-address={node.address}",
+        f"--address={node.anywhere}", f"--healthz-bind-address={node.address}",
         *(() if not node.namespace else (
             f"--cni-conf-dir={node.directory / 'cni'}",
             f"--pod-manifest-path={node.directory / 'manifests'}",
@@ -262,11 +262,12 @@ def _kubelet(node: Machine, of: Membership) -> Daemon:
 
 
 def _proxy(node: Machine, of: Membership) -> Daemon:
+    wide = ANYWHERE6 if ":" in node.address else ANYWHERE  # each listens to its own family
     command = (
         script("wherry-proxy"), f"--kubeconfig={node.kubeconfig('proxy')}",
         f"--hostname-override={node.name}", f"--cluster-cidr={of.facts.network.pods}",
         f"--pod-network={of.facts.network.mode}",
-        "--healthz-bind-address=0.0.0.0:10256",
+        f"--healthz-bind-address={endpoint(wide, 10256)}",
         *of.facts.proxy,
     )  # fmt: skip
     return Daemon(

@@ -16,6 +16,7 @@ from deploy.preflight import Problem
 
 TIMEOUT_SECONDS = 60
 SANDBOX_IMAGE = "wherry/sandbox"
+OLDEST_API, OLDEST_ENGINE = (1, 41), "20.10 (API 1.41)"
 OUR_LABEL = "io.kubernetes.pod.uid"  # every container a kubelet of ours makes carries it
 
 
@@ -37,6 +38,22 @@ def engine_answers(socket: Path) -> bool:
     except Problem:
         return False
     return True
+
+
+def need_engine(socket: Path) -> None:
+    """Problem when the engine behind this socket is older than what a kubelet speaks to."""
+    client = connect(socket)
+    try:
+        said = client.version()
+    finally:
+        client.close()
+    spoken = said["ApiVersion"]
+    if tuple(map(int, spoken.split("."))) < OLDEST_API:
+        raise Problem(
+            f"the Docker Engine at {socket} is too old: version {said['Version']} (API {spoken}), "
+            f"needed is {OLDEST_ENGINE}",
+            "apt-get install docker.io",
+        )
 
 
 def kill_containers(client: docker.DockerClient, *, ours_only: bool) -> int:

@@ -18,7 +18,7 @@ from deploy.cluster import control_plane, facts, machine, script
 from deploy.files import write_public
 from deploy.netns import run
 from deploy.nodes import wait_nodes_ready
-from deploy.places import ControlPlane, Machine, Network
+from deploy.places import ControlPlane, Machine, Network, endpoint
 from deploy.preflight import Problem, free_port_pair, need_free_port, need_programs, need_root
 from deploy.prepare import prepare, without_root
 from deploy.remembered import Remembered
@@ -124,15 +124,20 @@ def default_name() -> str:
 
 
 def start_foreign_engine(path: Path) -> bool:
-    """Whether an engine of the machine's own answers, started by systemd if need be."""
-    if engine.engine_answers(path):
-        return True
-    if Path("/run/systemd/system").exists() and shutil.which("systemctl"):
+    """Whether an engine of the machine's own answers, started by systemd if need be.
+
+    Problem when it is too old.
+    """
+    if not engine.engine_answers(path):
+        if not (units.BOOTED.exists() and shutil.which("systemctl")):
+            return False
         subprocess.run(
             ("systemctl", "start", "docker"), check=False, timeout=SYSTEMCTL_TIMEOUT_SECONDS
         )
-        return engine.engine_answers(path)
-    return False
+        if not engine.engine_answers(path):
+            return False
+    engine.need_engine(path)
+    return True
 
 
 def up(
@@ -189,8 +194,7 @@ def join_line(host: Host) -> str:
     token = new_token()
     roles.post(host.kubeconfig, TOKENS, secret_of(token, description="made by wherry up"))
     place = host.control_plane()
-    address = f"[{place.address}]" if ":" in place.address else place.address
-    return tokens_line(f"{address}:{place.port}", token, place.ca.read_bytes())
+    return tokens_line(endpoint(place.address, place.port), token, place.ca.read_bytes())
 
 
 def down(host: Host, *, purge: bool, say: Callable[[str], None]) -> None:

@@ -1,7 +1,7 @@
 """`wherry join`: this machine becomes a node of a cluster that knows nothing of it but a token.
 
 Everything that can be wrong is found out before anything is written: the authority and the clock, the
-token, the node's name, versions, what is missing here. Then the node's certificate is asked for with
+token, the node's name, versions, networks that clash; then what is missing here is installed. Then the node's certificate is asked for with
 the token, the proxy's with the node's; the token itself is kept nowhere.
 
 A machine that has joined already may join again, with its old key or (when its Node is silent) a new
@@ -122,7 +122,6 @@ def _check_machine(host: Host, before: Member | None) -> None:
         raise Problem(f'"{host.name}" is no name for a node', "wherry join ... --node-name NAME")
     if (host.config_dir / "pki" / "ca.key").exists():
         raise Problem("this machine runs a cluster of its own", "wherry down --purge")
-    install_missing(host.docker_socket)
     if before is None:
         for port, what in PORTS.items():
             need_free_port(port, what)
@@ -209,13 +208,14 @@ def _asked(host: Host, cluster: Cluster, token: Token, before: Member | None) ->
         problem = name_problem(host.name, answer.status_code, _tree(answer))
         if problem is not None and not (keeps and answer.status_code == 200):
             raise problem
+        known = _facts(config)
+        install_missing(host.docker_socket)
         if before is not None:
             own = before.node.own_engine
         else:
-            own = not start_foreign_engine(host.docker_socket)
-        known, node = _facts(config), host.machine(own_engine=own)
-        if before is None:
             ranges.need_room(known.network, "join another machine, or free that network")
+            own = not start_foreign_engine(host.docker_socket)
+        node = host.machine(own_engine=own)
         address, address6 = ranges.node_addresses(node.addresses, known.network)
         node = replace(node, address=address, address6=address6)
         member = Member(cluster.server, node, known)

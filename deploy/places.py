@@ -12,6 +12,12 @@ from deploy.reveal import Reveal
 from deploy.users import user_of
 
 DNS_PLACE: Final = 10  # of the DNS service in a range of Services
+ANYWHERE, ANYWHERE6 = "0.0.0.0", "::"
+
+
+def endpoint(address: str, port: int) -> str:
+    """An address with a port as URLs and flags take it: IPv6 in brackets."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,12 @@ class ControlPlane:
 
     @property
     def url(self) -> str:
-        return f"https://{self.address}:{self.port}"
+        return f"https://{endpoint(self.address, self.port)}"
+
+    @property
+    def anywhere(self) -> str:
+        """What listens on every address: of both families as soon as there is an IPv6 one."""
+        return ANYWHERE6 if ":" in self.address + self.address6 else ANYWHERE
 
     @property
     def pki(self) -> Path:
@@ -102,6 +113,11 @@ class Machine:
     namespace: str = ""
     address6: str = ""
     resolv_conf: str = ""
+
+    @property
+    def anywhere(self) -> str:
+        """As ControlPlane's."""
+        return ANYWHERE6 if ":" in self.addresses else ANYWHERE
 
     @property
     def addresses(self) -> str:

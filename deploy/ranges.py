@@ -120,7 +120,7 @@ def by_route(version: int) -> str:
             probe.connect((ANYWHERE[version], 9))
         except OSError as error:
             raise Problem(
-                f"this machine has no default route for IPv{version}", "wherry up --node-ip ADDRESS"
+                f"this machine has no default route for IPv{version}", "--node-ip ADDRESS"
             ) from error
         return str(probe.getsockname()[0])
 
