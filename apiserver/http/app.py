@@ -24,7 +24,7 @@ from apiserver.authz.webhook import DecisionWanted, decided
 from apiserver.discovery.openapi_service import OpenApi
 from apiserver.http import auditing, health
 from apiserver.http.dispatcher import Dispatcher
-from apiserver.http.exchange import Exchange
+from apiserver.http.exchange import Exchange, first_of_each
 from apiserver.http.fair import Turns, too_many
 from apiserver.http.gate import Gate
 from apiserver.http.request_info import method_not_allowed, no_such_path
@@ -105,7 +105,8 @@ def build(dispatcher: Dispatcher, gate: Gate, pages: Pages) -> FastAPI:
     """The whole application."""
 
     async def admitted(request: Request) -> None:
-        exchange = Exchange(request.scope, request.receive, dict(request.scope["headers"]))  # type: ignore[arg-type]  # starlette's scope is a MutableMapping
+        headers = first_of_each(request.scope["headers"])
+        exchange = Exchange(request.scope, request.receive, headers)  # type: ignore[arg-type]  # starlette's scope is a MutableMapping
         # Not `request.url`: that is put together from the Host header, which the client chooses.
         info = RequestInfo(request.method.lower(), request.scope["path"])
 

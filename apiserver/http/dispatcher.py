@@ -22,7 +22,7 @@ from apiserver.audit.auditor import Auditor
 from apiserver.authn.authenticator import KeysWanted
 from apiserver.authz.webhook import DecisionWanted, decided
 from apiserver.http import auditing
-from apiserver.http.exchange import ClientGone, Exchange, Receive, Scope, Send
+from apiserver.http.exchange import ClientGone, Exchange, Receive, Scope, Send, first_of_each
 from apiserver.http.fair import InFlight, Turns
 from apiserver.http.gate import Gate
 from apiserver.http.messages import Messages
@@ -93,7 +93,9 @@ class Dispatcher:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.monotonic()
-        exchange = Exchange(scope, receive, dict(scope["headers"]), keeps_body=self._keeps_bodies)
+        exchange = Exchange(
+            scope, receive, first_of_each(scope["headers"]), keeps_body=self._keeps_bodies
+        )
         try:
             ctx, answer = await self._attempt(exchange)
         except DecisionWanted as wanted:

@@ -7,7 +7,7 @@ within a deadline.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,11 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 class ClientGone(Exception):
     """The client went away before its request was whole; there is nobody to answer."""
+
+
+def first_of_each(fields: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """The headers by name; of one that comes twice the first counts, as for every Go program before us."""
+    return dict(reversed(fields))
 
 
 @dataclass(slots=True)

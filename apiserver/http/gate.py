@@ -26,7 +26,7 @@ from apiserver.authz.authorizer import (
     attributes_of,
     refusal,
 )
-from apiserver.http.exchange import Exchange
+from apiserver.http.exchange import Exchange, first_of_each
 from apiserver.request import RequestInfo, User
 
 # What everybody may ask, as upstream's default roles have it.
@@ -122,5 +122,5 @@ def _from_handshake(exchange: Exchange) -> bytes:
     # An outside issuer's keys may be a moment away: then this request is asked again.
     fields.append((b"authorization", authorization))
     exchange.scope["headers"] = fields
-    exchange.headers = dict(fields)
+    exchange.headers = first_of_each(fields)
     return authorization

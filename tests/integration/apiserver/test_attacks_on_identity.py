@@ -32,7 +32,7 @@ from tests.integration.apiserver.secured import (
     secured,
     whoami,
 )
-from tests.integration.conftest import Etcd, running_apiserver
+from tests.integration.conftest import TOKEN, Etcd, running_apiserver
 
 __all__ = ["admin", "etcd_here", "secured"]  # fixtures
 
@@ -142,6 +142,36 @@ async def test_forged_front_proxy_headers(secured: Secured) -> None:
         assert (await whoami(client, **FORGED)).status_code == 401
     async with secured.admin() as client:
         assert await name_of(client, **FORGED) == "admin"
+
+
+async def test_of_two_credentials_the_first_counts(secured: Secured) -> None:
+    """As for upstream: a proxy before us that looked at the first must not be gone around."""
+    good, bad = f"Authorization: Bearer {TOKEN}", "Authorization: Bearer stolen"
+    assert (await raw(secured, "/api", None, "Host: x", good, bad))[0] == 200
+    assert (await raw(secured, "/api", None, "Host: x", bad, good))[0] == 401
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ("Content-Length: 4", "Transfer-Encoding: chunked"),
+        ("Content-Length: 4", "Content-Length: 5"),
+        ("Transfer-Encoding: xchunked",),
+        ("Transfer-Encoding: chunked, identity",),
+        ("Transfer-Encoding : chunked",),
+        ("Content-Length: +4",),
+        ("X: a", " folded: line"),
+        ("X: a\nAuthorization: b",),
+        ("X: \0",),
+    ],
+)
+async def test_a_request_that_hides_another_is_refused(
+    secured: Secured, headers: tuple[str, ...]
+) -> None:
+    """What two servers in a row may read differently (request smuggling)."""
+    status, answer = await raw(secured, "/version", None, "Host: x", *headers)
+    assert status == 400
+    assert answer.count("HTTP/1.1") == 1
 
 
 async def test_extension_servers_learn_whom_to_trust(
