@@ -113,9 +113,12 @@ def _hash_label(owner: Workload) -> str:
 
 
 def plan_clean_up(
-    owner: Workload, old: Sequence[ControllerRevision], in_use: Collection[str]
+    owner: Workload, old: Sequence[ControllerRevision], in_use: Collection[str] = ()
 ) -> list[Delete]:
-    """The oldest revisions beyond the limit; `in_use` names those that pods still have."""
+    """The oldest revisions beyond the limit; those `in_use`, by name, count and stay.
+
+    That is upstream's rule for DaemonSets; for StatefulSets it does not count those in use at all.
+    """
     limit = owner.spec.revision_history_limit
     surplus = len(old) - (DEFAULT_LIMIT if limit is None else limit)
     idle = [one for one in by_number(old) if one.metadata.name not in in_use]

@@ -119,7 +119,8 @@ class StatefulSetController:
         if refused is not None:
             raise refused.error
         in_use = {observed.current.name, observed.update.name, *map(revision_of, observed.pods)}
-        await self._executor.execute(history.plan_clean_up(stateful_set, revisions.old, in_use))
+        idle = [one for one in revisions.old if one.metadata.name not in in_use]
+        await self._executor.execute(history.plan_clean_up(stateful_set, idle))
         return plan.wait
 
     async def _history(self, stateful_set: StatefulSet) -> history.History:
