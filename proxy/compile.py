@@ -44,10 +44,15 @@ class Frontend(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """part: what the table shall hold. udp: where UDP clients send to → the addresses that answer."""
+    """part: what the table shall hold. udp: where UDP clients send to → the addresses that answer.
+
+    unserved: for each port whose Local policy leaves it without endpoints, though there are some on
+    other nodes: `internal` or `external`
+    """
 
     part: Part = NOTHING
     udp: Mapping[Frontend, frozenset[str]] = field(default_factory=dict)
+    unserved: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -61,6 +66,7 @@ class _Draft:
     chains: dict[str, tuple[str, ...]] = field(default_factory=dict)
     elements: dict[str, dict[str, str]] = field(default_factory=dict)
     udp: dict[Frontend, frozenset[str]] = field(default_factory=dict)
+    unserved: list[str] = field(default_factory=list)
 
     def map(self, name: str, key: str, value: str = "") -> None:
         self.elements.setdefault(name, {}).setdefault(key, value)
@@ -117,7 +123,8 @@ def compile_service(
         _inside(draft, port, backends)
         _outside(draft, port, backends)
     rank = service.metadata.creation_timestamp or ""
-    return Compiled(Part(draft.sets, draft.chains, draft.elements, rank), draft.udp)
+    part = Part(draft.sets, draft.chains, draft.elements, rank)
+    return Compiled(part, draft.udp, tuple(draft.unserved))
 
 
 def cluster_addresses(service: Service, family: Family) -> list[str]:
@@ -129,6 +136,8 @@ def _inside(draft: _Draft, port: ServicePort, backends: Backends) -> None:
     family = draft.family
     endpoints = backends.under(draft.service.spec.internal_traffic_policy or "Cluster")
     chain, refusal = "", _refusal(backends)
+    if not endpoints and backends.anywhere:
+        draft.unserved.append("internal")
     if endpoints:
         outsiders = f"{family.word} saddr != @pods {MASQUERADE}"
         head = MASQUERADE if draft.place.masquerade_all else outsiders
@@ -161,6 +170,8 @@ def _outside(draft: _Draft, port: ServicePort, backends: Backends) -> None:
     local = spec.external_traffic_policy == "Local"
     endpoints = backends.under("Local" if local else "Cluster")
     refusal = None if endpoints else _refusal(backends)
+    if not endpoints and backends.anywhere:
+        draft.unserved.append("external")
     if local:
         rules = _keeping_addresses(draft, port, backends)
     else:

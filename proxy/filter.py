@@ -114,22 +114,24 @@ class Filter:
             return False
         return True
 
-    async def sweep(self) -> None:
-        """Delete chains and sets that have been out of use for a while."""
+    async def sweep(self) -> bool:
+        """Delete chains and sets that have been out of use for a while; False when it is refused."""
         before = self._clock.monotonic() - STALE_SECONDS_MIN
         chains = [name for name, since in self._stale_chains.items() if since <= before]
         sets = [name for name, since in self._stale_sets.items() if since <= before]
         if not chains and not sets:
-            return
+            return True
+        for name in chains:
+            del self._stale_chains[name]
+        for name in sets:
+            del self._stale_sets[name]
         try:
             await self._write(removal(chains, sets, self.family))
         except CommandError as error:
             log.warning("stale chains cannot be deleted, all rules are compared: %s", error)
             self._ledger = None
-        for name in chains:
-            del self._stale_chains[name]
-        for name in sets:
-            del self._stale_sets[name]
+            return False
+        return True
 
     async def check(self) -> None:
         """Notice when somebody removed the table; `known` then says that all parts are wanted."""

@@ -19,8 +19,9 @@ from proxy.commands import CommandError
 from proxy.family import FAMILIES
 from proxy.filter import remove_table
 from proxy.healthcheck import proxy_answer
+from proxy.metrics import Metrics
 from proxy.models import EndpointSlice, Namespace, Pod, Service
-from proxy.syncer import Metrics, Syncer
+from proxy.syncer import Syncer
 from proxy.tracker import BY_SERVICE, Settings, World, service_of
 from wherry.api.core_v1 import Node
 from wherry.api.core_v1.reference import ObjectReference
@@ -106,9 +107,8 @@ async def serve(options: argparse.Namespace) -> None:
             tuple(options.nodeport_addresses),
             options.masquerade_all,
         )
-        syncer = Syncer(
-            world, settings, events=events, metrics=Metrics(registry), clock=SystemClock()
-        )
+        metrics = Metrics(registry)
+        syncer = Syncer(world, settings, events=events, metrics=metrics, clock=SystemClock())
         for informer in (
             world.services, world.slices, world.nodes, world.service_cidrs, world.policies,
         ):  # fmt: skip
@@ -126,7 +126,9 @@ async def serve(options: argparse.Namespace) -> None:
         for address in (options.healthz_bind_address, options.metrics_bind_address):
             if address:
                 tasks.create_task(
-                    serve_health(*split_address(address), {}, registry, admit=answering(syncer))
+                    serve_health(
+                        *split_address(address), {}, registry, admit=answering(syncer, metrics)
+                    )
                 )
         process.freeze_after_start()
 
@@ -149,7 +151,7 @@ def without_images(node: Node) -> Node:
     return without_managed_fields(node.with_(status=node.status.with_(images=[])))
 
 
-def answering(syncer: Syncer) -> Admit:
+def answering(syncer: Syncer, metrics: Metrics) -> Admit:
     """How upstream's proxy answers: JSON at /healthz and /livez, its mode at /proxyMode."""
 
     async def admit(asked: Asked) -> Refusal | None:
@@ -160,6 +162,8 @@ def answering(syncer: Syncer) -> Admit:
             status, body = proxy_answer(
                 syncer.health(), eligible=eligible, updated=syncer.updated, now=now
             )
+            counter = metrics.livez if asked.path == "/livez" else metrics.healthz
+            counter.labels(str(status)).inc()
             return status, "application/json", body.encode()
         if asked.path == "/proxyMode":
             return 200, "text/plain; charset=utf-8", b"nftables"

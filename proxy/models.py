@@ -76,10 +76,14 @@ class Endpoint(Model):
     hints: EndpointHints | None = None
 
 
+class SliceMeta(Meta):
+    annotations: dict[str, str] = {}
+
+
 class EndpointSlice(TypedModel):
     GVK = WholeSlice.GVK
 
-    metadata: Meta = wire(struct=Meta)
+    metadata: SliceMeta = wire(struct=SliceMeta)
     endpoints: list[Endpoint] = []
     ports: list[EndpointPort] = []
     address_type: str = ""

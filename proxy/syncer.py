@@ -13,14 +13,14 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-
 from proxy.commands import CommandError
-from proxy.conntrack import Answering, Flow, forget, stale_flows
+from proxy.compile import Compiled
+from proxy.conntrack import Flows
 from proxy.endpoints import oddities
 from proxy.family import FAMILIES, Family
 from proxy.filter import Filter
 from proxy.healthcheck import HealthChecks
+from proxy.metrics import Metrics
 from proxy.notices import listening
 from proxy.ruleset import Clash, Part
 from proxy.tracker import NODE_OWNER, Settings, Todo, Tracker, World
@@ -40,34 +40,6 @@ POLICIES_SECONDS_MAX: Final = 10.0  # the first rules wait so long to know the p
 TOLD_MAX: Final = 10_000  # problems remembered as told
 PARTS_PER_TURN: Final = 200  # compiled before other tasks get a turn
 BEING_REMOVED: Final = "ToBeDeletedByClusterAutoscaler"
-
-
-class Metrics:
-    """Upstream's names."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        buckets = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10)
-        self.seconds = Histogram(
-            "kubeproxy_sync_proxy_rules_duration_seconds", "Time to write a change",
-            registry=registry, buckets=buckets,
-        )  # fmt: skip
-        self.full_seconds = Histogram(
-            "kubeproxy_sync_full_proxy_rules_duration_seconds", "Time to write all",
-            registry=registry, buckets=buckets,
-        )  # fmt: skip
-        self.last = Gauge(
-            "kubeproxy_sync_proxy_rules_last_timestamp_seconds", "When rules were last written",
-            registry=registry,
-        )  # fmt: skip
-        self.last_queued = Gauge(
-            "kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds", "When a change last came",
-            registry=registry,
-        )  # fmt: skip
-        self.failures = Counter(
-            "kubeproxy_sync_proxy_rules_nftables_sync_failures", "Refused writes",
-            registry=registry,
-        )  # fmt: skip
-        self.bytes = Counter("wherry_proxy_written_bytes", "Text given to nft", registry=registry)
 
 
 class Syncer:
@@ -94,7 +66,10 @@ class Syncer:
         self._updated: datetime | None = None
         self._told: dict[tuple[str, str], None] = {}
         self._filters = {family: Filter(family, clock) for family in FAMILIES}
-        self._udp: dict[tuple[Family, str], Answering] = {}
+        self._flows = {family: Flows(family) for family in FAMILIES}
+        self._unserved: dict[Family, dict[str, tuple[str, ...]]] = {one: {} for one in FAMILIES}
+        self._begun = clock.now()
+        self._triggers: dict[str, list[datetime]] = {}  # of what is not written yet
         self._lacking: set[Family] = set()  # the kernel refuses this family's first table
         self._tracker = Tracker(world, settings, self._notice)
         self._checks = HealthChecks(
@@ -102,10 +77,14 @@ class Syncer:
             lambda key, words: self._tell(key, "FailedToStartServiceHealthcheck", words),
         )
 
-    def _notice(self) -> None:
+    def _notice(self, kind: str) -> None:
         if self._waiting_since is None:
             self._waiting_since = self._clock.monotonic()
-            self._metrics.last_queued.set(self._clock.now().timestamp())
+        now = self._clock.now().timestamp()
+        for family in FAMILIES:
+            self._metrics.queued.labels(family.slices).set(now)
+        if kind in ("service", "endpoint"):
+            self._metrics.came(kind)
         self._changed.set()
 
     # -- how it is
@@ -202,6 +181,9 @@ class Syncer:
         todo = self._tracker.take()
         if self._tracker.has_policies:
             self._policy_came.set()
+        for slices, moments in todo.triggers.items():
+            fresh = [moment for moment in moments if moment > self._begun]
+            self._triggers.setdefault(slices, []).extend(fresh)
         done = True
         for family in FAMILIES:
             if family in self._lacking:
@@ -214,14 +196,14 @@ class Syncer:
         self._look_at(todo.services)
         if done:
             self._updated = self._clock.now()
-            self._metrics.last.set(self._updated.timestamp())
             if not self._changed.is_set():
                 self._waiting_since = None
+                self._metrics.done()
         return done
 
     def _refused(self, family: Family, error: CommandError) -> bool:
         """Whether we can live with it: a kernel without address translation for IPv6."""
-        self._metrics.failures.inc()
+        self._metrics.failures.labels(family.slices).inc()
         if family.version == 6 and self._updated is None:
             self._lacking.add(family)
             log.warning("no IPv6 Services on this node: %s", error)
@@ -234,24 +216,47 @@ class Syncer:
         whole = not kernel.known
         if whole:
             todo = self._tracker.everything()
-        parts, udp = await self._compile(family, todo)
+        begun = self._clock.monotonic()
+        compiled, parts = await self._compile(family, todo)
         before = kernel.written
-        seconds = self._metrics.full_seconds if whole else self._metrics.seconds
-        with seconds.time():
-            clashes = await (kernel.apply_all(parts) if whole else kernel.apply(parts))
+        clashes = await (kernel.apply_all(parts) if whole else kernel.apply(parts))
         self._metrics.bytes.inc(kernel.written - before)
         self._tell_clashes(clashes)
-        await forget(self._stale(family, udp), family)
+        self._measure(family, compiled, self._clock.monotonic() - begun, whole=whole)
+        begun = self._clock.monotonic()
+        flows = {key: one.udp for key, one in compiled.items()}
+        forgotten = await self._flows[family].follow(flows, whole=whole)
+        if forgotten is not None:
+            taken = self._clock.monotonic() - begun
+            self._metrics.flow_seconds.labels(family.slices).observe(taken)
+            self._metrics.flows.labels(family.slices).inc(forgotten)
+
+    def _measure(
+        self, family: Family, compiled: Mapping[str, Compiled], seconds: float, *, whole: bool
+    ) -> None:
+        """Note that these Services are written."""
+        name, metrics, now = family.slices, self._metrics, self._clock.now()
+        metrics.seconds.labels(name).observe(seconds)
+        (metrics.full if whole else metrics.partial).labels(name).observe(seconds)
+        metrics.last.labels(name).set(now.timestamp())
+        metrics.programmed(name, self._triggers.pop(name, ()), now)
+        known = {} if whole else self._unserved[family]
+        for key, one in compiled.items():
+            known.pop(key, None)
+            if one.unserved:
+                known[key] = one.unserved
+        self._unserved[family] = known
+        metrics.count_unserved(name, known)
 
     async def _compile(
         self, family: Family, todo: Todo
-    ) -> tuple[dict[str, Part], dict[str, Answering]]:
+    ) -> tuple[dict[str, Compiled], dict[str, Part]]:
+        """Those Services, and everybody's parts."""
+        compiled: dict[str, Compiled] = {}
         parts: dict[str, Part] = {}
-        udp: dict[str, Answering] = {}
         for number, key in enumerate(sorted(todo.services)):
-            compiled = self._tracker.service(key, family)
-            parts[f"service {key}"] = compiled.part
-            udp[key] = compiled.udp
+            compiled[key] = self._tracker.service(key, family)
+            parts[f"service {key}"] = compiled[key].part
             if number % PARTS_PER_TURN == PARTS_PER_TURN - 1:
                 await asyncio.sleep(0)
         for number, key in enumerate(sorted(todo.pods)):
@@ -260,15 +265,7 @@ class Syncer:
                 await asyncio.sleep(0)
         if todo.node:
             parts[NODE_OWNER] = self._tracker.node(family)
-        return parts, udp
-
-    def _stale(self, family: Family, udp: Mapping[str, Answering]) -> list[Flow]:
-        flows: list[Flow] = []
-        for key, now in udp.items():
-            flows += stale_flows(self._udp.pop((family, key), {}), now)
-            if now:
-                self._udp[family, key] = now
-        return flows
+        return compiled, parts
 
     async def _look(self) -> None:
         """Look after what others may have changed."""
@@ -276,7 +273,8 @@ class Syncer:
             if family in self._lacking:
                 continue
             try:
-                await kernel.sweep()
+                if not await kernel.sweep():
+                    self._metrics.cleanup_failures.labels(family.slices).inc()
                 await kernel.check()
             except CommandError as error:
                 log.warning("%s", error)

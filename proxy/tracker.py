@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Final
 
 from proxy.compile import SERVICE_NAME_LABEL, Compiled, compile_service, is_ours
@@ -18,6 +19,7 @@ from proxy.models import EndpointSlice, Namespace, Pod, Service
 from proxy.policy import Policies, compile_policy
 from proxy.ruleset import NOTHING, Part
 from wherry.api.core_v1 import Node
+from wherry.api.model import parse_time
 from wherry.api.networking_v1.networkpolicy import NetworkPolicy
 from wherry.api.networking_v1.servicecidr import ServiceCIDR
 from wherry.client.informer import Informer
@@ -29,6 +31,7 @@ ZONE_LABEL: Final = "topology.kubernetes.io/zone"
 BY_SERVICE: Final = "service"
 PRIMARY: Final = "primary"  # of --nodeport-addresses: the node's own addresses
 NODE_OWNER: Final = "node"
+TRIGGER_TIME: Final = "endpoints.kubernetes.io/last-change-trigger-time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +60,15 @@ class Settings:
 
 @dataclass(slots=True)
 class Todo:
-    """Whose parts are to be compiled. Keys are `namespace/name`."""
+    """Whose parts are to be compiled. Keys are `namespace/name`.
+
+    triggers: family of slices → the moments of the changes that led to them
+    """
 
     services: set[str] = field(default_factory=set)
     pods: set[str] = field(default_factory=set)
     node: bool = False
+    triggers: dict[str, list[datetime]] = field(default_factory=dict)
 
 
 def service_of(one: EndpointSlice) -> Iterable[str]:
@@ -70,9 +77,9 @@ def service_of(one: EndpointSlice) -> Iterable[str]:
 
 
 class Tracker:
-    """Remembers who changed. `notice` is called after each change that matters here."""
+    """Remembers who changed. `notice` is told the kind of each change that matters here."""
 
-    def __init__(self, world: World, settings: Settings, notice: Callable[[], None]) -> None:
+    def __init__(self, world: World, settings: Settings, notice: Callable[[str], None]) -> None:
         self._world = world
         self._settings = settings
         self._notice = notice
@@ -93,23 +100,31 @@ class Tracker:
         changed = after or before
         if changed is not None and _content(before) != _content(after):
             self._todo.services.add(key_of(changed))
-            self._notice()
+            self._notice("service")
 
     def _on_slice(self, before: EndpointSlice | None, after: EndpointSlice | None) -> None:
-        for one in (before, after):
-            if one is not None and (keys := service_of(one)):
-                self._todo.services.update(keys)
-                self._notice()
+        keys = {key for one in (before, after) if one is not None for key in service_of(one)}
+        if not keys:
+            return
+        self._todo.services |= keys
+        if after is not None and (text := _trigger(after)) != _trigger(before):
+            try:
+                moment = parse_time(text)
+            except ValueError:
+                log.debug("%s: no time: %r", key_of(after), text)
+            else:
+                self._todo.triggers.setdefault(after.address_type, []).append(moment)
+        self._notice("endpoint")
 
     def _on_node(self, before: Node | None, after: Node | None) -> None:
         # Nodes report every few seconds; what matters here hardly ever changes.
         if _of_node(before) != _of_node(after):
             self._todo.node = True
-            self._notice()
+            self._notice("node")
 
     def _on_service_cidr(self, before: ServiceCIDR | None, after: ServiceCIDR | None) -> None:
         self._todo.node = True
-        self._notice()
+        self._notice("node")
 
     def _on_policy(self, before: NetworkPolicy | None, after: NetworkPolicy | None) -> None:
         changed = after or before
@@ -124,19 +139,19 @@ class Tracker:
         everywhere = self._policies.replace(meta.namespace, meta.name, compiled)
         pods = self._world.pods.list("" if everywhere else meta.namespace)
         self._todo.pods.update(map(key_of, pods))
-        self._notice()
+        self._notice("policy")
 
     def _on_pod(self, before: Pod | None, after: Pod | None) -> None:
         changed = after or before
         if changed is not None and _content(before) != _content(after):
             self._todo.pods.add(key_of(changed))
-            self._notice()
+            self._notice("pod")
 
     def _on_namespace(self, before: Namespace | None, after: Namespace | None) -> None:
         if after is None or (before and before.metadata.labels == after.metadata.labels):
             return
         self._todo.pods.update(map(key_of, self._world.pods.list(after.metadata.name)))
-        self._notice()
+        self._notice("namespace")
 
     # -- what is to be done
 
@@ -232,6 +247,10 @@ def pod_ranges(nodes: Iterable[Node]) -> tuple[str, ...]:
     return tuple(
         one for node in nodes for one in node.spec.pod_cidrs or [node.spec.pod_cidr] if one
     )
+
+
+def _trigger(one: EndpointSlice | None) -> str:
+    return one.metadata.annotations.get(TRIGGER_TIME, "") if one is not None else ""
 
 
 def _addresses(node: Node) -> tuple[str, ...]:

@@ -10,13 +10,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from proxy.commands import CommandError
-from proxy.conntrack import forget
+from proxy.conntrack import Flows
 from proxy.family import FAMILIES, IP4, IP6, Family
 from proxy.filter import Filter, remove_table
 from proxy.main import follow
+from proxy.metrics import Metrics
 from proxy.policy import Policies, compile_policy
 from proxy.ruleset import NOTHING, Part
-from proxy.syncer import Metrics, Syncer
+from proxy.syncer import Syncer
 from proxy.tracker import Settings
 from tests.integration.proxy.network import (
     NODE,
@@ -30,6 +31,7 @@ from tests.integration.proxy.network import (
     Network,
 )
 from tests.unit.proxy.make import (
+    compiled,
     endpoint,
     endpoint_slice,
     parts,
@@ -207,8 +209,20 @@ def test_after_a_failure_everything_is_written_again(network: Network) -> None:
 def test_flows_are_forgotten_and_tables_removed(network: Network) -> None:
     async def work() -> None:
         for family in FAMILIES:
-            await Filter(family, SystemClock()).apply_all({})
-            await forget([("--orig-dst", VIP if family is IP4 else VIP6, "--dport", "53")], family)
+            vip, a, b = (VIP, POD_A, POD_B) if family is IP4 else (VIP6, POD_A6, POD_B6)
+            objects = [
+                service(ports=[{"name": "dns", "port": 53, "protocol": "UDP"}], clusterIPs=[VIP, VIP6]),
+                endpoint_slice(endpoint(a), address_type=family.slices,
+                               ports=[{"name": "dns", "port": 53, "protocol": "UDP"}]),
+            ]  # fmt: skip
+            await Filter(family, SystemClock()).apply_all(built(*objects, family=family))
+            network.run("b", "bash", "-c", f"echo > /dev/udp/{vip}/53")
+            flows, udp = Flows(family), compiled(objects, family=family)["service default/web"].udp
+            assert await flows.follow({"web": udp}, whole=True) == 0
+            assert await flows.follow({"web": udp}, whole=False) is None, "nothing changed"
+            moved = dict.fromkeys(udp, frozenset({b}))
+            assert await Flows(family).follow({"web": moved}, whole=True) == 1, "another proxy"
+            assert await flows.follow({"web": {}}, whole=False) == 0, "it is gone already"
             for _ in range(2):  # a second time does no harm
                 await remove_table(family)
 
