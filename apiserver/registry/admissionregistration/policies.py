@@ -1,7 +1,6 @@
 """Admission policies: rules in CEL about what may be stored, and how it is changed before.
 
-Not here: what they do, and whether their expressions compile (there is no CEL yet): of an expression
-only that it is there, and not too long where upstream limits it.
+Not here: what they do, and whether their expressions fit the types of objects.
 Source: pkg/apis/admissionregistration/{validation,v1/defaults.go}.
 """
 
@@ -22,6 +21,13 @@ from apiserver.registry.validation.admission_rules import (
     default_match_resources,
     match_conditions_errors,
     match_resources_errors,
+)
+from apiserver.registry.validation.cel import (
+    ADMISSION,
+    BOOL,
+    STRING,
+    STRING_OR_NULL,
+    expression_errors,
 )
 from apiserver.registry.validation.metadata import subdomain_name
 from apiserver.registry.validation.words import each, invalids
@@ -78,8 +84,11 @@ class _PolicyStrategy(Strategy):
         errors += _constraints(spec.get("matchConstraints"), "spec.matchConstraints")
         if not same_conditions:
             conditions = spec.get("matchConditions", ())
-            errors += match_conditions_errors(conditions, "spec.matchConditions")
-        return errors + each(spec.get("variables", ()), "spec.variables", _variable)
+            errors += match_conditions_errors(conditions, "spec.matchConditions", _names(spec))
+        known = _known(spec)
+        return errors + each(
+            spec.get("variables", ()), "spec.variables", lambda one, at: _variable(one, at, known)
+        )
 
 
 class ValidatingAdmissionPolicyStrategy(_PolicyStrategy):
@@ -108,8 +117,9 @@ class ValidatingAdmissionPolicyStrategy(_PolicyStrategy):
             words = "validations or auditAnnotations must contain at least one item"
             fields = ("validations", "auditAnnotations")
             return errors + [required(f"spec.{field}", words) for field in fields]
-        errors += each(validations, "spec.validations", _validation)
-        return errors + _audit_annotations(audits, name, "spec.auditAnnotations")
+        known = _known(spec)
+        errors += each(validations, "spec.validations", lambda one, at: _validation(one, at, known))
+        return errors + _audit_annotations(audits, name, "spec.auditAnnotations", known)
 
     def validate_status_update(self, tree: Tree, old: Mapping[str, Any]) -> list[FieldError]:
         checking = tree["status"].get("typeChecking") or {}
@@ -141,7 +151,8 @@ class MutatingAdmissionPolicyStrategy(_PolicyStrategy):
         if not mutations:
             words = "mutations must contain at least one item"
             errors.append(required("spec.mutations", words))
-        errors += each(mutations, "spec.mutations", _mutation)
+        known = _known(spec)
+        errors += each(mutations, "spec.mutations", lambda one, at: _mutation(one, at, known))
         if not spec.get("reinvocationPolicy"):
             return [*errors, required("spec.reinvocationPolicy")]
         return errors + chosen(spec, "reinvocationPolicy", "spec", REINVOCATIONS)
@@ -191,25 +202,40 @@ def _constraints(match: Mapping[str, Any] | None, path: str) -> list[FieldError]
     return errors
 
 
-def _variable(variable: Mapping[str, Any], path: str) -> list[FieldError]:
+def _names(spec: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a policy's match conditions may name."""
+    return ADMISSION if spec.get("paramKind") is None else (*ADMISSION, "params")
+
+
+def _known(spec: Mapping[str, Any]) -> tuple[str, ...]:
+    """What its other expressions may name."""
+    return (*_names(spec), "variables")
+
+
+def _variable(variable: Mapping[str, Any], path: str, known: Sequence[str]) -> list[FieldError]:
     name = variable["name"]
     errors: list[FieldError] = []
     if not name.strip():
         errors.append(required(f"{path}.name", "name is not specified"))
     elif not _IDENTIFIER.fullmatch(name) or name in _RESERVED:
         errors.append(invalid(f"{path}.name", name, "name is not a valid CEL identifier"))
-    return errors + _expression(variable["expression"], f"{path}.expression")
+    return errors + _expression(variable["expression"], f"{path}.expression", known)
 
 
-def _expression(expression: str, path: str) -> list[FieldError]:
-    return [] if expression.strip() else [required(path, "expression is not specified")]
+def _expression(
+    expression: str, path: str, known: Sequence[str], wanted: Sequence[str] = ()
+) -> list[FieldError]:
+    if not expression.strip():
+        return [required(path, "expression is not specified")]
+    return expression_errors(expression, path, known, wanted)
 
 
-def _validation(validation: Mapping[str, Any], path: str) -> list[FieldError]:
-    errors = _expression(validation["expression"], f"{path}.expression")
+def _validation(validation: Mapping[str, Any], path: str, known: Sequence[str]) -> list[FieldError]:
+    errors = _expression(validation["expression"], f"{path}.expression", known, BOOL)
     told, message = validation.get("messageExpression", ""), validation.get("message", "")
     if told and not told.strip():
         errors.append(invalid(f"{path}.messageExpression", told, "must be non-empty if specified"))
+    errors += expression_errors(told, f"{path}.messageExpression", known, STRING)
     if message and not message.strip():
         words = "message must be non-empty if specified"
         errors.append(invalid(f"{path}.message", message, words))
@@ -220,7 +246,7 @@ def _validation(validation: Mapping[str, Any], path: str) -> list[FieldError]:
 
 
 def _audit_annotations(
-    annotations: Sequence[Mapping[str, Any]], policy: str, path: str
+    annotations: Sequence[Mapping[str, Any]], policy: str, path: str, known: Sequence[str]
 ) -> list[FieldError]:
     errors: list[FieldError] = []
     if len(annotations) > AUDIT_ANNOTATIONS_MAX:
@@ -241,13 +267,15 @@ def _audit_annotations(
         elif len(expression.encode()) > AUDIT_EXPRESSION_MAX:
             words = f"must not exceed {AUDIT_EXPRESSION_MAX} bytes in length"
             errors.append(required(f"{at}.valueExpression", words))
+        else:
+            errors += expression_errors(expression, f"{at}.valueExpression", known, STRING_OR_NULL)
         if key in seen:
             errors.append(duplicate(f"{at}.key", key))
         seen.add(key)
     return errors
 
 
-def _mutation(mutation: Mapping[str, Any], path: str) -> list[FieldError]:
+def _mutation(mutation: Mapping[str, Any], path: str, known: Sequence[str]) -> list[FieldError]:
     kind = mutation["patchType"]
     if not kind:
         return [required(f"{path}.patchType")]
@@ -262,5 +290,5 @@ def _mutation(mutation: Mapping[str, Any], path: str) -> list[FieldError]:
         elif value is None:
             errors.append(required(at, f"must be specified when patchType is {kind}"))
         else:
-            errors += _expression(value.get("expression", ""), f"{at}.expression")
+            errors += _expression(value.get("expression", ""), f"{at}.expression", known)
     return errors

@@ -1,7 +1,5 @@
 """Which requests a webhook or an admission policy is asked about: rules, selectors, match conditions.
 
-Of CEL expressions only what needs no compiler is checked: that there are some. Whether they parse and
-type-check is not.
 Source: pkg/apis/admissionregistration/validation.
 """
 
@@ -10,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from apiserver.registry.validation.cel import ADMISSION, BOOL, expression_errors
 from apiserver.registry.validation.selector import label_selector
 from apiserver.registry.validation.words import each, invalids
 from wherry.api import names
@@ -148,7 +147,9 @@ def match_resources_errors(match: Mapping[str, Any] | None, path: str) -> list[F
     return errors
 
 
-def match_conditions_errors(conditions: Sequence[Mapping[str, Any]], path: str) -> list[FieldError]:
+def match_conditions_errors(
+    conditions: Sequence[Mapping[str, Any]], path: str, variables: Sequence[str] = ADMISSION
+) -> list[FieldError]:
     errors: list[FieldError] = []
     if len(conditions) > MATCH_CONDITIONS_MAX:
         errors.append(too_many(path, len(conditions), MATCH_CONDITIONS_MAX))
@@ -157,6 +158,7 @@ def match_conditions_errors(conditions: Sequence[Mapping[str, Any]], path: str) 
         at, name = f"{path}[{index}]", condition["name"]
         if not condition["expression"].strip():
             errors.append(required(f"{at}.expression"))
+        errors += expression_errors(condition["expression"], f"{at}.expression", variables, BOOL)
         if not name:
             errors.append(required(f"{at}.name"))
             continue

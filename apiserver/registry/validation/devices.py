@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import orjson
 
+from apiserver.registry.validation.cel import BOOL, expression_errors
 from apiserver.registry.validation.persistent_volume import csi_driver_name
 from apiserver.registry.validation.words import each, invalids
 from wherry.api import names
@@ -136,7 +137,9 @@ def _selector(selector: Tree, path: str) -> list[FieldError]:
     at, expression = f"{path}.cel.expression", cel["expression"]
     if not expression:
         return [required(at)]
-    return [too_long(at, EXPRESSION_MAX)] if len(expression.encode()) > EXPRESSION_MAX else []
+    if len(expression.encode()) > EXPRESSION_MAX:
+        return [too_long(at, EXPRESSION_MAX)]
+    return expression_errors(expression, at, ("device",), BOOL)
 
 
 def configuration_errors(config: Tree, path: str) -> list[FieldError]:

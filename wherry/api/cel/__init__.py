@@ -1,0 +1,1 @@
+"""The Common Expression Language: reading expressions. Evaluating them is not here yet."""
