@@ -67,7 +67,7 @@ class ResourceQuotaStrategy(Strategy):
         new = tree["spec"].get("scopes", [])
         errors = self.validate(tree)
         if set(new) != set(old["spec"].get("scopes", ())):
-            errors.append(invalid("spec.scopes", new, IMMUTABLE))
+            errors.append(invalid("spec.scopes", new or None, IMMUTABLE))
         return errors
 
     def validate_status_update(self, tree: Tree, old: Mapping[str, Any]) -> list[FieldError]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from apiserver.registry.validation.words import IMMUTABLE
 from apiserver.registry.view import Tree, View
 from wherry.api import core_v1, events_v1
 from wherry.api.errors import FieldError, invalid, required
@@ -34,6 +35,10 @@ _IMMUTABLE: Final = (
     "involvedObject", "reason", "message", "source", "firstTimestamp", "lastTimestamp", "count",
     "type", "eventTime", "action", "related", "reportingComponent", "reportingInstance",
 )  # fmt: skip
+# What Go has of these when they are absent; of the others, nothing.
+_EMPTY: Final[Mapping[str, str]] = dict.fromkeys(
+    ("reason", "message", "type", "action", "reportingComponent", "reportingInstance"), ""
+)
 _REFERENCE: Final = (
     "kind",
     "namespace",
@@ -72,7 +77,7 @@ class NewEvent(View):
         if old is not None:
             changed = tree.get("series") != old.get("series")
             return (_series(tree) if changed else []) + [
-                invalid(_ERROR_NAMES.get(name, name), tree.get(name), "field is immutable")
+                invalid(_ERROR_NAMES.get(name, name), tree.get(name, _EMPTY.get(name)), IMMUTABLE)
                 for name in _IMMUTABLE
                 if (tree.get(name) or None) != (old.get(name) or None)
             ]

@@ -65,9 +65,8 @@ class IngressClassStrategy(Strategy):
         return errors
 
     def validate_update(self, tree: Tree, old: Mapping[str, Any]) -> list[FieldError]:
-        field = "controller"
-        errors = immutable(tree["spec"].get(field), old["spec"].get(field), f"spec.{field}")
-        return errors + self.validate(tree)
+        new, before = (one["spec"].get("controller", "") for one in (tree, old))
+        return immutable(new, before, "spec.controller") + self.validate(tree)
 
     def row(self, tree: Mapping[str, Any], now: datetime) -> Sequence[Any]:
         parameters, shown = tree["spec"].get("parameters"), NONE

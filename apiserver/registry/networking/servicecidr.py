@@ -50,7 +50,7 @@ class ServiceCIDRStrategy(Strategy):
         new, before = tree["spec"].get("cidrs", []), old["spec"].get("cidrs", [])
         path = "spec.cidrs"
         if len(new) != len(before) and (len(before), len(new)) != (1, CIDRS_MAX):
-            return [invalid(path, new, IMMUTABLE)]
+            return [invalid(path, new or None, IMMUTABLE)]
         errors = [
             invalid(f"{path}[{index}]", new[index], IMMUTABLE)
             for index, was in enumerate(before)

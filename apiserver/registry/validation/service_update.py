@@ -33,7 +33,7 @@ def validate_service_update(tree: Tree, old: Tree) -> list[FieldError]:
             path = f"spec.{field}[0]"
             shown = new.get("clusterIPs", [])  # of families, too: so upstream
             if not found:
-                errors.append(invalid(path, found, f"primary {named} can not be unset"))
+                errors.append(invalid(path, found or None, f"primary {named} can not be unset"))
             elif found[0] != previous[0]:
                 errors.append(invalid(path, shown, "may not change once set"))
     errors += _load_balancer_class(new, before)
