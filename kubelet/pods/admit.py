@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from kubelet.pods import sysctls
+from kubelet.pods import restart, sysctls
 from kubelet.pods.amounts import amount, total
 from wherry.api.core_v1 import Node, Pod
 from wherry.api.node_selector import matches_term
@@ -20,10 +20,11 @@ _COUNTED = ("cpu", "memory", "ephemeral-storage")
 
 
 def host_ports(pod: Pod) -> set[tuple[str, str, int]]:
-    """(address, protocol, port) that a pod takes on the node."""
+    """(address, protocol, port) that a pod takes on the node, by containers that stay."""
+    sidecars = filter(restart.is_sidecar, pod.spec.init_containers)
     return {
         (port.host_ip or "0.0.0.0", port.protocol or "TCP", port.host_port)
-        for container in pod.spec.containers
+        for container in (*pod.spec.containers, *sidecars)
         for port in container.ports
         if port.host_port
     }

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from kubelet.pods import containers, resize, restart, rounds
 from kubelet.pods.observed import Observed
@@ -27,6 +27,7 @@ LIVENESS, STARTUP, POST_START = "liveness", "startup", "postStart"
 SANDBOX = "POD"  # the key of sandbox work among the busy ones; no container can be called so
 DEAD_KEPT_PER_CONTAINER = 1
 GRACE_SECONDS_DEFAULT = 30
+SIDECAR_GRACE_SECONDS_MIN = 2  # upstream's minimumGracePeriodInSeconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Situation:
     started:    names of running containers whose startup probe (if any) has passed
     not_before: name (or SANDBOX) → when to try again after a failed pull, configuration or wiring
     dead_kept:  how many ended runs of a container stay beside its newest
+    ends_since: when the pod's end began
     """
 
     pod: Pod
@@ -59,6 +61,7 @@ class Situation:
     ran: Mapping[str, int] = field(default_factory=dict)
     not_before: Mapping[str, datetime] = field(default_factory=dict)
     dead_kept: int = DEAD_KEPT_PER_CONTAINER
+    ends_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +145,11 @@ def plan(now: Situation) -> Plan:
 
 
 def _plan_end(now: Situation, result: Plan) -> None:
-    """Main containers first, then sidecars in reverse, then the sandbox."""
+    """Main containers first, then sidecars in reverse, then the sandbox.
+
+    The grace period is the whole pod's: sidecars get what is left of it, and nobody waits for his turn
+    any longer when it is over.
+    """
     grace = grace_seconds(now.pod)
     if now.stop is not None and now.stop.grace_seconds is not None:
         grace = now.stop.grace_seconds
@@ -150,7 +157,16 @@ def _plan_end(now: Situation, result: Plan) -> None:
     sidecars = [c.name for c in now.pod.spec.init_containers if restart.is_sidecar(c)]
     first = [record for name, record in running.items() if name not in sidecars]
     last = [running[name] for name in reversed(sidecars) if name in running]
-    for record in first or last[:1]:
+    for record in first:
+        result.kill.append(Kill(record, grace, f"Stopping container {record.name}"))
+    over_at = (now.ends_since or now.now) + timedelta(seconds=grace)
+    if last and now.now < over_at:
+        result.wake(over_at)
+    if last and grace:
+        left = int((over_at - now.now).total_seconds())
+        grace = min(grace, max(SIDECAR_GRACE_SECONDS_MIN, left))
+    turn = [] if first else last[:1]
+    for record in turn if now.now < over_at else last:
         result.kill.append(Kill(record, grace, f"Stopping container {record.name}"))
     if running or now.busy:
         return

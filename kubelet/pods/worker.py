@@ -70,6 +70,7 @@ class PodWorker:
         self._gone = False
         self._held = False
         self._seen_at = services.clock.monotonic()
+        self._ends_since: datetime | None = None
         self._finished = is_terminal(pod.status)
         self._wake = asyncio.Event()
         self.over = asyncio.Event()
@@ -196,6 +197,8 @@ class PodWorker:
             self._on_resized()
         look = await self._look(deeds)
         messages.collect(look.observed)
+        if self._ends_since is None and (stop is not None or self._finished):
+            self._ends_since = look.now
         result = plan.plan(self._situation(look, deeds, stop))
         if result.finished and not self._finished and self._forced is None:
             if messages.is_collecting:
@@ -308,6 +311,7 @@ class PodWorker:
             ran=ran(self._publisher.latest),
             not_before=deeds.failures.not_before,
             dead_kept=self._s.node.dead_kept,
+            ends_since=self._ends_since,
         )
 
     # -- status

@@ -47,6 +47,13 @@ async def probe(url: str, headers: Mapping[str, str], timeout: float) -> Outcome
     return Outcome(Result.FAILURE, f"HTTP probe failed with statuscode: {answer.status}")
 
 
+async def get(url: str, headers: Mapping[str, str], timeout: float) -> Answer:
+    """What is answered, whatever it is, redirects followed as by `probe`; OSError (also when it takes too
+    long) or BadAnswer when nothing is."""
+    async with asyncio.timeout(timeout):
+        return await _follow(url, headers)
+
+
 def describe(error: Exception, url: str) -> str:
     """An error as Go says it."""
     place = urlsplit(url)

@@ -26,7 +26,10 @@ FAULT_SECONDS = 5.0
 STATIC_MAX = 3
 STATUS_SECONDS_MAX = 120.0  # back-offs of daemons that were killed often, on a loaded machine
 # Every fault comes once before one comes again; the commonest are named more often.
-FAULTS = ("kubelet", "box", "app", "lost", "apiserver", "kubelet", "engine", "app", "boxlost")
+FAULTS = (
+    "kubelet", "box", "app", "lost", "apiserver", "kubelet", "engine", "app", "boxlost", "hang",
+)  # fmt: skip
+HANG_SECONDS_MAX = 8.0
 
 
 @dataclass
@@ -172,6 +175,8 @@ class Soak:
             self._faults = self.dice.sample(FAULTS, len(FAULTS))
         name = self._faults.pop()
         self.done[f"fault {name}"] = self.done.get(f"fault {name}", 0) + 1
+        if name == "hang":
+            return await self._hang()
         daemons = {
             "kubelet": f"{self.world.machine}/kubelet", "engine": f"{self.world.machine}/dockerd",
             "apiserver": "apiserver",
@@ -182,6 +187,18 @@ class Soak:
                 os.kill(pid, signal.SIGKILL)
             return
         await asyncio.to_thread(self._harm, "sandbox" if "box" in name else "container", "lost" in name)  # fmt: skip
+
+    async def _hang(self) -> None:
+        """The engine stands still for a while."""
+        pid = self.world.cluster.daemon_pid(f"{self.world.machine}/dockerd")
+        if not pid:
+            return
+        try:
+            os.kill(pid, signal.SIGSTOP)
+            await asyncio.sleep(self.dice.uniform(1, HANG_SECONDS_MAX))
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
     def _harm(self, kind: str, remove: bool) -> None:
         """Kill, or take away, one container behind the kubelet's back."""

@@ -227,6 +227,25 @@ class TestSidecar:
         result = look(over, S0, record("s"), ended, finished=True)
         assert (kills(result), result.remove_sandboxes) == (["s"], [])
 
+    @pytest.mark.parametrize(
+        ("since", "main", "kills"),
+        [
+            (5.0, False, {"s2": 25}),
+            (29.5, False, {"s2": 2}),
+            (31.0, False, {"s1": 2, "s2": 2}),
+            (31.0, True, {"m": 30, "s1": 2, "s2": 2}),
+        ],
+        ids=["what is left", "a moment at least", "nobody waits his turn", "nor for the others"],
+    )
+    def test_the_grace_period_is_the_whole_pods(self, since, main, kills):
+        wanted = pod("m", init=("s1+", "s2+"))
+        running = [record(name) for name in ("s1", "s2", *(["m"] if main else []))]
+        found = look(
+            wanted, record(SANDBOX), *running,
+            stop=Stop(30), ends_since=NOW - timedelta(seconds=since),
+        )  # fmt: skip
+        assert {kill.record.name: kill.grace_seconds for kill in found.kill} == kills
+
     def test_deletion_ends_main_containers_first(self):
         assert kills(look(self.POD, S0, record("s"), record("a"), stop=Stop(5))) == ["a"]
         result = look(self.POD, S0, record("s"), record("a", State.EXITED), stop=Stop(5))
