@@ -215,10 +215,16 @@ def _mounts(spec: Container, given: Inputs) -> list[dict[str, Any]]:
             "Source": str(mount.source),
             "Target": mount.target,
             "ReadOnly": mount.read_only,
-            **({"BindOptions": {"Propagation": mount.propagation}} if mount.propagation else {}),
+            "BindOptions": _bind_options(mount),
         }
         for mount in mounts
     ]
+
+
+def _bind_options(mount: Mount) -> dict[str, Any]:
+    """Since version 1.44 of its API the engine makes what is read-only so with all mounted below."""
+    found: dict[str, Any] = {"Propagation": mount.propagation} if mount.propagation else {}
+    return found | ({"ReadOnlyNonRecursive": True} if mount.read_only else {})
 
 
 def _security(pod: Pod, spec: Container, given: Inputs) -> dict[str, Any]:

@@ -37,7 +37,8 @@ from kubelet.runtime.protocol import (
     RuntimeUnavailable,
 )
 
-API_VERSION = "1.41"  # Docker Engine 20.10, the oldest we support
+# Docker Engine 20.10's, the oldest we support; newer engines may insist on a later one.
+API_VERSION = "1.41"
 PULL_IDLE_SECONDS_MAX = 300.0
 EXEC_OUTPUT_BYTES_MAX = 10 * 1024
 EVENT_ACTIONS = ("start", "die", "destroy", "oom")
@@ -56,10 +57,12 @@ class DockerRuntime:
         self._known: dict[str, ContainerRecord] = {}
 
     async def info(self) -> EngineInfo:
-        version, info = await asyncio.gather(
-            self._calls.call("GET", "/version"), self._calls.call("GET", "/info")
-        )
-        return records.engine_info(version, info)
+        """And from now on speak a version of the API that the engine speaks, too."""
+        version = await self._calls.call("GET", "/version", plain=True)
+        spoken = records.api_version(API_VERSION, version.get("MinAPIVersion") or "")
+        self._calls.speak(spoken)
+        self._http.speak(spoken)
+        return records.engine_info(version, await self._calls.call("GET", "/info"))
 
     async def ping(self) -> None:
         await self._calls.ping()

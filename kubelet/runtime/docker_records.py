@@ -94,6 +94,15 @@ def _layers(driver: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(folder for folder in (upper, *lower.split(":")) if folder)
 
 
+def api_version(ours: str, least: str) -> str:
+    """The version of the API to speak: ours, unless the engine takes later ones only. Pure."""
+
+    def number(text: str) -> tuple[int, ...]:
+        return tuple(int(word) for word in text.split(".") if word.isdigit())
+
+    return max(ours, least, key=number)
+
+
 def engine_info(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineInfo:
     return EngineInfo(
         version=version["Version"],

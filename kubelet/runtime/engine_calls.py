@@ -40,12 +40,22 @@ class EngineCalls:
         self._slots = asyncio.Semaphore(CALLS_MAX)
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
+    def speak(self, api_version: str) -> None:
+        """From now on."""
+        self._prefix = f"/v{api_version}"
+
     async def call(
-        self, method: str, path: str, query: dict[str, Any] | None = None, body: Any = None
-    ) -> Any:
-        """The answer's JSON, None when it has none; a refusal is raised with the engine's text."""
+        self, method: str, path: str, query: dict[str, Any] | None = None, body: Any = None,
+        *, plain: bool = False,
+    ) -> Any:  # fmt: skip
+        """The answer's JSON, None when it has none; a refusal is raised with the engine's text.
+
+        plain: without a version of the API, for what is asked before one is known
+        """
         data = b"" if body is None else orjson.dumps(body)
-        target = f"{self._prefix}{path}" + (f"?{urlencode(query)}" if query else "")
+        target = f"{'' if plain else self._prefix}{path}" + (
+            f"?{urlencode(query)}" if query else ""
+        )
         kind = "" if body is None else "Content-Type: application/json\r\n"
         head = f"{method} {target} HTTP/1.1\r\nHost: docker\r\n{kind}Content-Length: {len(data)}\r\n\r\n"
         status, begun = 0, asyncio.get_running_loop().time()

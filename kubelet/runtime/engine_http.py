@@ -81,6 +81,10 @@ class EngineHttp:
         self._socket = socket_path
         self._prefix = f"/v{api_version}"
 
+    def speak(self, api_version: str) -> None:
+        """From now on."""
+        self._prefix = f"/v{api_version}"
+
     async def open(
         self,
         method: str,

@@ -77,7 +77,7 @@ def test_mounts():
     mounts = {m["Target"]: m for m in made(mounts=(volume, own))["HostConfig"]["Mounts"]}
     assert mounts["/data"] == {
         "Type": "bind", "Source": "/r/v", "Target": "/data", "ReadOnly": True,
-        "BindOptions": {"Propagation": "rslave"},
+        "BindOptions": {"Propagation": "rslave", "ReadOnlyNonRecursive": True},
     }  # fmt: skip
     assert mounts["/etc/hosts"]["Source"] == "/r/mine", "the user's own mount wins"
     assert set(mounts) == {"/data", "/etc/hosts", "/etc/resolv.conf", "/dev/termination-log"}

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from kubelet.runtime.docker import DockerRuntime
 from kubelet.runtime.engine_calls import EngineCalls
 from kubelet.runtime.protocol import NotFound, RuntimeFailure, RuntimeUnavailable
 
@@ -103,3 +104,17 @@ async def test_at_the_same_time(tmp_path):
 async def test_no_engine(tmp_path):
     with pytest.raises(RuntimeUnavailable):
         await EngineCalls(str(tmp_path / "none"), "1.41").call("GET", "/x")
+
+
+@pytest.mark.parametrize(("least", "spoken"), [("1.24", "1.41"), ("1.44", "1.44"), ("", "1.41")])
+async def test_a_version_that_the_engine_takes_is_spoken(tmp_path, least, spoken):
+    said = f'{{"Version":"29.0","ApiVersion":"1.52","MinAPIVersion":"{least}"}}'.encode()
+    version = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(said), said)
+    engine = Engine(version, SIZED)
+    server = await asyncio.start_unix_server(engine.serve, tmp_path / "s")
+    runtime = DockerRuntime(str(tmp_path / "s"), "n")
+    await runtime.info()
+    await runtime.close()
+    server.close()
+    await server.wait_closed()
+    assert engine.requests == ["GET /version", f"GET /v{spoken}/info"]
