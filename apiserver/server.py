@@ -57,6 +57,7 @@ from apiserver.http.gate import Gate
 from apiserver.http.metrics import RequestMetrics
 from apiserver.http.respond import Responder
 from apiserver.http.server import HttpServer
+from apiserver.http.tls import ServingTls
 from apiserver.memory import trim_for_ever
 from apiserver.quota.ledger import Ledger
 from apiserver.registry.rbac.guard import Guard, set_guard
@@ -132,7 +133,10 @@ class Server:
         known = credentials.read(config.auth)
         tls = serving_tls(config.serving, self._service_ip, known.authorities)
         self._metrics.register(store_metrics.handshake_errors(lambda: tls.errors.count))
-        sock = listening_socket(config.serving)
+        with listening_socket(config.serving) as sock:
+            await self._run(sock, known, tls)
+
+    async def _run(self, sock: socket.socket, known: Credentials, tls: ServingTls) -> None:
         auditor = self._auditor()
         storage = self._storage()
         try:

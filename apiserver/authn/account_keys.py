@@ -17,7 +17,7 @@ from wherry.daemon.tls import stamps
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 5.0
+LOOK_SECONDS = 1.0
 
 
 class AccountKeys:

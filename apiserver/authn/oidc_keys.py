@@ -27,7 +27,9 @@ from wherry.daemon.clock import Clock
 log = logging.getLogger(__name__)
 
 FETCH_SECONDS_MAX = 10.0  # both documents together
-RETRY_SECONDS = 10.0  # while the issuer has never answered; upstream's
+# While the issuer has never answered: it may come up together with us. Upstream's is the longest.
+RETRY_SECONDS = 1.0
+RETRY_SECONDS_MAX = 10.0
 REFRESH_SECONDS = 3600.0
 # Whoever sends tokens with invented key ids must not make us a load on the issuer.
 ASK_SECONDS_MIN = 10.0
@@ -82,6 +84,7 @@ class IssuerKeys:
 
     async def run(self) -> None:
         """Fetch for ever."""
+        retry = RETRY_SECONDS
         while True:
             self._fetching = True
             try:
@@ -95,7 +98,8 @@ class IssuerKeys:
             self._asked.clear()
             self._answered.set()
             self._answered = asyncio.Event()
-            pause = REFRESH_SECONDS if self.known() else RETRY_SECONDS
+            pause = REFRESH_SECONDS if self.known() else retry
+            retry = min(2 * retry, RETRY_SECONDS_MAX)
             try:
                 async with asyncio.timeout(pause):
                     await self._asked.wait()

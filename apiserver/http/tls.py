@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 # TLS 1.3 session tickets cost a write and memory per connection, and our clients rarely resume.
 SESSION_TICKETS = 0
-RELOAD_SECONDS = 5.0  # between two looks at the files
+RELOAD_SECONDS = 1.0  # between two looks at the files
 
 
 # Times are left to authn, which answers 401 where OpenSSL would break the handshake off; and as for

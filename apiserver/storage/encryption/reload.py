@@ -5,17 +5,17 @@ Source: --encryption-provider-config-automatic-reload of k8s.io/apiserver/pkg/se
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from pathlib import Path
 
 from apiserver.storage.encryption.config import EncryptionRules, parse_encryption
 from wherry.daemon.clock import Clock
+from wherry.daemon.tls import Stamp, stamps
 
 log = logging.getLogger(__name__)
 
-RELOAD_SECONDS = 5.0  # between two looks at the file
+RELOAD_SECONDS = 1.0  # between two looks at the file
 
 
 class ConfigFile:
@@ -23,22 +23,20 @@ class ConfigFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._text = ""
+        self._seen: list[Stamp] = []
 
     def read(self) -> EncryptionRules:
-        self._text = self._path.read_text()
-        return parse_encryption(self._text)
+        self._seen = stamps([self._path])
+        return parse_encryption(self._path.read_text())
 
     async def follow(self, clock: Clock, take: Callable[[EncryptionRules], None]) -> None:
         """Look for changes for ever. What makes no sense is said, and the old rules stay."""
         while True:
             await clock.sleep(RELOAD_SECONDS)
             try:
-                text = await asyncio.to_thread(self._path.read_text)
-                if text == self._text:
+                if stamps([self._path]) == self._seen:
                     continue
-                self._text = text
-                rules = parse_encryption(text)
+                rules = self.read()
             except (OSError, ValueError) as error:
                 log.error("the encryption configuration stays as it was: %s", error)
                 continue

@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.integration.apiserver.refusals import refusal
+
 ISSUER = "https://kubernetes.default.svc"
 WHO = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 REVIEW = "/apis/authentication.k8s.io/v1/tokenreviews"
@@ -245,10 +247,16 @@ async def test_access_reviews(shared_apiserver: Any) -> None:
         ("--bind-address=203.0.113.9", "cannot listen on 203.0.113.9"),
     ],
 )
-def test_refuses_to_start_with_one_line(tmp_path: Path, flag: str, words: str) -> None:
+async def test_refuses_to_start(tmp_path: Path, flag: str, words: str) -> None:
+    assert words in await refusal(tmp_path, flag)
+
+
+def test_says_in_one_line_why_it_does_not_start(tmp_path: Path) -> None:
+    words = "--token-auth-file: "
     command = [
         sys.executable, "-m", "apiserver.main", "--etcd-servers=http://127.0.0.1:1",
-        "--bind-address=127.0.0.1", "--secure-port=1024", f"--cert-dir={tmp_path}", flag,
+        "--bind-address=127.0.0.1", "--secure-port=1024", f"--cert-dir={tmp_path}",
+        "--token-auth-file=/nowhere",
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
