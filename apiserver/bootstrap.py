@@ -94,6 +94,7 @@ class Bootstrap:
                     await self._repair()
                     await self._make_service_cidr()
                     await self._make_flow_control()
+                    await self._track_old_tokens()
                     repaired = self._clock.monotonic()
             except ApiError as error:
                 log.warning("renewing this server's lease: %s", error)
@@ -125,6 +126,7 @@ class Bootstrap:
         for tree in system_objects.priority_classes():
             await self._ensure(PRIORITY_CLASSES, tree)
         await self._make_flow_control()
+        await self._track_old_tokens()
         await self._make_service_cidr()
         service = system_objects.kubernetes_service(self._service_ip, self._identity.port)
         await self._ensure(SERVICES, service)
@@ -132,14 +134,38 @@ class Bootstrap:
         await self._renew()
 
     async def _make_flow_control(self) -> None:
-        """What somebody deleted comes back, as upstream's does."""
+        """What somebody deleted comes back, and what is to follow the defaults does, as upstream's."""
         for tree in system_objects.priority_levels():
-            await self._ensure(PRIORITY_LEVELS, tree)
+            if not await self._ensure(PRIORITY_LEVELS, tree):
+                await self._revise(PRIORITY_LEVELS, tree)
         for tree in system_objects.flow_schemas():
             await self._make_flow_schema(tree)
 
+    async def _revise(self, resource: Resource, tree: Tree) -> None:
+        name = tree["metadata"]["name"]
+        found = self._registry.cache.lister().get(resource, "", name)
+        if found is None or not system_objects.is_outdated(found, tree):
+            return
+        context = self._context("update", resource)
+        await self._registry.update(
+            resource, "", name, lambda now: system_objects.bring_up_to_date(now, tree), context
+        )
+
+    async def _track_old_tokens(self) -> None:
+        """Say since when the uses of old tokens are noted, for who collects unused ones."""
+        tree = system_objects.token_tracking(self._clock.now())
+        if await self._ensure(CONFIG_MAPS, tree):
+            return
+        metadata = tree["metadata"]
+        found = self._registry.cache.lister().get(
+            CONFIG_MAPS, metadata["namespace"], metadata["name"]
+        )
+        if found is not None and not system_objects.says_since(found):
+            await self._follow(CONFIG_MAPS, tree, ("data",))
+
     async def _make_flow_schema(self, tree: Tree) -> None:
         if not await self._ensure(FLOW_SCHEMAS, tree):
+            await self._revise(FLOW_SCHEMAS, tree)
             return
         status = system_objects.level_found(tree, self._clock.now())
         await self._registry.update(

@@ -1,7 +1,7 @@
 """The objects an API server makes by itself, and keeps true. Pure functions of who it is and when.
 
-Source: kubernetes/pkg/controlplane/controller/{systemnamespaces,kubernetesservice}, and the identity
-Lease of k8s.io/apiserver.
+Source: kubernetes/pkg/controlplane/controller/{systemnamespaces,kubernetesservice,legacytokentracking},
+pkg/registry/flowcontrol/ensurer, and the identity Lease of k8s.io/apiserver.
 """
 
 from __future__ import annotations
@@ -25,6 +25,13 @@ STALE = timedelta(seconds=30)
 IDENTITY_LABEL = "apiserver.kubernetes.io/identity"
 ADDRESS_ANNOTATION = "wherry.io/advertise-address"
 SERVICE_PORT = 443
+TOKEN_TRACKING = "kube-apiserver-legacy-service-account-token-tracking"
+DAY = "%Y-%m-%d"
+# As Go's strconv.ParseBool reads them.
+_GO_BOOLEANS = {
+    **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
+    **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
+}
 
 NAMESPACES = BY_PLURAL["", "v1", "namespaces"]
 SERVICES = BY_PLURAL["", "v1", "services"]
@@ -96,6 +103,59 @@ def flow_schemas() -> list[Tree]:
 
 def _autoupdated(name: str) -> Tree:
     return {"name": name, "annotations": {flowcontrol.AUTOUPDATE: "true"}}
+
+
+def is_outdated(found: Mapping[str, Any], wanted: Tree) -> bool:
+    """Whether a default of fairness is to be changed: its spec, or what it says of being kept."""
+    follows = _follows(found)
+    differs = follows and _spec_of(found, wanted) != found["spec"]
+    return differs or _said(found) is not follows
+
+
+def bring_up_to_date(found: Tree, wanted: Tree) -> None:
+    """Give it the default's spec if it is to follow that, and say so on it."""
+    follows = _follows(found)
+    annotations = found["metadata"].setdefault("annotations", {})
+    annotations[flowcontrol.AUTOUPDATE] = "true" if follows else "false"
+    if follows:
+        found["spec"] = _spec_of(found, wanted)
+
+
+def _follows(found: Mapping[str, Any]) -> bool:
+    """What is mandatory always does; the rest as annotated, else if nobody ever changed it."""
+    metadata = found["metadata"]
+    if metadata["name"] in flowcontrol.FIXED_PRIORITY_LEVELS:
+        return True
+    said = _said(found)
+    return metadata.get("generation") == 1 if said is None else said
+
+
+def _said(found: Mapping[str, Any]) -> bool | None:
+    value = (found["metadata"].get("annotations") or {}).get(flowcontrol.AUTOUPDATE, "")
+    return _GO_BOOLEANS.get(value)
+
+
+def _spec_of(found: Mapping[str, Any], wanted: Tree) -> Tree:
+    """The default's spec; how much the exempt level lends is the administrator's."""
+    spec: Tree = copy_tree(wanted["spec"])
+    if "exempt" in spec and "exempt" in found["spec"]:
+        spec["exempt"] = copy_tree(found["spec"]["exempt"])
+    return spec
+
+
+def token_tracking(now: datetime) -> Tree:
+    """Since when uses of old tokens are noted; without it nobody may call one unused."""
+    metadata = {"name": TOKEN_TRACKING, "namespace": "kube-system"}
+    return object_of(CONFIG_MAPS, metadata, data={"since": now.strftime(DAY)})
+
+
+def says_since(found: Mapping[str, Any]) -> bool:
+    """Whether the object of `token_tracking` still has its date."""
+    try:
+        datetime.strptime((found.get("data") or {}).get("since", ""), DAY)  # noqa: DTZ007  # a date
+    except ValueError:
+        return False
+    return True
 
 
 def level_found(schema: Mapping[str, Any], now: datetime) -> Tree:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from apiserver import system_objects
+from apiserver.registry.flowcontrol.bootstrap import AUTOUPDATE
 from apiserver.system_objects import Identity, live_addresses
 
 UPSTREAM = Path(__file__).parents[4] / "shared" / "upstream" / "bootstrap.jsonl"
@@ -56,3 +57,65 @@ def test_namespaces_and_classes_are_upstreams() -> None:
     ours = system_objects.kubernetes_service("10.96.0.1", 26443)
     assert ours["metadata"] == service["metadata"]
     assert ours["spec"].items() <= service["spec"].items()
+
+
+def level(name: str, annotation: str | None = "true", **metadata: Any) -> dict[str, Any]:
+    """One of the default priority levels as somebody may have changed it."""
+    found = next(one for one in system_objects.priority_levels() if one["metadata"]["name"] == name)
+    found["metadata"] |= {"generation": 2, **metadata}
+    if annotation is None:
+        del found["metadata"]["annotations"]
+    else:
+        found["metadata"]["annotations"][AUTOUPDATE] = annotation
+    return found
+
+
+def default(name: str) -> dict[str, Any]:
+    return level(name, generation=1)
+
+
+def test_default_levels_that_follow_are_kept_at_their_specs() -> None:
+    found, wanted = level("workload-low"), default("workload-low")
+    assert not system_objects.is_outdated(found, wanted)
+    found["spec"]["limited"]["lendablePercent"] = 1
+    assert system_objects.is_outdated(found, wanted)
+    system_objects.bring_up_to_date(found, wanted)
+    assert found["spec"] == wanted["spec"]
+    assert not system_objects.is_outdated(found, wanted)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "generation", "kept"),
+    [("false", 2, True), (None, 2, True), ("nonsense", 2, True), (None, 1, False), ("T", 3, False)],
+)
+def test_what_somebody_made_his_own_is_left(
+    annotation: str | None, generation: int, kept: bool
+) -> None:
+    wanted = default("workload-low")
+    found = level("workload-low", annotation, generation=generation)
+    found["spec"]["limited"]["lendablePercent"] = 1
+    system_objects.bring_up_to_date(found, wanted)
+    assert (found["spec"] != wanted["spec"]) is kept
+    assert found["metadata"]["annotations"][AUTOUPDATE] == ("false" if kept else "true")
+
+
+def test_mandatory_levels_follow_but_for_what_exempt_lends() -> None:
+    rejecting = level("catch-all", "false")
+    rejecting["spec"]["limited"]["nominalConcurrencyShares"] = 500
+    assert system_objects.is_outdated(rejecting, default("catch-all"))
+    system_objects.bring_up_to_date(rejecting, default("catch-all"))
+    assert rejecting["spec"] == default("catch-all")["spec"]
+    lending = level("exempt")
+    lending["spec"]["exempt"]["lendablePercent"] = 50
+    assert not system_objects.is_outdated(lending, default("exempt"))
+
+
+@pytest.mark.parametrize(
+    ("data", "good"),
+    [({"since": "2026-11-21"}, True), ({"since": "yesterday"}, False), ({}, False), (None, False)],
+)
+def test_since_when_old_tokens_are_watched(data: dict[str, str] | None, good: bool) -> None:
+    assert system_objects.says_since({"data": data} if data is not None else {}) is good
+    made = system_objects.token_tracking(NOW)
+    assert made["data"] == {"since": "2026-11-21"}
+    assert system_objects.says_since(made)
