@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deploy.cluster import script
+from tests.e2e.names import ask
 from tests.e2e.support import IMAGE, Cluster, wait
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(200)]
 
 DNS = "10.96.0.10"
-ASK = """
-import sys, json, dns.message, dns.query, dns.rcode
-server, way = sys.argv[1:3]
-found = []
-for name, kind in zip(sys.argv[3::2], sys.argv[4::2]):
-    query = dns.message.make_query(name, kind, use_edns=0)
-    reply = getattr(dns.query, way)(query, server, timeout=5)
-    records = [f"{kind_of} {one}" for rrset in reply.answer
-               for kind_of in [dns.rdatatype.to_text(rrset.rdtype)] for one in rrset]
-    authority = [dns.rdatatype.to_text(one.rdtype) for one in reply.authority]
-    found.append([dns.rcode.to_text(reply.rcode()), sorted(records), authority])
-print(json.dumps(found))
-"""
 
 
-def ask(
-    cluster: Cluster, *questions: tuple[str, str], server: str = DNS, way: str = "udp"
-) -> list[Any]:
-    """[code, records, types of authority records] for each question, asked from a machine."""
-    words = [word for question in questions for word in question]
-    said = cluster.on("node2", sys.executable, "-c", ASK, server, way, *words, check=False)
-    found: list[Any] = json.loads(said or "[]")
-    return found
+def from_node(cluster: Cluster) -> Callable[..., str]:
+    return partial(cluster.on, "node2")
 
 
 def manifests(name: str) -> Iterator[dict[str, Any]]:
@@ -83,7 +64,8 @@ def test_every_kind_of_name(cluster: Cluster, namespace: str) -> None:
     ip = cluster.get("service", "web", "-n", namespace)["spec"]["clusterIP"]
     pods = cluster.get("pods", "-n", namespace)["items"]
     ips = {one["metadata"]["name"]: one["status"]["podIP"] for one in pods}
-    wait(lambda: len(ask(cluster, (f"db.{zone}", "A"))[0][1]) == 2, "both pods' addresses")
+    do, pair = from_node(cluster), (f"db.{zone}", "A")
+    wait(lambda: len(ask(do, DNS, pair)[pair][1]) == 2, "both pods' addresses")
 
     dashed = ips["db-0"].replace(".", "-")
     reverse = ".".join(reversed(ips["db-0"].split("."))) + ".in-addr.arpa"
@@ -104,8 +86,7 @@ def test_every_kind_of_name(cluster: Cluster, namespace: str) -> None:
         ("KUBERNETES.default.svc.cluster.local", "A"): ["NOERROR", ["A 10.96.0.1"], []],
     }  # fmt: skip
     for way in ("udp", "tcp"):
-        found = ask(cluster, *questions, way=way)
-        assert dict(zip(questions, found, strict=True)) == questions, way
+        assert ask(do, DNS, *questions, way=way) == questions, way
 
     # The search path of a pod: short names, and names with few dots.
     for name in (
@@ -149,14 +130,17 @@ def test_a_server_that_dies_without_a_word_is_asked_no_more(
 
     wait(lambda: ready() == [True], "a second server")
     question = ("kubernetes.default.svc.cluster.local", "A")
-    assert ask(cluster, question, server=address)[0][1] == ["A 10.96.0.1"]
+    do = from_node(cluster)
+    assert ask(do, address, question)[question][1] == ["A 10.96.0.1"]
 
     second.kill()
     second.wait(10)
     wait(lambda: ready() == [False], "the other server's notice")
 
     def all_answered() -> bool:
-        return [one[0] for one in ask(cluster, *[question] * 20)] == ["NOERROR"] * 20
+        names = [(f"{one}.default.svc.cluster.local", "A") for one in range(19)]
+        found = ask(do, DNS, question, *names)
+        return [one[0] for one in found.values()] == ["NOERROR", *["NXDOMAIN"] * 19]
 
     wait(all_answered, "answers of the one that lives")
     cluster.kubectl("delete", "endpointslice", name, "-n", "kube-system")

@@ -13,7 +13,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ from cryptography import x509
 
 from deploy import netns
 from deploy.cleanup import remove_tree
+from tests.e2e.names import Question, ask
 from tests.e2e.support import IMAGE, run, wait, wherry_program
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
@@ -50,10 +54,25 @@ class Machine:
     def address(self) -> str:
         return self.wires.address(self.name)
 
+    def inside(self, *command: str) -> tuple[str, ...]:
+        return ("nsenter", f"--net=/run/netns/{self.wires.namespace(self.name)}", *command)
+
     def do(self, *command: str, check: bool = True) -> str:
-        inside = f"--net=/run/netns/{self.wires.namespace(self.name)}"
-        done = run("nsenter", inside, *command, check=check)
+        done = run(*self.inside(*command), check=check)
         return done.stdout + done.stderr
+
+    @contextmanager
+    def listening(self, port: int) -> Iterator[None]:
+        """Somebody else holds a port."""
+        program = (
+            f"import socket; s = socket.create_server(('', {port})); print(flush=True); input()"
+        )
+        words = self.inside(sys.executable, "-c", program)
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+            assert other.stdout is not None
+            other.stdout.readline()
+            yield
+            other.kill()
 
     def wherry(self, verb: str, *words: str, check: bool = True) -> str:
         return self.do(wherry_program(), verb, *words, *self.folders, check=check)
@@ -73,7 +92,12 @@ class Machine:
         found += [one for one in links if not re.match(r"\d+: (lo|eth0)[:@]", one)]
         found += [one for one in self.do("nft", "list", "tables").splitlines() if "wherry" in one]
         found += [one for one in self.do("iptables-save").splitlines() if "DOCKER" in one]
-        found += [one for one in self.do("ip", "route").splitlines() if "10.244." in one]
+        found += [
+            one
+            for family in ("-4", "-6")
+            for one in self.do("ip", family, "route").splitlines()
+            if "10.244." in one or "fd00:10:" in one
+        ]
         return found + [one for one in _commands() if str(self.directory) in one]
 
 
@@ -97,9 +121,8 @@ class Site:
 
     def kubectl(self, *words: str, check: bool = True, **more: Any) -> str:
         first = self["first"]
-        inside = f"--net=/run/netns/{first.wires.namespace('first')}"
         file = str(first.directory / "config" / "admin.kubeconfig")
-        done = run("nsenter", inside, "kubectl", "--kubeconfig", file, *words, check=check, **more)
+        done = run(*first.inside("kubectl", "--kubeconfig", file, *words), check=check, **more)
         return done.stdout if check else done.stdout + done.stderr
 
     def node(self, name: str) -> Any:
@@ -129,7 +152,9 @@ def site(hello_archive: Path) -> Iterator[Site]:
         one.directory.mkdir()
     first = machines["first"]
     try:
-        said = first.wherry("up", "--node-name=first", f"--advertise-address={first.address}")
+        said = first.wherry(
+            "up", "--node-name=first", f"--advertise-address={first.address}", "--dual-stack"
+        )
         line = re.search(r"^  wherry join (.*)$", said, re.M)
         assert line, said
         first.load(hello_archive)
@@ -139,6 +164,10 @@ def site(hello_archive: Path) -> Iterator[Site]:
             one.wherry("down", "--purge", check=False)
         netns.remove(wires)
         remove_tree(directory)
+
+
+def families(networks: list[str]) -> set[int]:
+    return {ip_network(one, strict=False).version for one in networks}
 
 
 def is_ready(node: Any) -> bool:
@@ -178,7 +207,36 @@ HELLO = {
 }
 
 
+def service(name: str, **more: str) -> dict[str, Any]:
+    """A Service of both IP families for the pods of HELLO."""
+    port = {"name": "http", "port": 80, "targetPort": 8080}
+    spec = {"selector": {"app": "hello"}, "ipFamilyPolicy": "PreferDualStack", "ports": [port]}
+    return {
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": {**spec, **more},
+    }  # fmt: skip
+
+
+def addresses(thing: Any) -> list[str]:
+    """A pod's or a Service's, IPv4 first."""
+    if thing["kind"] == "Pod":
+        return [one["ip"] for one in thing["status"]["podIPs"]]
+    return list(thing["spec"]["clusterIPs"])
+
+
 ROLE = "node-role.kubernetes.io/control-plane"
+
+
+def obstacles(machine: Machine) -> Iterator[str]:
+    """What is in the way on a machine, one thing after the other, as `join` names it."""
+    with machine.listening(10250):
+        yield "port 10250 (kubelet) is taken"
+    for what, cause in {
+        ("addr", "10.244.9.1/24"): "the pods' range 10.244.0.0/16 overlaps 10.244.9.0/24",
+        ("route", "10.96.7.0/24"): "the Services' range 10.96.0.0/16 overlaps 10.96.7.0/24",
+    }.items():
+        machine.do("ip", what[0], "add", what[1], "dev", "eth0")
+        yield cause
+        machine.do("ip", what[0], "del", what[1], "dev", "eth0")
 
 
 def test_who_may_not_join_is_told_why_in_a_line_and_leaves_nothing(site: Site) -> None:
@@ -187,6 +245,7 @@ def test_who_may_not_join_is_told_why_in_a_line_and_leaves_nothing(site: Site) -
     ended = site.token("create", "--ttl", "1s")
     wait(lambda: ended not in site.token("list"), "the end of a token")
     other = "sha256:" + "0" * 64
+    good = [target, "--token", token, *hashed]
     cases = {
         "the secret of token": [target, "--token", f"{token[:7]}{'0' * 16}", *hashed],
         "knows no token": [target, "--token", ended, *hashed],
@@ -198,11 +257,19 @@ def test_who_may_not_join_is_told_why_in_a_line_and_leaves_nothing(site: Site) -
             target, "--token", token, *hashed, "--node-name", "first",
         ],
     }  # fmt: skip
-    for cause, words in cases.items():
-        said = site["third"].wherry("join", *words, check=False)
+    third = site["third"]
+    with ThreadPoolExecutor(4) as pool:  # they stop at the door and do not meet
+        answers = pool.map(lambda words: third.wherry("join", *words, check=False), cases.values())
+        refusals = dict(zip(cases, answers, strict=True))
+    for cause in obstacles(third):
+        refusals[cause] = third.wherry("join", *good, check=False)
+    refusals["missing: nftables"] = third.do(
+        "env", "PATH=/nowhere", wherry_program(), "join", *good, *third.folders, check=False
+    )
+    for cause, said in refusals.items():
         assert cause in said, said
         assert len(said.splitlines()) == 2, said  # the cause and what mends it
-        assert site["third"].traces() == []
+    assert third.traces() == []
     assert [
         one.split()[0] for one in site.kubectl("get", "nodes", "--no-headers").splitlines()
     ] == ["first"]
@@ -225,19 +292,49 @@ def test_a_machine_joins_in_seconds_and_its_pods_are_reached(
     site["second"].load(hello_archive)
     wait(lambda: "default" in site.kubectl("get", "sa", "-o", "name"), "the service account")
     site.kubectl("apply", "-f", "-", input=json.dumps(HELLO))
-    site.kubectl("expose", "deployment", "hello", "--port=80", "--target-port=8080")
+    for name, more in (("hello", {}), ("hellos", {"clusterIP": "None"})):
+        site.kubectl("apply", "-f", "-", input=json.dumps(service(name, **more)))
     site.kubectl("rollout", "status", "deployment/hello", "--timeout=90s")
     pods = json.loads(site.kubectl("get", "pods", "-l", "app=hello", "-o", "json"))["items"]
     assert {one["spec"]["nodeName"] for one in pods} == {"second"}  # the first one is tainted
-    assert _fetched(site["first"], pods[0]["status"]["podIP"] + ":8080")
-    service = json.loads(site.kubectl("get", "service", "hello", "-o", "json"))
-    assert _fetched(site["first"], service["spec"]["clusterIP"])
+    for one in addresses(pods[0]):
+        assert _fetched(site["first"], f"[{one}]:8080" if ":" in one else f"{one}:8080")
     wait(
         lambda: site.kubectl(
             "exec", "deployment/hello", "--", "echo", "hello", check=False
         ) == "hello\n",
         "a serving certificate",
     )  # fmt: skip
+
+
+def test_names_and_addresses_of_both_families(site: Site) -> None:
+    first, second = site["first"], site["second"]
+    four, six = addresses(json.loads(site.kubectl("get", "service", "hello", "-o", "json")))
+    for one in (four, f"[{six}]"):
+        assert _fetched(first, one)
+    pods = json.loads(site.kubectl("get", "pods", "-l", "app=hello", "-o", "json"))["items"]
+    by_family = list(zip(*map(addresses, pods), strict=True))
+    hello, hellos = (f"{one}.default.svc.cluster.local" for one in ("hello", "hellos"))
+    pod6 = by_family[1][0]
+    dashed = pod6.replace(":", "-")
+    questions: dict[Question, list[Any]] = {
+        (hello, "A"): [f"A {four}"],
+        (hello, "AAAA"): [f"AAAA {six}"],
+        (ip_address(six).reverse_pointer, "PTR"): [f"PTR {hello}."],
+        (hellos, "A"): sorted(f"A {one}" for one in by_family[0]),
+        (hellos, "AAAA"): sorted(f"AAAA {one}" for one in by_family[1]),
+        (ip_address(pod6).reverse_pointer, "PTR"): [f"PTR {dashed}.{hellos}."],
+        (f"{dashed}.default.pod.cluster.local", "AAAA"): [f"AAAA {pod6}"],
+        (f"{dashed}.default.pod.cluster.local", "A"): [],
+    }
+    names = addresses(
+        json.loads(site.kubectl("get", "svc", "-n=kube-system", "kube-dns", "-o=json"))
+    )
+    assert names == ["10.96.0.10", "fd00:10:96::a"]
+    for server in names:  # asked over either family
+        for way in ("udp", "tcp"):
+            found = ask(second.do, server, *questions, way=way)
+            assert {one: records for one, (_, records, _) in found.items()} == questions
 
 
 def _fetched(machine: Machine, address: str) -> bool:
@@ -315,7 +412,7 @@ def test_it_leaves_without_a_trace_and_joins_again_when_installed_anew(
     assert not site.node("second")["spec"].get("unschedulable")
     site["second"].load(hello_archive)
     site.kubectl("rollout", "status", "deployment/hello", "--timeout=90s")
-    site.kubectl("delete", "service,deployment", "hello")
+    site.kubectl("delete", "service/hello", "service/hellos", "deployment/hello")
 
 
 def test_an_administrator_who_lets_it_go_has_the_node_deleted_and_the_taint_gone(
@@ -340,10 +437,35 @@ def test_without_the_first_machine_it_leaves_by_force(site: Site) -> None:
     assert site["second"].traces() == []
 
 
-def test_it_installs_what_is_missing_or_says_what(site: Site) -> None:
-    done = subprocess.run(
-        ("env", "PATH=/nowhere", wherry_program(), "join", *site.line, *site["third"].folders),
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert "missing: nftables" in done.stderr
-    assert "fix: apt-get install" in done.stderr
+def test_it_starts_again_as_it_was_begun(site: Site) -> None:
+    first = site["first"]
+    for words, cause in (
+        (("--pod-network-cidr", "10.9.0.0/16"), "--pod-network-cidr 10.9.0.0/16: the cluster was"),
+        (("--node-name", "other"), "--node-name other: the cluster was begun with first"),
+    ):
+        said = first.wherry("up", *words, check=False)
+        assert cause in said, said
+        assert len(said.splitlines()) == 2, said
+    said = first.wherry("up")
+    assert f"node first at {first.address}" in said
+    assert len(families(site.node("first")["spec"]["podCIDRs"])) == 2
+    assert "wherry join " + site.line[0] in said
+
+
+def test_an_ipv6_cluster_is_joined_and_its_names_are_known(site: Site) -> None:
+    first, second = site["first"], site["second"]
+    first.wherry("down", "--purge")
+    ranges = ("--pod-network-cidr", "fd00:10:244::/48", "--service-cidr", "fd00:10:96::/112")
+    line = re.search(
+        r"^  wherry join (.*)$", first.wherry("up", "--node-name=first", *ranges), re.M
+    )
+    assert line
+    assert line[1].startswith(f"[{first.wires.address6('first')}]:6443")
+    said = site.join("second", line=line[1].split())
+    assert f"node second at {first.wires.address6('second')}" in said
+    assert families(site.node("second")["spec"]["podCIDRs"]) == {6}
+    question = ("kubernetes.default.svc.cluster.local", "AAAA")
+    asked = ask(second.do, "fd00:10:96::a", question)
+    assert asked == {question: ["NOERROR", ["AAAA fd00:10:96::1"], []]}
+    assert second.wherry("leave", "--force").endswith("this machine has left\n")
+    assert second.traces() == []
