@@ -16,8 +16,8 @@ from prometheus_client import CollectorRegistry
 
 from nameserver.forward import Forwarder
 from nameserver.keeper import BY_SERVICE, Keeper, service_of
-from nameserver.publish import Publication, Publisher
-from nameserver.replicas import Replicas
+from nameserver.publish import NAME, NAMESPACE, Publication, Publisher
+from nameserver.replicas import Replicas, peers
 from nameserver.responder import Responder
 from nameserver.server import serve as serve_dns
 from nameserver.upstreams import split_server
@@ -25,7 +25,7 @@ from nameserver.zone import Zone
 from wherry.api.core_v1 import Service
 from wherry.api.discovery_v1 import EndpointSlice
 from wherry.client.informer import Informer
-from wherry.client.kubeconfig import ConfigError, for_daemon
+from wherry.client.kubeconfig import ClientConfig, ConfigError, for_daemon
 from wherry.client.rest import Client
 from wherry.daemon import logs, process
 from wherry.daemon.flags import Flags, client_flags
@@ -57,20 +57,26 @@ def main() -> None:
     process.run(lambda: serve(options), component=COMPONENT)
 
 
-async def serve(options: argparse.Namespace) -> None:
-    """Serve until cancelled."""
+def checked(options: argparse.Namespace, addresses: Sequence[str]) -> ClientConfig:
+    """How the API server is reached. StartError when flags make no sense."""
     try:
         config = for_daemon(options.kubeconfig, options.master)
         for one in options.upstream:
             split_server(one)
     except (ConfigError, ValueError) as error:
         raise process.StartError(str(error), "see wherry-dns --help") from error
-    addresses = tuple(options.advertise_address or options.bind_address)
     if options.cluster_dns and not all(map(reachable, addresses)):
         raise process.StartError(
             f"pods cannot reach this server at {', '.join(addresses)!r}",
             "pass --advertise-address=ADDRESS",
         )
+    return config
+
+
+async def serve(options: argparse.Namespace) -> None:
+    """Serve until cancelled."""
+    addresses = tuple(options.advertise_address or options.bind_address)
+    config = checked(options, addresses)
     registry = CollectorRegistry()
     zone = Zone(options.cluster_domain)
     cluster_dns = tuple(options.cluster_dns)
@@ -81,14 +87,20 @@ async def serve(options: argparse.Namespace) -> None:
         responder = Responder(zone, forwarder, lambda: keeper.complete, registry, cluster_dns)
         keeper = Keeper(zone, services, slices, responder.forget)
 
+        publishing: set[asyncio.Task[None]] = set()
+
         async def published(publisher: Publisher) -> None:
             await keeper.completed.wait()  # nobody is sent to a server that knows no names yet
             await publisher.run()
 
+        def others() -> bool:
+            return bool(peers(slices.by_index(BY_SERVICE, f"{NAMESPACE}/{NAME}"), addresses))
+
         def listening(port: int) -> None:
             if cluster_dns:
                 publication = Publication(cluster_dns, addresses, port)
-                tasks.create_task(published(Publisher(client, publication)))
+                publisher = Publisher(client, publication, others)
+                publishing.add(tasks.create_task(published(publisher)))
                 replicas = Replicas(client, slices, addresses, zone.domain)
                 tasks.create_task(replicas.run())
             tasks.create_task(forwarder.look_for_loops())
@@ -107,6 +119,13 @@ async def serve(options: argparse.Namespace) -> None:
             host, port = options.bind_address[0], options.health_port
             tasks.create_task(serve_health(host, port, {}, registry, ready_checks=ready))
         process.freeze_after_start()
+        try:
+            await asyncio.get_running_loop().create_future()  # until we are told to stop
+        finally:  # clients are led away first, and answered meanwhile
+            for one in publishing:
+                one.cancel()
+            if publishing:
+                await asyncio.wait(publishing)
 
 
 def reachable(address: str) -> bool:

@@ -48,7 +48,7 @@ class Query:
     def asked(self) -> Asked:
         """The question as upstream is asked it."""
         return Asked(
-            f"{self.name.lower()}.",
+            self.message.question[0].name.to_text().lower(),
             self.kind,
             bool(self.message.ednsflags & dns.flags.DO),
             bool(self.message.flags & dns.flags.CD),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,6 +28,8 @@ NAME: Final = "kube-dns"
 MANAGER: Final = "wherry-dns"
 CHECK_SECONDS: Final = 30.0
 FAREWELL_SECONDS: Final = 2.0
+# How long a server that has said good-bye still answers: all nodes' proxies have to hear of it.
+LAME_DUCK_SECONDS: Final = 2.0
 _PORTS: Final = (("dns", "UDP"), ("dns-tcp", "TCP"))
 
 
@@ -103,15 +106,21 @@ def slice_differs(found: EndpointSlice, wanted: EndpointSlice) -> bool:
 
 
 class Publisher:
-    """Keeps the objects as wished for, and takes the slices away at a clean end."""
+    """Keeps the objects as wished for, and takes the slices away at a clean end.
 
-    def __init__(self, client: Client, publication: Publication) -> None:
+    others: whether clients can be sent to another server
+    """
+
+    def __init__(
+        self, client: Client, publication: Publication, others: Callable[[], bool]
+    ) -> None:
         self._client = client
         self._wanted = publication
+        self._others = others
         self._foreign = False
 
     async def run(self) -> None:
-        """Look after the objects until cancelled."""
+        """Look after the objects until cancelled; then return when nobody is sent here any more."""
         backoff = Backoff(0.2, 2.0, 10.0, jitter=0.2)
         try:
             while True:
@@ -168,3 +177,5 @@ class Publisher:
                     await self._client.delete(EndpointSlice, name, NAMESPACE)
             except (ApiError, ApiUnavailable, TimeoutError) as error:
                 log.debug("%s stays: %s", name, error)
+        if self._others():
+            await asyncio.sleep(LAME_DUCK_SECONDS)

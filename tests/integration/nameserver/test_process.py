@@ -15,6 +15,7 @@ import dns.message
 import dns.rcode
 import pytest
 
+from nameserver.publish import Publication
 from wherry.api.core_v1 import Service
 from wherry.api.discovery_v1 import EndpointSlice
 from wherry.client.kubeconfig import load
@@ -93,9 +94,18 @@ async def test_the_life_of_a_name(client: Client, server) -> None:
         return (await ask("web.default")).rcode() == dns.rcode.NXDOMAIN or None
 
     assert await eventually(gone)
+
+    # There is another server: clients are led away first, and answered meanwhile.
+    await client.create(*Publication(("10.96.0.10",), ("192.0.2.6",), 53).slices())
+    await eventually(lambda: address("kubernetes.default"))
     server.send_signal(signal.SIGTERM)
+
+    async def led_away() -> bool | None:
+        return await slice_of(client) is None or None
+
+    assert await eventually(led_away)
+    assert await address("kubernetes.default") == "10.96.0.1"
     assert server.wait(10) == 0
-    assert await slice_of(client) is None
 
 
 def test_bad_flags(tmp_path) -> None:

@@ -153,6 +153,11 @@ async def test_other_names_are_forwarded() -> None:
         assert await server.addresses("big.example.com") == ["192.0.2.7"]  # fetched by TCP
 
 
+async def test_the_root_is_asked_for_like_any_other_name() -> None:
+    async with upstream() as address, running(address) as server:
+        assert (await server.ask(".", "NS")).rcode() == dns.rcode.NOERROR
+
+
 async def test_the_next_resolver_is_tried(monkeypatch) -> None:
     monkeypatch.setattr(forward, "TRY_SECONDS", 0.2)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:

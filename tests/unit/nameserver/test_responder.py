@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dns.message
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
@@ -101,9 +101,10 @@ NAMES = ("web", "a.web", "b", "alias", "c.d.e")
                 max_size=4, unique=True,
             ),
         ),
-        max_size=6,
+        max_size=5,
     )
 )  # fmt: skip
+@settings(max_examples=30)  # each asks some hundred questions
 def test_cached_answers_are_those_of_a_server_without_a_cache(steps) -> None:
     zone = Zone("cluster.local")
     cached = Responder(zone, Forwarder([]), lambda: True, CollectorRegistry())
