@@ -178,6 +178,7 @@ def _issuer(part: _Jwt, place: str) -> Issuer:
         )
     if issuer.egress_selector_type:
         raise ValueError(f"{place}.issuer.egressSelectorType: is not supported")
+    _check_rules(part, place)
     username = _mapped(mappings.username, f"{place}.claimMappings.username")
     if not username.claim:
         raise ValueError(f"{place}.claimMappings.username: claim is required")
@@ -187,11 +188,33 @@ def _issuer(part: _Jwt, place: str) -> Issuer:
         username,
         _mapped(mappings.groups, f"{place}.claimMappings.groups"),
         Mapped(mappings.uid.claim),
-        {one.claim: one.required_value for one in part.claim_validation_rules if one.claim},
+        {one.claim: one.required_value for one in part.claim_validation_rules},
         ALGORITHMS,
         issuer.certificate_authority,
         issuer.discovery_url,
     )
+
+
+def _check_rules(part: _Jwt, place: str) -> None:
+    """ValueError for a rule that says nothing: it would be believed to be checked."""
+    seen: set[str] = set()
+    for index, rule in enumerate(part.claim_validation_rules):
+        at = f"{place}.claimValidationRules[{index}]"
+        if not rule.claim:
+            raise ValueError(f"{at}: Required value: claim or expression is required")
+        if rule.message:
+            raise ValueError(
+                f"{at}.message: Invalid value: {rule.message!r}: message can't be set when claim is set"
+            )
+        if rule.claim in seen:
+            raise ValueError(f"{at}.claim: Duplicate value: {rule.claim!r}")
+        seen.add(rule.claim)
+    if part.user_validation_rules:
+        at = f"{place}.userValidationRules[0].expression"
+        raise ValueError(f"{at}: Required value: expression is required")
+    if part.claim_mappings.extra:
+        at = f"{place}.claimMappings.extra[0].valueExpression"
+        raise ValueError(f"{at}: Required value: valueExpression is required")
 
 
 def _mapped(part: _Prefixed, place: str) -> Mapped:
