@@ -123,9 +123,9 @@ class GarbageCollector:
 
     async def _state(self, node: Node, owner: Owner) -> State:
         known = self._graph.get(owner.uid)
-        if known is not None and known.namespace in ("", node.namespace):
+        if known is not None and known.is_meant_by(owner, node.namespace):
             return State.WAITING if known.waits_for_dependents else State.SOLID
-        if known is not None:
+        if known is not None and known.namespace not in ("", node.namespace):
             self._recorder.event(*plan.wrong_namespace(node, owner))
         reference = (node.namespace, owner)
         if reference in self._absent:

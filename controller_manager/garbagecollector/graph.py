@@ -42,6 +42,13 @@ class Node:
     foreground: bool
     orphan: bool
 
+    def is_meant_by(self, owner: Owner, namespace: str) -> bool:
+        """Is it what the reference, on an object in `namespace`, says beside the uid?"""
+        group = owner.api_version.rpartition("/")[0]
+        return (self.resource.group, self.resource.kind, self.name) == (
+            group, owner.kind, owner.name,
+        ) and self.namespace in ("", namespace)  # fmt: skip
+
     @property
     def waits_for_dependents(self) -> bool:
         return self.deleting and self.foreground
@@ -128,9 +135,14 @@ class Graph:
         return affected
 
     def _is_doubtful(self, node: Node) -> bool:
-        """Has it an owner that is unknown, or about to go?"""
-        known = [self._nodes.get(owner.uid) for owner in node.owners]
-        return any(owner is None or owner.waits_for_dependents for owner in known)
+        """Has it an owner that is unknown, about to go, or not what the reference says?"""
+        for owner in node.owners:
+            known = self._nodes.get(owner.uid)
+            if known is None or known.waits_for_dependents:
+                return True
+            if not known.is_meant_by(owner, node.namespace):
+                return True
+        return False
 
     def remove(self, uid: str) -> set[str]:
         """The object is gone: its dependents may go, owners that waited for it may go on."""

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 RESYNC_SECONDS = 30.0
 RETRY_SECONDS = 1.0
+START_SECONDS = 0.02  # between two watches: a new leader has more urgent things to do than these
 IGNORED = frozenset({("", "events"), ("events.k8s.io", "events")})  # they expire by themselves
 
 GroupPlural = tuple[str, str]
@@ -72,17 +73,18 @@ class Monitors:
         async with asyncio.TaskGroup() as tasks:
             for key in self._own:  # an earlier term's: their caches resume where they were
                 self._own[key] = tasks.create_task(self._informers[key].run(), name=_name(key))
+                await self._context.clock.sleep(START_SECONDS)
             while True:
                 wait = RESYNC_SECONDS
                 try:
                     found = await discover(self._context.client)
-                    self._adjust(found.resources, found.stale, tasks)
+                    await self._adjust(found.resources, found.stale, tasks)
                 except (ApiError, ApiUnavailable) as error:
                     log.warning("discovery failed: %s", error)
                     wait = RETRY_SECONDS
                 await self._context.clock.sleep(wait)
 
-    def _adjust(
+    async def _adjust(
         self, resources: tuple[Resource, ...], stale: tuple[str, ...], tasks: asyncio.TaskGroup
     ) -> None:
         self._resources.update({(one.group, one.kind): one for one in resources if one.verbs})
@@ -99,11 +101,12 @@ class Monitors:
                     task.cancel()
                     del self._informers[key]
         for key, resource in wanted.items():
-            if key not in self._informers:
-                self._start(key, resource, tasks)
+            if key not in self._informers and self._start(key, resource, tasks):
+                await self._context.clock.sleep(START_SECONDS)
         self._discovered = True
 
-    def _start(self, key: GroupPlural, resource: Resource, tasks: asyncio.TaskGroup) -> None:
+    def _start(self, key: GroupPlural, resource: Resource, tasks: asyncio.TaskGroup) -> bool:
+        """Follow a resource; whether that took a watch of our own."""
         informer = self._context.informers.whole(resource)
         if informer is None:
             informer = Informer(
@@ -118,6 +121,7 @@ class Monitors:
 
         informer.add_handler(observe)
         self._informers[key] = informer
+        return key in self._own
 
 
 def _name(key: GroupPlural) -> str:

@@ -35,6 +35,7 @@ WORKERS = 8
 CALLS_MAX = 16  # under way at once
 PROBE_SECONDS_MAX = 5.0
 STILL_FACTOR = 0.5  # of the grace: a pause of ours that long counts as our own silence
+HICCUP_SECONDS = 1.0  # a busy server's answer may take that long: Leases come through all the same
 LOOK_SECONDS_MIN = 0.05
 LATE_SECONDS = 0.2  # until it is asked again whether all the others are late, too
 
@@ -141,7 +142,7 @@ class NodeLifecycleController:
         gap = None if self._answered_at is None else now - self._answered_at
         if gap is None or gap > usual + self._grace.running * STILL_FACTOR:
             self._forgive_all()
-        elif gap > usual:
+        elif gap > usual + HICCUP_SECONDS:
             self._health = {
                 name: health.excuse(one, gap - usual, now) for name, one in self._health.items()
             }

@@ -38,7 +38,7 @@ def status_of(
     current: int, desired: int, metrics: Sequence[MetricStatus], scaled_at: datetime | None,
 ) -> HorizontalPodAutoscalerStatus:  # fmt: skip
     return HorizontalPodAutoscalerStatus(
-        observed_generation=autoscaler.metadata.generation,
+        observed_generation=autoscaler.metadata.generation or None,
         last_scale_time=scaled_at or autoscaler.status.last_scale_time,
         current_replicas=current,
         desired_replicas=desired,

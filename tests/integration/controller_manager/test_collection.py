@@ -6,6 +6,7 @@ from tests.integration.controller_manager.conftest import until
 from wherry.api.apps_v1 import Deployment, ReplicaSet
 from wherry.api.core_v1 import (
     ConfigMap,
+    Event,
     Namespace,
     Pod,
     ResourceQuota,
@@ -86,6 +87,20 @@ async def test_a_child_of_an_owner_that_never_was(cluster):
     ghost = ConfigMap.from_wire({"metadata": {"name": "ghost", "uid": "no-such-uid"}})
     await cluster.make(Secret, "child", metadata=owned_by(ghost))
     await until(gone(cluster, Secret, "child"))
+
+
+async def test_a_child_of_an_owner_in_another_namespace_goes_and_is_told(cluster):
+    elsewhere = await cluster.client.get(ConfigMap, "kube-root-ca.crt", "default")
+    made = await cluster.make(Secret, "child", metadata=owned_by(elsewhere))
+    await until(gone(cluster, Secret, "child"))
+
+    async def told():
+        events = await cluster.list(Event)
+        return [e.message for e in events if e.reason == "OwnerRefInvalidNamespace"]
+
+    whom = f"v1/ConfigMap, namespace: {cluster.namespace}, name: kube-root-ca.crt"
+    text = f"ownerRef [{whom}, uid: {elsewhere.metadata.uid}] does not exist in namespace"
+    assert await until(told) == [f'{text} "{made.metadata.namespace}"']
 
 
 async def test_a_child_of_a_namesake_goes(cluster):

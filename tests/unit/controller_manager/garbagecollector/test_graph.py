@@ -17,7 +17,7 @@ PODS = BY_PLURAL[("", "v1", "pods")]
 
 def metadata(uid, *owners, deleted=False, finalizers=(), blocks=True):
     refs = [
-        {"uid": o, "kind": "ReplicaSet", "apiVersion": "apps/v1", "name": f"n-{o}", "blockOwnerDeletion": blocks}
+        {"uid": o, "kind": "Pod", "apiVersion": "v1", "name": f"n-{o}", "blockOwnerDeletion": blocks}
         for o in owners
     ]  # fmt: skip
     tree = {
@@ -44,6 +44,26 @@ def test_a_child_of_a_known_owner_is_not():
     graph = Graph()
     put(graph, "rs")
     assert put(graph, "pod", "rs") == set()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": "other"},
+        {"kind": "Secret"},
+        {"apiVersion": "acme.io/v1"},
+        {"namespace": "elsewhere"},
+    ],
+)
+def test_a_reference_that_is_wrong_but_for_the_uid_is_looked_at(wrong):
+    graph = Graph()
+    put(graph, "rs")
+    tree = metadata("pod", "rs").to_wire()
+    where = wrong if "namespace" in wrong else {}
+    refs = [{**tree["ownerReferences"][0], **({} if where else wrong)}]
+    child = ObjectMeta.from_wire({**tree, **where, "ownerReferences": refs})
+    assert graph.put(node_of(PODS, child)) == {"pod"}
+    assert graph.doubtful() == ["pod"]
 
 
 def test_children_are_looked_at_when_the_owner_goes():
