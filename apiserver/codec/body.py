@@ -22,6 +22,7 @@ from wherry.api.errors import ApiError, status_error
 
 JSON: Final = "application/json"
 YAML: Final = "application/yaml"
+PROTOBUF: Final = "application/vnd.kubernetes.protobuf"  # read by `protobuf.py`
 _YAML_TYPES: Final = frozenset({YAML, "application/x-yaml", "text/yaml"})
 
 # A document nested deeper than this is refused; orjson itself writes no deeper.
@@ -79,7 +80,7 @@ def parse_body(body: bytes, content_type: str) -> Body:
         return parse_json(body)
     if kind in _YAML_TYPES:
         return parse_yaml(body)
-    raise unsupported_media_type(JSON, YAML)
+    raise unsupported_media_type(JSON, YAML, PROTOBUF)
 
 
 def parse_json(body: bytes) -> Body:

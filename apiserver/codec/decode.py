@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from apiserver.codec.body import JSON, Unparsable, media_type, parse_body, summarize
+from apiserver.codec.body import JSON, PROTOBUF, Unparsable, media_type, parse_body, summarize
 from apiserver.codec.body import go_kind as go_kind
 from apiserver.codec.canonical import canonical
 from apiserver.codec.explain import Explanation
 from apiserver.codec.go_names import go_package
-from apiserver.codec.protobuf import PROTOBUF, Malformed, read_body
+from apiserver.codec.protobuf import Malformed, read_body
 from apiserver.codec.scalars import Mismatch
 from wherry.api.errors import ApiError, bad_request, invalid, invalid_object
 from wherry.api.model import GroupVersionKind, TypedModel
@@ -89,18 +89,28 @@ def decode_tree(model: type[TypedModel], tree: Tree, field_validation: str = WAR
 
 
 def decode_patched(
-    model: type[TypedModel], tree: Tree, field_validation: str, shown: Callable[[], str]
+    model: type[TypedModel],
+    tree: Tree,
+    field_validation: str,
+    shown: Callable[[], str],
+    *,
+    converted: bool = False,
 ) -> Decoded:
-    """Decode what a patch made of an object. ApiError 422, which quotes what `shown` gives."""
+    """Decode what a patch made of an object. ApiError 422, which quotes what `shown` gives.
+
+    converted: upstream does not write the tree as JSON to read it (a strategic merge patch's)
+    """
     try:
-        return _decode_parsed(model, tree, field_validation)
+        return _decode_parsed(model, tree, field_validation, converted=converted)
     except _Refused as error:
         raise invalid_object("", "", "", [invalid("patch", shown(), str(error))]) from error
 
 
-def _decode_parsed(model: type[TypedModel], tree: Tree, field_validation: str) -> Decoded:
+def _decode_parsed(
+    model: type[TypedModel], tree: Tree, field_validation: str, *, converted: bool = False
+) -> Decoded:
     _check_head(model, tree, b"")
-    return _decode(model, dict(tree), field_validation, repeated=False, notes=())
+    return _decode(model, dict(tree), field_validation, False, (), converted=converted)
 
 
 def _decode(
@@ -109,6 +119,8 @@ def _decode(
     field_validation: str,
     repeated: bool,
     notes: Sequence[str],
+    *,
+    converted: bool = False,
 ) -> Decoded:
     gvk = model.GVK
     tree["kind"] = gvk.kind
@@ -117,7 +129,7 @@ def _decode(
     try:
         found = canonical(model, tree, unknown)
     except (Mismatch, ValueError) as error:
-        words = Explanation(shape_of(model), tree).error or str(error)
+        words = Explanation(shape_of(model), tree, converted=converted).error or str(error)
         raise _Refused(gvk.kind, gvk.version, words) from error
     if field_validation == IGNORE or not (unknown or repeated or notes):
         return Decoded(found, [])

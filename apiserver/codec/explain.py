@@ -4,7 +4,8 @@ The slow twin of `canonical.py`: walks the body in its own order beside the shap
 reports the first wrong value (as encoding/json does) and every unknown or repeated field. It runs
 only when the fast walk met trouble.
 
-Upstream: encoding/json's UnmarshalTypeError, sigs.k8s.io/json's strict errors.
+Upstream: encoding/json's UnmarshalTypeError, sigs.k8s.io/json's strict errors; for trees that a
+strategic merge patch made, apimachinery's pkg/runtime/converter.go.
 """
 
 from __future__ import annotations
@@ -23,10 +24,14 @@ _STRICT_MAX: Final = 100
 
 
 class Explanation:
-    """What is wrong with a body: `error` is the first wrong value, `strict` what strictness minds."""
+    """What is wrong with a body: `error` is the first wrong value, `strict` what strictness minds.
 
-    def __init__(self, shape: Shape, tree: Any) -> None:
+    converted: the tree was no body, upstream's converter of trees reads it: it has words of its own
+    """
+
+    def __init__(self, shape: Shape, tree: Any, *, converted: bool = False) -> None:
         self.error = ""
+        self._converted = converted
         self.strict: list[str] = []
         self._struct(shape, tree, "", "")
 
@@ -55,7 +60,7 @@ class Explanation:
         if wanted is None:
             self._scalar(owner, field.scalar, value, go_path, field_type(owner, field))
         elif not isinstance(value, wanted):
-            self._mismatch(owner, value, go_path, field_type(owner, field))
+            self._mismatch(owner, value, go_path, field_type(owner, field), field.kind)
         elif field.kind == "struct":
             assert field.child is not None
             self._struct(field.child, value, go_path, path)
@@ -84,9 +89,9 @@ class Explanation:
             if isinstance(value, dict):
                 self._struct(element.child, value, go_path, path)
             else:
-                self._mismatch(owner, value, go_path, go_type)
+                self._mismatch(owner, value, go_path, go_type, element.kind)
         elif not isinstance(value, list if element.kind == "list" else dict):
-            self._mismatch(owner, value, go_path, go_type)
+            self._mismatch(owner, value, go_path, go_type, element.kind)
         else:
             inner = value if isinstance(value, list) else list(value.values())
             for item in inner:
@@ -97,14 +102,18 @@ class Explanation:
         try:
             convert(value)
         except Mismatch:
-            self._mismatch(owner, value, go_path, go_type)
+            self._mismatch(owner, value, go_path, go_type, scalar)
         except binascii.Error:
             self._fail(f"illegal base64 data at input byte {illegal_base64_at(value)}")
         except ValueError as error:
             is_time = scalar in ("time", "micro-time")
             self._fail(bad_time(value, scalar) if is_time else str(error))
 
-    def _mismatch(self, owner: Shape, value: Any, go_path: str, go_type: str) -> None:
+    def _mismatch(self, owner: Shape, value: Any, go_path: str, go_type: str, wanted: str) -> None:
+        """`wanted` is the kind of the field, or its scalar's name."""
+        if self._converted and wanted in _CONVERTED:
+            self._fail(_inconvertible(value, go_type, _CONVERTED[wanted]))
+            return
         got = go_kind(value)
         if got == "number" and go_type in ("int32", "int64"):
             got = f"number {value}"
@@ -114,6 +123,42 @@ class Explanation:
 
     def _fail(self, words: str) -> None:
         self.error = self.error or words
+
+
+# What the converter itself reads → Go's kind of it; the rest has decoders of its own.
+_CONVERTED: Final = {
+    "struct": "struct",
+    "map": "map",
+    "list": "slice",
+    "byte": "slice",
+    "string": "string",
+    "boolean": "bool",
+    "int32": "int32",
+    "int64": "int64",
+    "number": "float64",
+}
+# Kinds in a tree that Go could turn into another kind, but JSON may not.
+_NUMBERS: Final = {"int64": ("string",), "float64": ("int32", "int64")}
+
+
+def _inconvertible(value: Any, go_type: str, kind: str) -> str:
+    """Why a tree's value does not become a `go_type`, which is of that kind."""
+    got = _tree_kind(value)
+    if kind == "struct":
+        return f"cannot restore struct from: {got}"
+    if kind in ("map", "slice"):
+        return f"cannot restore {kind} from {got}"
+    if kind in _NUMBERS.get(got, ()):
+        return f"cannot convert {got} to {go_type}"
+    return f"unrecognized type: {kind}"
+
+
+def _tree_kind(value: Any) -> str:
+    """Go's kind of a value in a decoded tree."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return "int64"
+    kind = go_kind(value)
+    return {"object": "map", "array": "slice", "number": "float64"}.get(kind, kind)
 
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/\r\n]*")

@@ -21,7 +21,6 @@ import orjson
 from wherry.api.model import TypedModel, format_micro_time, format_time
 from wherry.api.shape import FieldShape, Shape, shape_of
 
-PROTOBUF: Final = "application/vnd.kubernetes.protobuf"
 MAGIC: Final = b"k8s\x00"
 DEPTH_MAX: Final = 100
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -62,10 +62,12 @@ class Patch(NamedTuple):
 
     apply: makes the wanted tree of an object's; ApiError 400 or 422 when it does not fit
     shown: what the refusal of a tree that is no object of its kind quotes
+    converted: upstream does not write the tree as JSON to read it
     """
 
     apply: Apply
     shown: Callable[[Tree], str]
+    converted: bool = False
 
 
 def parse_patch(body: bytes, content_type: str, model: type[TypedModel]) -> Patch:
@@ -92,7 +94,7 @@ def parse_patch(body: bytes, content_type: str, model: type[TypedModel]) -> Patc
         strategic_patch = _object(body)
         shape = shape_of(model)
         apply = _guarded(lambda old: strategic.apply(copy_tree(old), strategic_patch, shape), str)
-        return Patch(apply, lambda _: go_value(strategic_patch))
+        return Patch(apply, lambda _: go_value(strategic_patch), converted=True)
     raise status_error(
         "UnsupportedMediaType",
         "the body of the request was in an unknown format - accepted media types include: "

@@ -359,7 +359,9 @@ class ResourceHandlers:
 
         def patched(old: Mapping[str, Any]) -> Tree:
             tree = patch.apply(old)
-            decoded = decode_patched(model, tree, validation, lambda: patch.shown(tree))
+            decoded = decode_patched(
+                model, tree, validation, lambda: patch.shown(tree), converted=patch.converted
+            )
             ctx.warnings.extend(text for text in decoded.warnings if text not in ctx.warnings)
             return decoded.tree
 

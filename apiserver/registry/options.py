@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from apiserver.codec.body import Unparsable, parse_body
+from apiserver.codec.body import PROTOBUF, Unparsable, media_type, parse_body
 from apiserver.codec.decode import decode_tree
+from apiserver.codec.protobuf import Malformed, read_body
 from apiserver.registry.deletion import DeleteOptions
 from apiserver.storage.watchers import Interest
 from wherry.api import meta_v1
@@ -110,7 +111,12 @@ def delete_options(query: Mapping[str, str], body: bytes, content_type: str) -> 
 
 def _delete_body(body: bytes, content_type: str) -> dict[str, Any]:
     try:
-        tree = parse_body(body, content_type).tree
+        if media_type(content_type) == PROTOBUF:
+            tree = read_body(meta_v1.DeleteOptions, body)
+        else:
+            tree = parse_body(body, content_type).tree
+    except Malformed as error:
+        raise bad_request(f"couldn't get version/kind; {error}") from error
     except Unparsable as error:
         raise bad_request(f"couldn't get version/kind; json parse error: {error}") from error
     # Clients write the group-version they are talking to; all of them mean the same.

@@ -241,7 +241,7 @@ def _check_identity(write: Write, metadata: Tree, before: Mapping[str, Any]) -> 
             f"Precondition failed: UID in precondition: {wanted}, "
             f"UID in object meta: {before['uid']}",
         )  # fmt: skip
-    version = metadata.pop("resourceVersion", "")
+    version = metadata.pop("resourceVersion", "").lstrip("0")  # 0 stands for none
     if not version and not write.strategy.allow_unconditional_update:
         error = invalid("metadata.resourceVersion", 0, "must be specified for an update")
         raise invalid_object(resource.group, resource.kind, write.name, [error])

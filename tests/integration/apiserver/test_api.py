@@ -155,7 +155,7 @@ async def test_status_and_spec_do_not_mix(client: httpx.AsyncClient, namespace: 
     after = (await client.put(f"{path}/d/status", json=changed)).json()
     assert (after["spec"]["replicas"], after["status"]["replicas"]) == (1, 4)
     assert after["metadata"]["generation"] == 1
-    del changed["metadata"]["resourceVersion"]
+    changed["metadata"]["resourceVersion"] = "0"  # stands for none
     changed["status"] = {}
     after = (await client.put(f"{path}/d", json=changed)).json()
     assert (after["spec"]["replicas"], after["status"]["replicas"]) == (5, 4)

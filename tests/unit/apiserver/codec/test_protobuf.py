@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apiserver.codec.body import PROTOBUF
 from apiserver.codec.decode import decode
-from apiserver.codec.protobuf import MAGIC, PROTOBUF, Malformed, read_body
+from apiserver.codec.protobuf import MAGIC, Malformed, read_body
 from tests.unit.recorded import RECORDED
 from wherry.api.apps_v1 import Deployment
 from wherry.api.authentication_v1 import TokenReview

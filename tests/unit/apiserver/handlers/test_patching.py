@@ -25,7 +25,7 @@ def test_deep_merge_patches_are_refused() -> None:
 def test_operations_cannot_nest_deeper_than_can_be_written(times: int) -> None:
     deep = {"op": "add", "path": "/data" * 200, "value": {}}
     steps = [deep, *([{"op": "copy", "from": "/data", "path": "/data" * 200}] * times)]
-    apply, _ = parse_patch(json.dumps(steps).encode(), JSON_PATCH, ControllerRevision)
+    apply = parse_patch(json.dumps(steps).encode(), JSON_PATCH, ControllerRevision).apply
     tree: dict = {}
     inner = tree
     for _ in range(199):
@@ -64,13 +64,19 @@ def test_directives_of_a_wrong_form_are_refused(directive: Any, code: int) -> No
 
 
 @pytest.mark.parametrize(
-    ("content_type", "quoted"),
+    ("content_type", "quoted", "words"),
     [
-        (MERGE_PATCH, '"{\\"data\\":{\\"a\\":[1,null],\\"b\\":\\"c\\"}}"'),
-        (STRATEGIC_PATCH, '"map[data:map[a:[1 <nil>]]]"'),
+        (
+            MERGE_PATCH,
+            '"{\\"data\\":{\\"a\\":[1,null],\\"b\\":\\"c\\"}}"',
+            "json: cannot unmarshal array into Go struct field ConfigMap.data of type string",
+        ),
+        (STRATEGIC_PATCH, '"map[data:map[a:[1 <nil>]]]"', "unrecognized type: string"),
     ],
 )
-def test_a_patch_may_not_make_what_is_no_object_of_its_kind(content_type: str, quoted: str) -> None:
+def test_a_patch_may_not_make_what_is_no_object_of_its_kind(
+    content_type: str, quoted: str, words: str
+) -> None:
     patch = parse_patch(b'{"data":{"a":[1,null]}}', content_type, ConfigMap)
     tree = patch.apply({"data": {"b": "c"}})
     with pytest.raises(ApiError) as refused:
@@ -79,7 +85,26 @@ def test_a_patch_may_not_make_what_is_no_object_of_its_kind(content_type: str, q
             json.loads(json.dumps(tree, sort_keys=True)),
             WARN,
             lambda: patch.shown({"data": dict(sorted(tree["data"].items()))}),
+            converted=patch.converted,
         )
-    words = "json: cannot unmarshal array into Go struct field ConfigMap.data of type string"
     assert refused.value.code == 422
     assert refused.value.message == f' "" is invalid: patch: Invalid value: {quoted}: {words}'
+
+
+@pytest.mark.parametrize(
+    ("patch", "words"),
+    [
+        ({"metadata": {"labels": "invalid"}}, "cannot restore map from string"),
+        ({"metadata": "invalid"}, "cannot restore struct from: string"),
+        ({"metadata": {"finalizers": {"a": "b"}}}, "cannot restore slice from map"),
+        ({"metadata": {"labels": {"a": 1}}}, "cannot convert int64 to string"),
+        ({"metadata": {"labels": {"a": True}}}, "unrecognized type: string"),
+        ({"immutable": 1.5}, "unrecognized type: bool"),
+    ],
+)
+def test_a_strategic_patchs_result_is_refused_in_the_words_of_the_converter(
+    patch: dict[str, object], words: str
+) -> None:
+    with pytest.raises(ApiError) as refused:
+        decode_patched(ConfigMap, dict(patch), WARN, lambda: "", converted=True)
+    assert refused.value.message.endswith(f": {words}")

@@ -33,6 +33,25 @@ def test_delete_options(query: dict[str, str], body: object, expected: DeleteOpt
     assert delete_options(query, data, "application/json") == expected
 
 
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+# What client-go sends: the group-version is that of the object's kind.
+IN_PROTOBUF = (
+    b"k8s\0\n\x18\n\x07apps/v1\x12\rDeleteOptions"
+    b"\x12\x17\x08\x03\x12\x06\n\x01u\x12\x017\x22\x06Orphan*\x03All"
+)
+
+
+def test_delete_options_in_protobuf() -> None:
+    expected = DeleteOptions(3, "Orphan", None, "u", "7", True)
+    assert delete_options({}, IN_PROTOBUF, PROTOBUF) == expected
+
+
+def test_delete_options_in_broken_protobuf() -> None:
+    with pytest.raises(ApiError) as refusal:
+        delete_options({}, b"{}", PROTOBUF)
+    assert refusal.value.code == 400
+
+
 @pytest.mark.parametrize(
     ("query", "code", "words"),
     [
