@@ -138,6 +138,8 @@ class Connection(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as upgrade:
             self._early = data[upgrade.args[0] :]
             self.flow.pause_reading()
+        except httptools.HttpParserCallbackError as error:
+            self.send_400_response(f"400 Bad Request: {error.__context__}")
         except httptools.HttpParserError:
             self.send_400_response("Invalid HTTP request received.")
         if self._head_open:
@@ -188,9 +190,18 @@ class Connection(HttpToolsProtocol):
         self._head_open = False
         self._expect_nothing()
         self._limits.busy(self)
+        self._check_host()
         super().on_headers_complete()
         if self.parser.should_upgrade():
             self.cycle.keep_alive = False  # the parser reads no second request after this one
+
+    def _check_host(self) -> None:
+        """One Host header, as RFC 9112 wants it. ValueError in the words of Go's net/http."""
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1:
+            raise ValueError("too many Host headers")
+        if not hosts and self.parser.get_http_version() == "1.1":
+            raise ValueError("missing required Host header")
 
     def respond(self, scope: object, status: int, headers: Headers, body: bytes) -> bool:
         """Send a whole answer in one piece; False when it is not this request's turn (pipelining).

@@ -79,7 +79,11 @@ async def is_closed(reader: asyncio.StreamReader) -> bool:
 
 @pytest.mark.parametrize(
     "said",
-    [b"", b"GET / HTTP/1.1\r\nHost: x\r\n", b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nx"],
+    [
+        b"",
+        b"GET / HTTP/1.1\r\nHost: x\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx",
+    ],
 )
 async def test_who_does_not_finish_is_cut_off(
     served: Served, said: bytes, caplog: pytest.LogCaptureFixture
@@ -90,6 +94,28 @@ async def test_who_does_not_finish_is_cut_off(
     assert await is_closed(reader)
     assert SLOW in caplog.text
     assert "127.0.0.1" in caplog.text
+    await gone(writer)
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", b"400 Bad Request: missing required Host header"),
+        (
+            b"GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n",
+            b"400 Bad Request: too many Host headers",
+        ),
+        (b"NONSENSE\r\n\r\n", b"Invalid HTTP request received."),
+        (b"GET / HTTP/1.0\r\n\r\n", b""),
+    ],
+)
+async def test_a_request_names_one_host(served: Served, head: bytes, words: bytes) -> None:
+    reader, writer = await connect(served.port)
+    writer.write(head)
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 400 " if words else b"HTTP/1.1 200 ")
+    assert answer.endswith(words)
     await gone(writer)
 
 
