@@ -10,7 +10,7 @@ import pytest
 from apiserver.codec.decode import WARN, decode_patched
 from apiserver.handlers.patching import JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, parse_patch
 from wherry.api.apps_v1 import ControllerRevision
-from wherry.api.core_v1 import ConfigMap
+from wherry.api.core_v1 import ConfigMap, Secret
 from wherry.api.errors import ApiError
 
 
@@ -108,3 +108,9 @@ def test_a_strategic_patchs_result_is_refused_in_the_words_of_the_converter(
     with pytest.raises(ApiError) as refused:
         decode_patched(ConfigMap, dict(patch), WARN, lambda: "", converted=True)
     assert refused.value.message.endswith(f": {words}")
+
+
+@pytest.mark.parametrize("content_type", [MERGE_PATCH, STRATEGIC_PATCH])
+def test_nothing_of_a_secret_is_quoted(content_type: str) -> None:
+    patch = parse_patch(b'{"stringData":{"a":["hidden"]}}', content_type, Secret)
+    assert patch.shown(patch.apply({"data": {"b": "aGlkZGVu"}})) == "REDACTED"
