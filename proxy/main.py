@@ -21,6 +21,7 @@ from proxy.filter import remove_table
 from proxy.healthcheck import proxy_answer
 from proxy.metrics import Metrics
 from proxy.models import EndpointSlice, Namespace, Pod, Service
+from proxy.policy import NETWORK_CONDITION
 from proxy.syncer import Syncer
 from proxy.tracker import BY_SERVICE, Settings, World, service_of
 from wherry.api.core_v1 import Node
@@ -141,7 +142,7 @@ def follow(client: Client) -> World:
         Informer(client, Node, transform=without_images),
         Informer(client, ServiceCIDR),
         Informer(client, NetworkPolicy),
-        Informer(client, Pod, transform=None),
+        Informer(client, Pod, transform=with_one_condition),
         Informer(client, Namespace, transform=None),
     )
 
@@ -149,6 +150,12 @@ def follow(client: Client) -> World:
 def without_images(node: Node) -> Node:
     """Every node follows all nodes; most of a Node is its list of images."""
     return without_managed_fields(node.with_(status=node.status.with_(images=[])))
+
+
+def with_one_condition(pod: Pod) -> Pod:
+    """All pods of the cluster are kept, and this is all that is read of their conditions."""
+    kept = [one for one in pod.status.conditions if one.type == NETWORK_CONDITION]
+    return pod.with_(status=pod.status.with_(conditions=kept))
 
 
 def answering(syncer: Syncer, metrics: Metrics) -> Admit:

@@ -111,8 +111,14 @@ class PodIP(Model):
     ip: str = ""
 
 
+class PodCondition(Model):
+    type: str = ""
+    status: str = ""
+
+
 class PodStatus(Model):
     phase: str = ""
+    conditions: list[PodCondition] = []
     pod_ip: str = ""
     pod_ips: list[PodIP] = []
 

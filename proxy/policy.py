@@ -10,12 +10,17 @@ so policies see pods' own addresses. What a node sends to its own pods is not fo
 allowed (the kubelet's probes), as is a pod's traffic to itself and to its node. Packets of known
 connections pass. Pods in the host's network have no address of their own and are not subject.
 
+A pod is isolated from its first instant: while one is on its way whose address nobody has told yet,
+all addresses of this node's range that belong to no known pod are held (`held_ingress`,
+`held_egress`: nothing new passes in the directions in which it will be isolated). The kubelet tells an
+address before it starts the pod's containers, so pods without policies hardly ever meet this.
+
 Source of the rules: the NetworkPolicy documentation and staging/src/k8s.io/api/networking/v1/types.go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, TypeVar
@@ -32,6 +37,9 @@ K = TypeVar("K")
 INGRESS: Final = "ingress"
 EGRESS: Final = "egress"
 _OVER: Final = ("Succeeded", "Failed")
+NETWORK_CONDITION: Final = (
+    "PodReadyToStartContainers"  # False: it waits for a network, perhaps again
+)
 
 
 @dataclass(frozen=True)
@@ -226,14 +234,49 @@ class Policies:
         return self._within.setdefault(peers.namespace, {})
 
     def part(
-        self, pod: Pod, namespace_labels: Mapping[str, str], family: Family, *, here: bool
+        self,
+        pod: Pod,
+        namespace_labels: Mapping[str, str],
+        family: Family,
+        *,
+        here: bool,
+        own: Sequence[str] = (),
     ) -> Part:
-        """What this pod adds to the table; `here`: it runs on this node."""
-        addresses = pod_addresses(pod, family)
-        if not addresses:
+        """What this pod adds to the table; `here`: it runs on this node, whose ranges are `own`."""
+        if not self:
             return NOTHING
+        addresses = pod_addresses(pod, family)
         sets: dict[str, str] = {}
+        chains: dict[str, tuple[str, ...]] = {}
         elements: dict[str, dict[str, str]] = {}
+        if addresses:
+            self._be_peer(pod, namespace_labels, family, sets, elements)
+        if here and addresses:
+            elements["known"] = dict.fromkeys(addresses, "")
+        held = dict.fromkeys(own if is_awaited(pod) else (), "")
+        for direction, rules, needed in self._isolations(pod, family) if here else ():
+            if held:
+                elements[f"held_{direction}"] = held
+            if addresses:
+                name = f"{direction}-{short_hash(chr(10).join(rules))}"
+                chains[name] = (*rules, "drop")
+                sets.update(needed)
+                elements[direction] = dict.fromkeys(addresses, f"jump {name}")
+                elements["selves"] = {f"{one} . {one}": "" for one in addresses}
+        if not elements:
+            return NOTHING
+        return Part(sets, chains, elements, pod.metadata.creation_timestamp or "")
+
+    def _be_peer(
+        self,
+        pod: Pod,
+        namespace_labels: Mapping[str, str],
+        family: Family,
+        sets: dict[str, str],
+        elements: dict[str, dict[str, str]],
+    ) -> None:
+        """Be among those that policies mean by selectors and by names of ports."""
+        addresses = pod_addresses(pod, family)
         for peers in (*self._within.get(pod.metadata.namespace, ()), *self._anywhere):
             if peers.match(pod, namespace_labels):
                 sets[peers.name] = _addresses_set(family)
@@ -247,40 +290,22 @@ class Policies:
                     for address in addresses
                     for number in numbers
                 }
-        chains: dict[str, tuple[str, ...]] = {}
-        if here:
-            self._isolate(pod, family, addresses, sets, chains, elements)
-        rank = pod.metadata.creation_timestamp or ""
-        return Part(sets, chains, elements, rank)
 
-    def _isolate(
-        self,
-        pod: Pod,
-        family: Family,
-        addresses: list[str],
-        sets: dict[str, str],
-        chains: dict[str, tuple[str, ...]],
-        elements: dict[str, dict[str, str]],
-    ) -> None:
+    def _isolations(
+        self, pod: Pod, family: Family
+    ) -> Iterable[tuple[str, tuple[str, ...], dict[str, str]]]:
+        """The directions in which the pod is isolated: what passes by, and the sets that this names."""
         group = self._policies.get(pod.metadata.namespace, {})
-        mine = [one for _, one in sorted(group.items()) if one.selects(pod)]
+        selecting = [one for _, one in sorted(group.items()) if one.selects(pod)]
         for direction in (INGRESS, EGRESS):
             key = (direction, family.version)
-            bodies = [one.rules[key] for one in mine if key in one.rules]
-            if not bodies:
-                continue
-            rules = tuple(dict.fromkeys(rule for body in bodies for rule in body))
-            if "return" in rules:
-                continue  # everything is allowed
-            name = f"{direction}-{short_hash(chr(10).join(rules))}"
-            chains[name] = (*rules, "drop")
-            for one in mine:
-                if key in one.rules:
-                    sets.update({peers.name: _addresses_set(family) for peers in one.peers})
-                    sets.update({port.set: _ports_set(family) for port in one.ports})
-            for address in addresses:
-                elements.setdefault(direction, {})[address] = f"jump {name}"
-                elements.setdefault("selves", {})[f"{address} . {address}"] = ""
+            mine = [one for one in selecting if key in one.rules]
+            rules = tuple(dict.fromkeys(rule for one in mine for rule in one.rules[key]))
+            if not mine or "return" in rules:
+                continue  # not isolated, or everything is allowed
+            sets = {peers.name: _addresses_set(family) for one in mine for peers in one.peers}
+            sets |= {port.set: _ports_set(family) for one in mine for port in one.ports}
+            yield direction, rules, sets
 
 
 def _add(counts: dict[K, int], key: K, by: int) -> None:
@@ -305,6 +330,15 @@ def pod_addresses(pod: Pod, family: Family) -> list[str]:
     if pod.spec.host_network or pod.status.phase in _OVER:
         return []
     return family.addresses([pod.status.pod_ip, *(one.ip for one in pod.status.pod_ips)])
+
+
+def is_awaited(pod: Pod) -> bool:
+    """Whether it may come to run with an address that nobody has told yet."""
+    if pod.spec.host_network or pod.status.phase in _OVER or pod.metadata.deletion_timestamp:
+        return False
+    wired = [one.status for one in pod.status.conditions if one.type == NETWORK_CONDITION]
+    told = pod.status.pod_ip or pod.status.pod_ips
+    return not told or "False" in wired
 
 
 def _numbers(pod: Pod, port: NamedPort) -> list[int]:

@@ -25,6 +25,7 @@ ELEMENTS_PER_LINE_MAX: Final = 500  # nft's memory grows with its longest comman
 SETS: Final = (
     "services", "node_ports", "refused", "refused_ports", "firewall", "cluster_ips", "hairpins",
     "pods", "own_pods", "node_port_addresses", "service_ranges", "ingress", "egress", "selves",
+    "known", "held_ingress", "held_egress",
 )  # fmt: skip
 
 _FRAME: Final = """\
@@ -43,6 +44,9 @@ table TABLE {
   map ingress { type ADDRESS : verdict; }
   map egress { type ADDRESS : verdict; }
   set selves { type ADDRESS . ADDRESS; }
+  set known { type ADDRESS; }
+  set held_ingress { type ADDRESS; flags interval; }
+  set held_egress { type ADDRESS; flags interval; }
   chain no_endpoint {
     meta l4proto tcp reject with tcp reset
     reject
@@ -59,6 +63,8 @@ table TABLE {
   }
   chain isolate {
     IP saddr . IP daddr @selves return
+    IP saddr @held_egress IP saddr != @known drop
+    IP daddr @held_ingress IP daddr != @known drop
     IP saddr vmap @egress
     IP daddr vmap @ingress
   }

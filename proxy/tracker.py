@@ -171,6 +171,8 @@ class Tracker:
             if place != self._place:
                 self._place = place
                 todo.services.update(map(key_of, self._world.services.list()))
+            mine = (one for one in self._world.pods.list() if one.spec.node_name == place.node)
+            todo.pods.update(map(key_of, mine))
         if not self.follows_pods:  # each will be told of when they are known
             todo.pods.clear()
         return todo
@@ -202,17 +204,21 @@ class Tracker:
 
     def pod(self, key: str, family: Family) -> Part:
         pod = self._world.pods.get(*split_key(key))
-        if pod is None or not self._policies:
+        if pod is None:
             return NOTHING
         namespace = self._world.namespaces.get("", pod.metadata.namespace)
         labels: Mapping[str, str] = namespace.metadata.labels if namespace else {}
         here = pod.spec.node_name == self._settings.node
-        return self._policies.part(pod, labels, family, here=here)
+        own = family.ranges(self._own_ranges()) if here else ()
+        return self._policies.part(pod, labels, family, here=here, own=own)
+
+    def _own_ranges(self) -> tuple[str, ...]:
+        me = self._world.nodes.get("", self._settings.node)
+        return pod_ranges([me]) if me else ()
 
     def node(self, family: Family) -> Part:
         """The ranges that the frame's rules speak of."""
-        me = self._world.nodes.get("", self._settings.node)
-        own = pod_ranges([me]) if me else ()
+        own = self._own_ranges()
         pods = (*self._settings.cluster_cidrs, *own)
         if not self._settings.cluster_cidrs:
             pods = pod_ranges(self._world.nodes.list())

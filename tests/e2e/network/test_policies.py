@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.network.net import PORT, SILENT, Net, built, http
+from tests.e2e.network.net import PORT, SILENT, Net, built, http, server
 from tests.e2e.support import Cluster, wait
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -63,6 +63,28 @@ def test_closed_pods_stay_ready_and_serve_whom_they_may(net: Net) -> None:
     pods = net.get("pods", "-l", "app=web")["items"]
     ready = [c["status"] for p in pods for c in p["status"]["conditions"] if c["type"] == "Ready"]
     assert ready == ["True"] * len(net.machines), "the kubelet's probes always pass"
+
+
+def test_a_pod_is_isolated_from_its_first_instant(net: Net) -> None:
+    """The first thing that its container does is to speak to somebody."""
+    silent = {"speaks": "no"}
+    policy(net, "silent", policyTypes=["Egress"], podSelector={"matchLabels": silent})
+    net.kubectl("label", "pod", "client-1", "speaks=no")
+    net.answers("client-1", url(net, "web-1"), SILENT)  # the policy is known
+    net.kubectl("label", "pod", "client-1", "speaks-")
+    tell = f"(wget -q -O- {url(net, 'web-1')} && echo HEARD) & sleep 0.5; echo TRIED; sleep 99"
+    names = [f"talker-{n}" for n in (1, 2, 3)]
+    for name in names:
+        one = server(name, net.machines[0], {"app": "talker", **silent})
+        [container] = one["spec"]["containers"]
+        del container["readinessProbe"]
+        container["command"] = ["sh", "-c", tell]
+        net.apply(one)
+    for name in names:
+        said = wait(lambda n=name: net.kubectl("logs", n, check=False).split()[-1:] == ["TRIED"]
+                    and net.kubectl("logs", n), f"{name} speaks")  # fmt: skip
+        assert "HEARD" not in said
+    net.kubectl("delete", "pods", *names, "--wait=false")
 
 
 def test_namespaces_and_ranges_of_ports(net: Net) -> None:

@@ -16,6 +16,7 @@ from tests.unit.proxy.tracer import Fate, Packet
 from wherry.api.networking_v1.networkpolicy import NetworkPolicy, NetworkPolicyPeer
 from wherry.api.selectors import label_selector
 
+OWN_PODS = ("10.244.0.0/24",)
 REJECT, DROP = frozenset({Fate("reject")}), frozenset({Fate("drop")})
 
 
@@ -137,7 +138,14 @@ def allowed(
     node: str,
     packet: Packet,
 ) -> bool:
-    """Whether this node's policies let a forwarded packet pass."""
+    """Whether this node's policies let a forwarded packet pass.
+
+    Of addresses of this node that nobody knows, it may be that of an isolated pod which starts.
+    """
+    for address, kind in ((packet.source, "Egress"), (packet.destination, "Ingress")):
+        unknown = within(address, OWN_PODS) and _who(pods, address) is None
+        if unknown and _awaited(policies, pods, node, kind):
+            return False
     source, target = _who(pods, packet.source), _who(pods, packet.destination)
     if packet.source == packet.destination:
         return True
@@ -154,6 +162,20 @@ def allowed(
         if mine and not any(_meets(*rule, *peer, target, namespaces, packet) for rule in rules):
             return False
     return True
+
+
+def _awaited(policies, pods: Sequence[Pod], node: str, kind: str) -> bool:
+    """Whether a pod without an address will be isolated in this direction."""
+    for pod in pods:
+        if pod.spec.node_name != node or pod.status.pod_ips or pod.spec.host_network:
+            continue
+        mine = [p for p in policies if kind in p.spec.policy_types and _selects(p, pod)]
+        rules = [(r.to, r.ports) for p in mine for r in p.spec.egress]
+        if kind == "Ingress":
+            rules = [(r.from_, r.ports) for p in mine for r in p.spec.ingress]
+        if mine and not any(not peers and not ports for peers, ports in rules):
+            return True
+    return False
 
 
 def _who(pods: Sequence[Pod], address: str) -> Pod | None:

@@ -10,7 +10,7 @@ from proxy.family import IP4
 from proxy.policy import Policies, compile_policy
 from proxy.ruleset import Part
 from tests.unit.proxy.make import endpoint, endpoint_slice, parts, pod, policy, service, table
-from tests.unit.proxy.reference import Site, allowed, service_fates
+from tests.unit.proxy.reference import OWN_PODS, Site, allowed, service_fates
 from tests.unit.proxy.tracer import Fate, Packet
 
 ZONES, NODES = ["z1", "z2"], ["n1", "n2"]
@@ -169,9 +169,10 @@ def some_pods(draw):
     for number, address in enumerate([*LOCAL_PODS, *OTHER_PODS]):
         ports = draw(st.sampled_from([[], [("web", 80)], [("web", 8080), ("web", 8060)]]))
         spec = {"hostNetwork": True} if draw(st.integers(0, 9)) == 0 else {}
+        told = [address] if draw(st.integers(0, 4)) or address not in LOCAL_PODS else []
         found.append(
             pod(
-                f"p{number}", address, namespace=draw(st.sampled_from(["default", "other"])),
+                f"p{number}", *told, namespace=draw(st.sampled_from(["default", "other"])),
                 node="n1" if address in LOCAL_PODS else "n2", labels=draw(LABELS), ports=ports,
                 **spec,
             )
@@ -203,7 +204,11 @@ def test_policies_let_pass_exactly_what_they_allow(policies, pods, namespaces, s
         known.replace(one.metadata.namespace, one.metadata.name, compile_policy(one))
     held = {
         f"pod {one.metadata.name}": known.part(
-            one, namespaces[one.metadata.namespace], IP4, here=one.spec.node_name == "n1"
+            one,
+            namespaces[one.metadata.namespace],
+            IP4,
+            here=one.spec.node_name == "n1",
+            own=OWN_PODS,
         )
         for one in pods
     }

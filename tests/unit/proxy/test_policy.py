@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from proxy.family import IP4, IP6
-from proxy.policy import Policies, compile_policy
+from proxy.models import PodCondition
+from proxy.policy import NETWORK_CONDITION, Policies, compile_policy
 from proxy.ruleset import NOTHING, Part
 from tests.unit.proxy.make import NODE, endpoint, endpoint_slice, parts, pod, policy, service, table
 from tests.unit.proxy.tracer import Packet, Table
@@ -19,13 +20,20 @@ PODS = [
 ]
 
 
+OWN = ("10.244.0.0/24",)
+
+
 def machine(*policies, pods=PODS, more=None, family=IP4) -> Table:
     known = Policies()
     for one in policies:
         known.replace(one.metadata.namespace, one.metadata.name, compile_policy(one))
     held = {
         f"pod {one.metadata.name}": known.part(
-            one, NAMESPACES[one.metadata.namespace], family, here=one.spec.node_name == "n1"
+            one,
+            NAMESPACES[one.metadata.namespace],
+            family,
+            here=one.spec.node_name == "n1",
+            own=OWN,
         )
         for one in pods
     }
@@ -54,6 +62,33 @@ def test_the_node_reaches_its_pods_and_a_pod_itself() -> None:
     assert passes(node, WEB, WEB)
     assert passes(node, WEB, NODE)
     assert not passes(node, WEB, CLIENT)
+
+
+def test_a_pod_is_isolated_before_anybody_knows_its_address() -> None:
+    """Whatever the node's range has that is no known pod's may be it."""
+    new, unknown = pod("new", labels={"app": "new"}), "10.244.0.77"
+    closed = policy(policyTypes=["Ingress"], podSelector={"matchLabels": {"app": "new"}})
+    node = machine(closed, pods=[*PODS, new])
+    assert not passes(node, CLIENT, unknown)
+    assert passes(node, unknown, CLIENT), "egress is another matter"
+    assert passes(node, CLIENT, WEB), "known pods are not concerned"
+    assert passes(node, CLIENT, FAR)
+    assert passes(node, NODE, unknown), "its own node: the probes' way"
+    silent = policy("out", policyTypes=["Egress"], podSelector={"matchLabels": {"app": "new"}})
+    assert not passes(machine(silent, pods=[*PODS, new]), unknown, FAR)
+    there = pod("new", unknown, labels={"app": "new"})
+    assert not passes(machine(closed, pods=[*PODS, there]), CLIENT, unknown), "now by its address"
+    again = there.with_(status=there.status.with_(conditions=[
+        PodCondition(type=NETWORK_CONDITION, status="False")]))  # fmt: skip
+    assert not passes(machine(closed, pods=[*PODS, again]), CLIENT, "10.244.0.78"), "a new network"
+    for nobody in (
+        pod("new", labels={"app": "other"}),
+        pod("new", labels={"app": "new"}, node="n2"),
+        pod("new", labels={"app": "new"}, hostNetwork=True),
+        new.with_(status=new.status.with_(phase="Failed")),
+        new.with_(metadata=new.metadata.with_(deletion_timestamp="2026-01-01T00:00:00Z")),
+    ):
+        assert passes(machine(closed, pods=[*PODS, nobody]), CLIENT, unknown)
 
 
 def test_policies_add_up() -> None:
