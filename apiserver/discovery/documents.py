@@ -6,9 +6,12 @@ The legacy form (one document per group and version) and the aggregated one (eve
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from apiserver.registry.views import VIEWS
 from wherry.api.scheme import Resource, Subresource
 
 # Upstream lists groups by their priority; clients resolve a bare kind name in this order.
@@ -97,7 +100,16 @@ def _row(resource: Resource) -> Tree:
         row["shortNames"] = list(resource.short_names)
     if resource.categories:
         row["categories"] = list(resource.categories)
+    if "watch" in resource.verbs:  # it is stored
+        row["storageVersionHash"] = _storage_version_hash(resource)
     return row
+
+
+def _storage_version_hash(resource: Resource) -> str:
+    """Another one tells clients that what is stored wants migrating."""
+    stored = VIEWS[resource].stored if resource in VIEWS else resource
+    name = "/".join((stored.group, stored.version, stored.kind))
+    return base64.b64encode(hashlib.sha256(name.encode()).digest()[:8]).decode()
 
 
 def _subresource_row(resource: Resource, sub: Subresource) -> Tree:

@@ -51,14 +51,16 @@ _WRITES = (_PRETTY, _DRY_RUN, _MANAGER, _VALIDATION)
 _LISTS = (
     query("allowWatchBookmarks", "boolean", "Watches may send BOOKMARK events."),
     query("continue", "string", "Where the page before this one ended."),
-    query("fieldSelector", "string", "Only objects whose fields match."),
-    query("labelSelector", "string", "Only objects whose labels match."),
+    query("fieldSelector", "string", "Narrows the list of returned objects by their fields."),
+    query("labelSelector", "string", "Narrows the list of returned objects by their labels."),
     query("limit", "integer", "The most objects one page holds."),
     query("resourceVersion", "string", "How new the answer must be."),
     query("resourceVersionMatch", "string", "What resourceVersion means for this list."),
     query("sendInitialEvents", "boolean", "Begin a watch with what is there."),
     query("timeoutSeconds", "integer", "When to end the call."),
-    query("watch", "boolean", "Stream changes instead."),
+    query(
+        "watch", "boolean", "Watch for changes to the described resources, instead of listing them."
+    ),
 )
 _DELETES = (
     _DRY_RUN,

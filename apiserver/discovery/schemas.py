@@ -89,13 +89,14 @@ class Schemas:
         name = list_name(resource)
         if name not in self.found:
             items = {"allOf": [{"$ref": self.reference(item)}], "default": {}}
+            named = f"List of {resource.plural}"
             self.found[name] = {
                 "description": f"{resource.kind}List is a list of {resource.kind} objects.",
                 "type": "object",
                 "required": ["items"],
                 "properties": {
                     "apiVersion": self._self_described("apiVersion"),
-                    "items": {"type": "array", "items": items},
+                    "items": {"type": "array", "description": named, "items": items},
                     "kind": self._self_described("kind"),
                     "metadata": {"allOf": [{"$ref": self.reference(meta)}], "default": {}},
                 },

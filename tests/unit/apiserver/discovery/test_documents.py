@@ -51,6 +51,25 @@ def test_rows_are_upstreams() -> None:
     assert wrong == []
 
 
+@pytest.mark.parametrize(
+    ("group", "version", "plural", "wanted"),
+    [
+        ("", "v1", "configmaps", "qFsyl6wFWjQ="),
+        ("events.k8s.io", "v1", "events", "r2yiGXH7wu8="),  # stored as core's
+        ("autoscaling", "v1", "horizontalpodautoscalers", "qwQve8ut294="),  # stored as v2
+        ("", "v1", "componentstatuses", None),
+        ("authorization.k8s.io", "v1", "subjectaccessreviews", None),
+    ],
+)
+def test_what_is_stored_has_upstreams_storage_version_hash(
+    group: str, version: str, plural: str, wanted: str | None
+) -> None:
+    listed = [one for one in RESOURCES if (one.group, one.version) == (group, version)]
+    rows = documents.resource_list("g/v", listed)["resources"]
+    [found] = [row.get("storageVersionHash") for row in rows if row["name"] == plural]
+    assert found == wanted
+
+
 def test_groups_come_in_upstreams_order() -> None:
     groups = list(documents.grouped(RESOURCES))
     assert groups[:4] == ["", "apps", "events.k8s.io", "authentication.k8s.io"]
