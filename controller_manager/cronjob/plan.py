@@ -24,6 +24,7 @@ SCHEDULED_AT = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 FORBID, REPLACE = "Forbid", "Replace"
 LATE_SECONDS = 0.1  # come a little after the moment, never before it
 
+NO_MOMENTS = "time difference between two schedules is less than 1 second"
 TOO_MANY = (
     "too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew"
 )
@@ -84,8 +85,10 @@ def _due(cron_job: CronJob, plan: CronPlan, calendar: Calendar, now: datetime) -
     """Start what is due, if it may start."""
     base = plan.status.last_schedule_time or cron_job.metadata.creation_timestamp or now
     following = calendar.next_after(max(now, base), base)
-    if following is not None:
-        plan = replace(plan, wait=(following - now).total_seconds() + LATE_SECONDS)
+    if following is None:  # such as February's 31st
+        message = f"invalid schedule: {cron_job.spec.schedule} : {NO_MOMENTS}"
+        return _told(plan, cron_job, "InvalidSchedule", message)
+    plan = replace(plan, wait=(following - now).total_seconds() + LATE_SECONDS)
     deadline = cron_job.spec.starting_deadline_seconds
     earliest = base
     if deadline is not None:

@@ -88,6 +88,7 @@ def test_the_time_of_the_zone_is_told():
         pytest.param(cron_job(created=NOW), [], id="nothing due yet"),
         pytest.param(cron_job(timeZone="No/Where"), ["UnknownTimeZone"], id="zone"),
         pytest.param(cron_job(schedule="x"), ["UnparseableSchedule"], id="schedule"),
+        pytest.param(cron_job(schedule="59 23 31 2 *"), ["InvalidSchedule"], id="never"),
         pytest.param(cron_job(schedule="30 11 * * *", created=NOW - timedelta(hours=9), startingDeadlineSeconds=60), ["MissSchedule"], id="too late"),
     ],
 )  # fmt: skip
