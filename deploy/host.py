@@ -205,8 +205,8 @@ def down(host: Host, *, purge: bool, say: Callable[[str], None]) -> None:
     plan_file = host.systemd_plan if by_systemd else host.plan_file
     if plan_file.exists():
         own_engine = any(d.name == "dockerd" for d in Plan.read(plan_file).daemons)
-    if _stop(host, by_systemd=by_systemd):
-        say("stopped the daemons")
+    stopped = _stop(host, by_systemd=by_systemd)
+    say("stopped the daemons" if stopped else "no daemons ran")
     if not own_engine and engine.engine_answers(host.docker_socket):
         client = engine.connect(host.docker_socket)
         say(f"stopped {engine.kill_containers(client, ours_only=True)} container(s)")

@@ -67,12 +67,12 @@ def parse(data: bytes) -> Query:
     """The question in a message; BadQueryError when there is none we answer."""
     if len(data) < HEADER_BYTES or data[2] & 0x80:  # too short, or itself an answer
         raise BadQueryError
+    if data[2] >> 3 & 0xF != dns.opcode.QUERY:
+        raise BadQueryError(_bare(data, dns.rcode.NOTIMP))
     try:
         message = dns.message.from_wire(data, ignore_trailing=True)
     except dns.exception.DNSException as error:
         raise BadQueryError(_bare(data, dns.rcode.FORMERR)) from error
-    if message.opcode() != dns.opcode.QUERY:
-        raise BadQueryError(_bare(data, dns.rcode.NOTIMP))
     if len(message.question) != 1:
         raise BadQueryError(_bare(data, dns.rcode.FORMERR))
     if message.edns > EDNS_VERSION:
