@@ -19,6 +19,7 @@ from proxy.commands import CommandError
 from proxy.family import FAMILIES
 from proxy.filter import remove_table
 from proxy.healthcheck import proxy_answer
+from proxy.lean import lean
 from proxy.metrics import Metrics
 from proxy.models import EndpointSlice, Namespace, Pod, Service
 from proxy.policy import NETWORK_CONDITION
@@ -137,13 +138,13 @@ async def serve(options: argparse.Namespace) -> None:
 def follow(client: Client) -> World:
     """The informers; those of pods and namespaces are started by who needs them."""
     return World(
-        Informer(client, Service, transform=None),
-        Informer(client, EndpointSlice, indexers={BY_SERVICE: service_of}, transform=None),
+        Informer(client, Service, transform=lean),
+        Informer(client, EndpointSlice, indexers={BY_SERVICE: service_of}, transform=lean),
         Informer(client, Node, transform=without_images),
         Informer(client, ServiceCIDR),
         Informer(client, NetworkPolicy),
         Informer(client, Pod, transform=with_one_condition),
-        Informer(client, Namespace, transform=None),
+        Informer(client, Namespace, transform=lean),
     )
 
 
@@ -155,7 +156,7 @@ def without_images(node: Node) -> Node:
 def with_one_condition(pod: Pod) -> Pod:
     """All pods of the cluster are kept, and this is all that is read of their conditions."""
     kept = [one for one in pod.status.conditions if one.type == NETWORK_CONDITION]
-    return pod.with_(status=pod.status.with_(conditions=kept))
+    return lean(pod.with_(status=pod.status.with_(conditions=kept)))
 
 
 def answering(syncer: Syncer, metrics: Metrics) -> Admit:
