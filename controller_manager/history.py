@@ -11,6 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import orjson
 
 from controller_manager.deployment.replicasets import template_hash
 from controller_manager.ownership import controller_reference, metadata_of
@@ -18,6 +21,7 @@ from controller_manager.plan import Action, Create, Delete, Update
 from wherry.api.apps_v1 import ControllerRevision, DaemonSet, StatefulSet
 from wherry.api.core_v1 import PodTemplateSpec
 from wherry.api.meta_v1 import ObjectMeta
+from wherry.api.shape import Shape, shape_of
 
 HASH = "controller-revision-hash"
 HASH_OF_REVISION = "controller.kubernetes.io/hash"  # on the revisions of StatefulSets
@@ -94,7 +98,8 @@ def new_revision(owner: Workload, number: int, labels: dict[str, str]) -> Contro
     name = name_of_new(owner)
     suffix = name.removeprefix(f"{owner.metadata.name}-")
     notes = {k: v for k, v in owner.metadata.annotations.items() if k != GENERATION}
-    template = {**owner.spec.template.to_wire(), "$patch": "replace"}
+    template = _whole(shape_of(PodTemplateSpec), owner.spec.template.to_wire())
+    data = {"spec": {"template": {**template, "$patch": "replace"}}}
     return ControllerRevision(
         metadata=ObjectMeta(
             name=name,
@@ -103,9 +108,27 @@ def new_revision(owner: Workload, number: int, labels: dict[str, str]) -> Contro
             annotations=notes,
             owner_references=[controller_reference(owner)],
         ),
-        data={"spec": {"template": template}},
+        # kubectl finds out byte by byte whether a revision is the present one
+        data=orjson.loads(orjson.dumps(data, option=orjson.OPT_SORT_KEYS)),
         revision=number,
     )
+
+
+def _whole(shape: Shape, tree: dict[str, Any]) -> dict[str, Any]:
+    """A tree with the empty structs that Go writes for it."""
+    whole = dict(tree)
+    for wire, field in shape.fields.items():
+        child, value = field.child, whole.get(wire)
+        if child is None:
+            continue
+        if field.kind == "struct":
+            if value is not None or not (field.pointer or field.traits.zero == "omitzero"):
+                whole[wire] = _whole(child, value or {})
+        elif isinstance(value, list):
+            whole[wire] = [_whole(child, one) for one in value]
+        elif isinstance(value, dict):
+            whole[wire] = {key: _whole(child, one) for key, one in value.items()}
+    return whole
 
 
 def _hash_label(owner: Workload) -> str:

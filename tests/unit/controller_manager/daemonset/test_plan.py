@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -321,3 +322,12 @@ def test_a_rolling_update_keeps_its_promises(count, limits, picks):
             world.ready(starting[pick % len(starting)])
     world.settle()
     assert world.images() == {name: ["agent:2"] for name in names}
+
+
+def test_a_revision_holds_the_template_as_kubectl_writes_it() -> None:
+    made = history.new_revision(daemon_set(template={"affinity": {}}), 1, {})
+    assert json.dumps(made.data, separators=(",", ":")) == (
+        '{"spec":{"template":{"$patch":"replace","metadata":{"labels":{"app":"agent"}},'
+        '"spec":{"affinity":{},"containers":[{"image":"agent:1","name":"c","resources":{}}]}}}}'
+    )
+    assert history.template_of(made) == daemon_set(template={"affinity": {}}).spec.template
