@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import socket
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kubelet import config_file
 from kubelet.eviction.thresholds import HARD_DEFAULTS, Policy, thresholds
 from kubelet.garbage import GarbagePolicy
 from kubelet.node import labels
@@ -77,6 +79,7 @@ class Config:
 def declare() -> Flags:
     flags = Flags("wherry-kubelet", "Runs this machine's pods on Docker Engine.")
     client_flags(flags)
+    flags.text("--config", help="a KubeletConfiguration file; flags given beside it win")
     flags.text("--hostname-override", help="the node's name; empty = the machine's host name")
     flags.text(
         "--node-ip",
@@ -282,7 +285,10 @@ def _check_words(given: argparse.Namespace) -> None:
 
 def parse(arguments: Sequence[str] | None = None) -> Config:
     """The configuration; a wrong flag ends the process, a wrong value raises StartError."""
-    given = declare().parse(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    given = declare().parse(words)
+    if given.config:
+        given = declare().parse(config_file.with_file(words, given.config))
     hostname = (given.hostname_override or socket.gethostname()).lower()
     try:
         taints = tuple(parse_taint(text) for text in given.register_with_taints)

@@ -13,18 +13,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
-import subprocess
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import orjson
-
-from kubelet import state_files
-from kubelet.network import conf, leases, namespaces
+from kubelet.network import conf, leases, links, namespaces
 from kubelet.network.conf import ConfigurationError, Network
 from kubelet.network.plugins import (
     INCOMPATIBLE_VERSION,
@@ -33,40 +28,15 @@ from kubelet.network.plugins import (
     NetworkError,
     Plugins,
 )
+from kubelet.network.results import Kept, Results
 from kubelet.state_files import Say
 
 log = logging.getLogger(__name__)
 
 __all__ = ["Attachment", "Cni", "NetworkError"]
 
-CHECK_SINCE, COLLECT_SINCE = "0.4.0", "1.1.0"
+COLLECT_SINCE = "1.1.0"
 RELEASED_MAX = 1000  # sandboxes remembered not to be taken up again
-LINK_SECONDS_MAX = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What is on disk of one sandbox. `result` None: ADD has not come to its end.
-
-    rebuilt: the file was lost; the result is what was seen in the sandbox
-    passed: the plug-ins whose CHECK has found it well before
-    """
-
-    network: Network
-    result: Mapping[str, Any] | None
-    capabilities: Mapping[str, Any]
-    pod: tuple[str, str, str] = ("", "", "")
-    rebuilt: bool = False
-    passed: tuple[str, ...] = ()
-
-    @property
-    def can_check(self) -> bool:
-        return (
-            self.result is not None
-            and not self.rebuilt
-            and self.network.checks
-            and self.network.speaks(CHECK_SINCE)
-        )
 
 
 class Cni:
@@ -79,16 +49,14 @@ class Cni:
     ) -> None:  # fmt: skip
         self._conf_dir = conf_dir
         self._plugins = Plugins(bin_dirs)
-        self._results = state_dir / "results"
+        self._results = Results(state_dir / "results", say)
         self._leases = state_dir / "leases"
-        self._say = say
         self._addresses_of = addresses_of
         self._pod_cidrs: tuple[str, ...] = ()
         self._mtu = 0
         self._conflict = ""
         self._busy: set[str] = set()
         self._released: dict[str, None] = {}
-        self._results.mkdir(parents=True, exist_ok=True)
         self._leases.mkdir(parents=True, exist_ok=True)
 
     def set_pod_cidr(self, *pod_cidrs: str, mtu: int = 0, conflict: str = "") -> None:
@@ -150,12 +118,12 @@ class Cni:
             result: Mapping[str, Any] | None = None
             try:
                 # First: a kubelet that dies half-way still knows which network to DEL from.
-                self._write(attachment.sandbox_id, kept)
+                self._results.write(attachment.sandbox_id, kept)
                 for plugin in network.plugins:
                     result = await self._run(
                         "ADD", network, plugin, attachment, result, kept.capabilities
                     )
-                self._write(attachment.sandbox_id, replace(kept, result=result))
+                self._results.write(attachment.sandbox_id, replace(kept, result=result))
             except (NetworkError, OSError) as error:
                 await self._undo(attachment)
                 if isinstance(error, NetworkError):
@@ -183,8 +151,8 @@ class Cni:
             await self._delete(attachment)
 
     async def _delete(self, attachment: Attachment) -> None:
-        was_there = self._path(attachment.sandbox_id).exists()
-        kept = self._read(attachment.sandbox_id)
+        was_there = self._results.exists(attachment.sandbox_id)
+        kept = self._results.read(attachment.sandbox_id)
         if kept is None:
             if not was_there:
                 return
@@ -205,12 +173,13 @@ class Cni:
                 failures.append(str(error))
         if failures:
             raise NetworkError("; ".join(failures))
-        await self._remove_links(kept)
+        for name in links.of(kept):  # something still holds the namespace
+            await links.remove(name)
         self._released[attachment.sandbox_id] = None
         while len(self._released) > RELEASED_MAX:
             del self._released[next(iter(self._released))]
         try:
-            self._path(attachment.sandbox_id).unlink(missing_ok=True)
+            self._results.remove(attachment.sandbox_id)
         except OSError as error:
             raise NetworkError(f"network state: {error}") from error
 
@@ -220,7 +189,7 @@ class Cni:
         A plug-in is believed that something is wrong only if it once found this sandbox well: some
         never do (portmap 1.1 looks for the rules of an IP family that the pod does not have).
         """
-        id, kept = attachment.sandbox_id, self._read(attachment.sandbox_id)
+        id, kept = attachment.sandbox_id, self._results.read(attachment.sandbox_id)
         if kept is None or not kept.can_check:
             return ""
         passed = list(kept.passed)
@@ -236,8 +205,8 @@ class Cni:
                 log.debug("sandbox %s, not counted: %s", id[:12], error)
             else:
                 passed += [kind] if kind not in passed else []
-        if len(passed) > len(kept.passed) and not self.is_busy(id) and self._path(id).exists():
-            self._write(id, replace(kept, passed=tuple(passed)))
+        if len(passed) > len(kept.passed) and not self.is_busy(id) and self._results.exists(id):
+            self._results.write(id, replace(kept, passed=tuple(passed)))
         return ""
 
     def addresses(self, sandbox_id: str, pid: int = 0) -> list[str]:
@@ -245,7 +214,7 @@ class Cni:
 
         Where the file is lost or makes no sense, what the sandbox has (`pid`: of its process) counts.
         """
-        kept = self._read(sandbox_id)
+        kept = self._results.read(sandbox_id)
         if kept is not None:
             return conf.addresses(kept.result or {})
         if not pid or sandbox_id in self._released:
@@ -260,7 +229,7 @@ class Cni:
             network = self.network()
             ips = [{"address": f"{ip}/{128 if ':' in ip else 32}"} for ip in found]
             result = {"cniVersion": network.cni_version, "interfaces": [], "ips": ips}
-            self._write(sandbox_id, Kept(network, result, {}, rebuilt=True))
+            self._results.write(sandbox_id, Kept(network, result, {}, rebuilt=True))
             if any(
                 (plugin.get("ipam") or {}).get("dataDir") == str(self._leases)
                 for plugin in network.plugins
@@ -275,7 +244,7 @@ class Cni:
 
     def known_sandboxes(self) -> set[str]:
         """Sandboxes that were added and not yet deleted."""
-        return {path.stem for path in self._results.glob("*.json")}
+        return self._results.ids()
 
     def lost_sandboxes(self, there: Collection[str]) -> set[str]:
         """Those known that the engine does not have; not the ones being worked on."""
@@ -291,7 +260,7 @@ class Cni:
         Plug-ins that can are told which sandboxes there are (GC); what the rest of them can't
         clear away is found in our own leases, and on our own bridge.
         """
-        kept = {one: self._read(one) for one in self.known_sandboxes()}
+        kept = {one: self._results.read(one) for one in self.known_sandboxes()}
         networks = {one.network.name: one.network for one in kept.values() if one is not None}
         for network in networks.values():
             if network.collects and network.speaks(COLLECT_SINCE):
@@ -300,6 +269,22 @@ class Cni:
         freed = await asyncio.to_thread(leases.release, self._leases, self.known_sandboxes())
         await self._remove_stray_links()
         return freed
+
+    async def _remove_stray_links(self) -> None:
+        """As a kubelet leaves them that dies during ADD."""
+        if self._busy:
+            return
+        ports = await links.ports()
+        known: set[str] = set()  # looked for after the ports, so that what is new is among them
+        for sandbox_id in self.known_sandboxes():
+            kept = self._results.read(sandbox_id)
+            if kept is None or kept.result is None or kept.rebuilt:
+                return  # it has one of them, and nobody knows which
+            known |= links.all_of(kept)
+        if not self._busy:
+            for name in sorted(ports - known):
+                log.info("%s on %s belongs to no sandbox", name, conf.DEFAULT_BRIDGE)
+                await links.remove(name)
 
     async def _collect(self, network: Network, valid: Sequence[str]) -> None:
         attachments = [{"containerID": id, "ifname": INTERFACE} for id in valid]
@@ -312,38 +297,7 @@ class Cni:
             except NetworkError as error:
                 log.warning("network %s: %s", network.name, error)
 
-    # -- links
-
-    async def _remove_links(self, kept: Kept) -> None:
-        """A namespace that something still holds keeps its veth: take the machine's end away."""
-        bridges = {plugin.get("bridge") for plugin in kept.network.plugins}
-        for link in (kept.result or {}).get("interfaces") or ():
-            name = str(link.get("name", ""))
-            if name.startswith("veth") and not link.get("sandbox") and name not in bridges:
-                await self._remove_link(name)
-
-    async def _remove_stray_links(self) -> None:
-        """Ports of our own bridge that no result names, as a kubelet leaves that dies during ADD."""
-        if self._busy or not _exists(conf.DEFAULT_BRIDGE):
-            return
-        shown = await _ip("-j", "link", "show", "master", conf.DEFAULT_BRIDGE, "type", "veth")
-        ports = {str(link["ifname"]) for link in orjson.loads(shown or b"[]")}
-        known = set()
-        for sandbox_id in self.known_sandboxes():
-            kept = self._read(sandbox_id)
-            if kept is None or kept.result is None or kept.rebuilt:
-                return  # it has one of them, and nobody knows which
-            known |= {str(link.get("name")) for link in kept.result.get("interfaces") or ()}
-        if not self._busy:
-            for name in ports - known:
-                log.info("%s on %s belongs to no sandbox", name, conf.DEFAULT_BRIDGE)
-                await self._remove_link(name)
-
-    async def _remove_link(self, name: str) -> None:
-        if _exists(name):
-            await _ip("link", "delete", name)
-
-    # -- files and calls
+    # -- calls
 
     @contextmanager
     def _working(self, sandbox_id: str) -> Iterator[None]:
@@ -363,67 +317,3 @@ class Cni:
         if command == "ADD" and not isinstance(found, dict):
             raise NetworkError(f"plugin type={plugin['type']!r} failed (add): it gave no result")
         return found if command == "ADD" else None
-
-    def _path(self, sandbox_id: str) -> Path:
-        return self._results / f"{sandbox_id}.json"
-
-    def _write(self, sandbox_id: str, kept: Kept) -> None:
-        network = kept.network
-        tree = {
-            "name": network.name,
-            "cniVersion": network.cni_version,
-            "disableCheck": not network.checks,
-            "disableGC": not network.collects,
-            "plugins": list(network.plugins),
-            "result": kept.result,
-            "capabilities": kept.capabilities,
-            "pod": kept.pod,
-            "rebuilt": kept.rebuilt,
-            "passed": kept.passed,
-        }
-        # What does not survive the power does not matter: neither does any sandbox.
-        state_files.write(self._path(sandbox_id), tree, sync=False)
-
-    def _read(self, sandbox_id: str) -> Kept | None:
-        return state_files.read(self._path(sandbox_id), _kept, self._say)
-
-
-def _kept(tree: Any) -> Kept:
-    network = conf.parse(orjson.dumps(tree), "kept network")
-    result = tree.get("result")
-    if result is not None:
-        conf.addresses(result)
-    namespace, name, uid = tree.get("pod") or ("", "", "")
-    return Kept(
-        network,
-        result,
-        dict(tree.get("capabilities") or {}),
-        (namespace, name, uid),
-        bool(tree.get("rebuilt")),
-        tuple(map(str, tree.get("passed") or ())),
-    )
-
-
-def _exists(link: str) -> bool:
-    """Asked of the kernel: /sys may show another namespace's."""
-    try:
-        socket.if_nametoindex(link)
-    except OSError:
-        return False
-    return True
-
-
-async def _ip(*words: str) -> bytes:
-    """What `ip` prints; empty when it fails, which is logged."""
-    try:
-        done = await asyncio.to_thread(
-            subprocess.run, ["ip", *words], capture_output=True, timeout=LINK_SECONDS_MAX,
-            check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired) as error:
-        log.warning("ip %s: %s", " ".join(words), error)
-        return b""
-    if done.returncode:
-        log.info("ip %s: %s", " ".join(words), done.stderr.decode(errors="replace").strip())
-        return b""
-    return done.stdout

@@ -22,6 +22,7 @@ from kubelet.pods.starter import PodNetwork, Starter, StartError
 from kubelet.pods.status import pod_key
 from kubelet.runtime.protocol import ContainerRecord, RuntimeFailure
 from kubelet.volumes.interface import VolumeError
+from kubelet.volumes.payload import is_made_of_objects
 from wherry.api.core_v1 import Pod
 
 T = TypeVar("T")
@@ -52,6 +53,7 @@ class Deeds:
         self._wake = wake
         self._pod = pod
         self._busy: set[str] = set()
+        self._plans = 0
         self._stopping = asyncio.Event()
         self._paths: Mapping[str, Path] | None = None
         self._volumes_lock = asyncio.Lock()
@@ -76,6 +78,7 @@ class Deeds:
 
     def do(self, plan: Plan, observed: Observed, network: PodNetwork | None) -> None:
         """Begin everything the plan wants that is not under way."""
+        self._plans += 1
         ips = network.ips if network is not None else ()
         for kill in plan.kill:
             if not self.killer.is_killing(kill.record.id):
@@ -99,17 +102,21 @@ class Deeds:
     def _say(self, type: str, reason: str, message: str, container: str = "") -> None:
         self._s.event(self._pod(), type, reason, message, container)
 
-    def _spawn(self, key: str, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, key: str, work: Coroutine[Any, Any, None], *, quiet: bool = False) -> None:
+        """quiet: its end is no news, unless a plan was made that had to leave it alone"""
         if key in self._busy:
             work.close()
             return
+
+        begun = self._plans
 
         async def to_its_end() -> None:
             try:
                 await work
             finally:
                 self._busy.discard(key)
-                self._wake()
+                if not quiet or self._plans != begun:
+                    self._wake()
 
         self._busy.add(key)
         self._tasks.create_task(to_its_end(), name=key)
@@ -169,8 +176,9 @@ class Deeds:
 
     def refresh_volumes(self) -> None:
         """Tokens grow old without any object changing."""
-        if self._paths is not None and not self._stopping.is_set():
-            self._spawn("volumes", self._refresh())
+        changes = any(map(is_made_of_objects, self._pod().spec.volumes))
+        if changes and self._paths is not None and not self._stopping.is_set():
+            self._spawn("volumes", self._refresh(), quiet=True)
 
     # -- containers
 

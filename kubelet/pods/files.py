@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -56,9 +57,11 @@ def container_files(folder: Path, container: str, attempt: int) -> ContainerFile
 
 
 def termination_message(path: str) -> str:
-    """What the container left; empty when there is nothing."""
+    """The end of what the container left; empty when there is nothing."""
     try:
         with open(path, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - TERMINATION_MESSAGE_BYTES_MAX))
             return file.read(TERMINATION_MESSAGE_BYTES_MAX).decode(errors="replace")
     except OSError:
         return ""

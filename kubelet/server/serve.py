@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -19,8 +19,26 @@ SHUTDOWN_SECONDS_MAX = 2
 BACKLOG = 128
 
 
+TICK_SECONDS = 1.0  # of the Date header
+
+
 class _Server(uvicorn.Server):
-    """Signals are the process shell's business."""
+    """Signals are the process shell's business; and nobody is woken ten times a second to look whether
+    he should end."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ending = asyncio.Event()
+
+    def end(self) -> None:
+        self.should_exit = True
+        self._ending.set()
+
+    async def main_loop(self) -> None:
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK_SECONDS):
+                    await self._ending.wait()
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -69,7 +87,7 @@ async def serve(
     try:
         await asyncio.shield(serving)
     except asyncio.CancelledError:
-        server.should_exit = True
+        server.end()
         await serving
         raise
     finally:

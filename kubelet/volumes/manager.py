@@ -28,7 +28,7 @@ from kubelet.volumes.claims import check_claim, check_volume, claim_name, is_blo
 from kubelet.volumes.images import ImageVolumes
 from kubelet.volumes.interface import Device, Mount, ObjectSource, TokenSource, VolumeError
 from kubelet.volumes.ownership import has_group, set_group
-from kubelet.volumes.payload import Gathered, Needs, needs, payload
+from kubelet.volumes.payload import Gathered, Needs, is_made_of_objects, needs, payload
 from wherry.api.core_v1 import (
     Container,
     EmptyDirVolumeSource,
@@ -99,10 +99,8 @@ class VolumeManager:
     async def refresh(self, pod: Pod, addresses: Addresses | None = None) -> None:
         """Bring files up to date with their objects and tokens; atomic for readers."""
         have = await self._gather(pod, addresses)
-        for volume in pod.spec.volumes:
-            stays = volume.image is not None or volume.host_path is not None
-            if not stays and not claim_name(pod, volume):
-                await self._one(pod, volume, have)
+        for volume in filter(is_made_of_objects, pod.spec.volumes):
+            await self._one(pod, volume, have)
 
     async def _one(
         self, pod: Pod, volume: Volume, have: Gathered, image: ImageRecord | None = None

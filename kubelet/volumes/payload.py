@@ -96,6 +96,12 @@ def needs(volume: Volume) -> Needs:
     return found
 
 
+def is_made_of_objects(volume: Volume) -> bool:
+    """Whether its files change with what they are made of."""
+    made_of = (volume.config_map, volume.secret, volume.downward_api, volume.projected)
+    return any(source is not None for source in made_of)
+
+
 def payload(pod: Pod, volume: Volume, have: Gathered) -> Payload | None:
     """The volume's files; None when it isn't a payload volume; VolumeError when it can't be made."""
     try:
