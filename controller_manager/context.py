@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar, runtime_checkable
 
+from prometheus_client import CollectorRegistry
+
 from controller_manager.executor import Executor
 from controller_manager.informers import Informers
 from wherry.api.model import TypedModel
@@ -37,13 +39,14 @@ class Attentive(Protocol):
 
 @dataclass
 class Context:
-    """recorders: the event recorders made so far, to be run."""
+    """metrics: of the queues; controllers put others into the registry. recorders: the event recorders made so far, to be run."""
 
     client: Client
     informers: Informers
     clock: Clock
     options: argparse.Namespace
     metrics: QueueMetrics
+    registry: CollectorRegistry
     recorders: list[EventRecorder] = field(default_factory=list)
 
     def recorder(self, component: str) -> EventRecorder:

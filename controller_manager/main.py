@@ -54,7 +54,9 @@ async def serve(flags: argparse.Namespace) -> None:
     client.measure(RequestMetrics(registry, client.host))
     async with client, asyncio.TaskGroup() as tasks:
         tasks.create_task(_health(flags, registry, client), name="health")
-        context = Context(client, Informers(client), SystemClock(), flags, QueueMetrics(registry))
+        context = Context(
+            client, Informers(client), SystemClock(), flags, QueueMetrics(registry), registry
+        )
         running = Gauge(
             "running_managed_controllers", "Controllers at work (1) or standing by (0)",
             ["name", "manager"], registry=registry,

@@ -12,6 +12,7 @@ from controller_manager.cronjob.plan import (
 )
 from controller_manager.executor import CreateRefused, NamespaceGoes
 from controller_manager.informers import BY_CONTROLLER
+from controller_manager.metrics import job_creation_skew
 from controller_manager.ownership import controller_of
 from controller_manager.plan import Create, Emit
 from wherry.api.batch_v1 import CronJob, CronJobStatus, Job
@@ -29,6 +30,7 @@ class CronJobController:
         self._executor = context.executor("cronjob-controller")
         self._cron_jobs = context.informers.cron_jobs
         self._jobs = context.informers.jobs
+        self._skew = job_creation_skew(context.registry)
         self._queue: WorkQueue[str] = WorkQueue("cronjob")
         self._cron_jobs.add_handler(self._on_cron_job)
         self._jobs.add_handler(self._on_job)
@@ -96,6 +98,7 @@ class CronJobController:
         told = Emit(cron_job, "Normal", "SuccessfulCreate", f"Created job {name}")
         try:
             await self._executor.execute([Create(job), told])
+            self._skew.observe((self._context.clock.now() - scheduled).total_seconds())
         except NamespaceGoes:
             return plan.status
         except CreateRefused as refused:

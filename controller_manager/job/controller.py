@@ -8,6 +8,7 @@ from controller_manager.informers import BY_CONTROLLER, BY_TRACKING_JOB, ORPHANS
 from controller_manager.job.assess import TRACKING, assess, is_finished, is_tracked
 from controller_manager.job.plan import Observed, PodsPlan, plan_pods, release
 from controller_manager.job.status import Acted, plan_status
+from controller_manager.metrics import JobMetrics
 from controller_manager.ownership import controller_of, selects
 from controller_manager.ownwrites import OwnWrites
 from controller_manager.podcontrol import PodControl, PodWatch, Refusal, owner_key
@@ -32,6 +33,7 @@ class JobController:
         self._pods = context.informers.pods
         self._control = PodControl(context.client, recorder, context.clock)
         self._written = OwnWrites()
+        self._metrics = JobMetrics(context.registry)
         self._queue: WorkQueue[str] = WorkQueue("job")
         self._jobs.add_handler(self._on_job)
         watch = PodWatch("Job", self._queue, self._control.expectations, self._adopters)
@@ -83,6 +85,7 @@ class JobController:
             return None
         await self._control.resolve(key)
         fulfilled = self._control.fulfilled(key)
+        started = self._context.clock.monotonic()
         observed = Observed(job, tuple(await self._claimed(job)), fulfilled)
         now = self._context.clock.now()
         seen = assess(job, observed.pods, now)
@@ -92,8 +95,11 @@ class JobController:
         if result.status != job.status:
             written = await self._client.update_status(job.with_(status=result.status))
             self._written.note(written)
+            self._metrics.written(job, written)
             await self._executor.execute(result.events)
         error = await self._control.patch([release(pod) for pod in result.release]) or error
+        seconds = self._context.clock.monotonic() - started
+        self._metrics.synced(job, _action(acted), seconds, well=error is None)
         if error is not None:
             raise error
         return result.requeue_after
@@ -166,3 +172,10 @@ def _owner_uid(pod: Pod) -> str:
 def _nobodys(pod: Pod) -> str:
     """The key under which a namespace's tracked pods without a Job are looked after."""
     return f"{pod.metadata.namespace}/"
+
+
+def _action(acted: Acted) -> str:
+    """As the metrics call it."""
+    if acted.made:
+        return "pods_created"
+    return "pods_deleted" if acted.deleted else "reconciling"

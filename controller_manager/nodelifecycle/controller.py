@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from controller_manager.context import Context, keys_of
 from controller_manager.informers import BY_NODE, NODE_LEASES
+from controller_manager.metrics import NodeMetrics
 from controller_manager.nodelifecycle import fenced, health, plan, zones
 from controller_manager.nodelifecycle.health import Grace, Health
 from controller_manager.nodelifecycle.limiter import Limiter
@@ -61,6 +62,7 @@ class NodeLifecycleController:
         self._health: dict[str, Health] = {}  # by node
         self._known: dict[str, Node] = {}
         self._limiters: dict[str, Limiter] = {}  # by zone
+        self._metrics = NodeMetrics(context.registry)
         self._states: dict[str, Disruption] = {}  # by zone, as last judged
         self._disrupted = False
         self._answered_at: float | None = None  # monotonic: when the server last answered
@@ -257,7 +259,9 @@ class NodeLifecycleController:
 
     def _judge_zones(self, nodes: dict[str, Node]) -> None:
         """See whether all nodes are silent, which stops all evictions, or no longer; tell of changes."""
-        states = zones.judge(zones.by_zone(nodes.values()), self._rates.unhealthy_share)
+        by_zone = zones.by_zone(nodes.values())
+        self._metrics.zones(by_zone)
+        states = zones.judge(by_zone, self._rates.unhealthy_share)
         disrupted = zones.is_full_everywhere(states)
         if disrupted != self._disrupted:
             log.warning(
@@ -310,5 +314,6 @@ class NodeLifecycleController:
         moment = self._context.clock.monotonic()
         limiter = self._limiter(zones.zone_of(node))
         if limiter.take(moment):
+            self._metrics.evictions.labels(zones.zone_of(node)).inc()
             return True, None
         return False, max(0.1, limiter.ready_at - moment) if limiter.rate > 0 else None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from controller_manager.context import Context
 from controller_manager.informers import BY_NODE
+from controller_manager.metrics import pod_deletions
 from controller_manager.nodelifecycle.eviction import plan_eviction
 from controller_manager.nodelifecycle.taints import NO_EXECUTE
+from controller_manager.plan import Delete
 from wherry.api.core_v1 import Node, Pod
 from wherry.api.core_v1.node import Taint
 from wherry.client.store import key_of, split_key
@@ -23,6 +25,7 @@ class TaintEvictionController:
         self._nodes = context.informers.nodes
         self._pods = context.informers.pods
         self._queue: WorkQueue[str] = WorkQueue("taint_eviction")
+        self._deletions = pod_deletions(context.registry)
         self._noted: set[str] = set()  # uids of pods that wait for their eviction
         self._nodes.add_handler(self._on_node)
         self._pods.add_handler(self._on_pod)
@@ -58,6 +61,7 @@ class TaintEvictionController:
         uid = pod.metadata.uid
         plan = plan_eviction(pod, _expelling(node), uid in self._noted, self._context.clock.now())
         await self._executor.execute(plan.actions)
+        self._deletions.inc(sum(isinstance(action, Delete) for action in plan.actions))
         if plan.requeue_after is None:
             self._noted.discard(uid)
         else:

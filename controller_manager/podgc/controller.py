@@ -6,6 +6,7 @@ import logging
 from datetime import datetime
 
 from controller_manager.context import Context
+from controller_manager.metrics import PodGcMetrics
 from controller_manager.podgc import plan
 from wherry.api.core_v1 import Node
 from wherry.api.errors import ApiError
@@ -24,6 +25,7 @@ class PodGcController:
         self._executor = context.executor("pod-garbage-collector")
         self._pods = context.informers.pods
         self._nodes = context.informers.nodes
+        self._metrics = PodGcMetrics(context.registry)
         self._missing: dict[str, datetime] = {}
 
     async def run(self) -> None:
@@ -47,9 +49,12 @@ class PodGcController:
         for one in doomed:
             metadata = one.pod.metadata
             log.info("forcing out pod %s/%s: %s", metadata.namespace, metadata.name, one.message)
+            labels = metadata.namespace, one.reason
             try:
                 await self._executor.execute(plan.force_out(one, now))
+                self._metrics.deleted.labels(*labels).inc()
             except ApiError as error:
+                self._metrics.failed.labels(*labels).inc()
                 log.warning("%s/%s: %s", metadata.namespace, metadata.name, error)
 
     def _lost_nodes(self) -> frozenset[str]:

@@ -25,11 +25,12 @@ OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 
 @dataclass(frozen=True, slots=True)
 class Doomed:
-    """A pod to force out, and why."""
+    """A pod to force out, and why: in words for people, and in one for the metrics."""
 
     pod: Pod
     message: str
     orphaned: bool = False
+    reason: str = ""
 
 
 def terminated(all_pods: Iterable[Pod], threshold: int) -> list[Doomed]:
@@ -40,7 +41,10 @@ def terminated(all_pods: Iterable[Pod], threshold: int) -> list[Doomed]:
     ended = [pod for pod in ended if pod.status.phase]
     ended.sort(key=lambda pod: (pod.status.reason != EVICTED, _created(pod), pod.metadata.name))
     surplus = ended[: max(0, len(ended) - threshold)]
-    return [Doomed(pod, "PodGC: terminated pod threshold exceeded") for pod in surplus]
+    return [
+        Doomed(pod, "PodGC: terminated pod threshold exceeded", reason="terminated")
+        for pod in surplus
+    ]
 
 
 def _created(pod: Pod) -> float:
@@ -51,7 +55,7 @@ def _created(pod: Pod) -> float:
 def orphaned(all_pods: Iterable[Pod], gone_nodes: frozenset[str]) -> list[Doomed]:
     """Pods on nodes that are known not to exist."""
     return [
-        Doomed(pod, "PodGC: node no longer exists", orphaned=True)
+        Doomed(pod, "PodGC: node no longer exists", orphaned=True, reason="orphaned")
         for pod in all_pods
         if pod.spec.node_name in gone_nodes
     ]
@@ -59,7 +63,7 @@ def orphaned(all_pods: Iterable[Pod], gone_nodes: frozenset[str]) -> list[Doomed
 
 def unscheduled_terminating(all_pods: Iterable[Pod]) -> list[Doomed]:
     return [
-        Doomed(pod, "PodGC: unscheduled pod was deleted")
+        Doomed(pod, "PodGC: unscheduled pod was deleted", reason="unscheduled")
         for pod in all_pods
         if pods.is_terminating(pod) and not pod.spec.node_name
     ]
@@ -68,7 +72,7 @@ def unscheduled_terminating(all_pods: Iterable[Pod]) -> list[Doomed]:
 def terminating_out_of_service(all_pods: Iterable[Pod], lost_nodes: frozenset[str]) -> list[Doomed]:
     """Terminating pods on nodes that are not ready and marked out of service by a person."""
     return [
-        Doomed(pod, "PodGC: node is out of service", orphaned=True)
+        Doomed(pod, "PodGC: node is out of service", orphaned=True, reason="out-of-service")
         for pod in all_pods
         if pods.is_terminating(pod) and pod.spec.node_name in lost_nodes
     ]

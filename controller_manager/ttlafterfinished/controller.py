@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from controller_manager.context import Context, keys_of
-from controller_manager.ttlafterfinished.plan import plan_expiry
+from controller_manager.metrics import job_deletion_delay
+from controller_manager.ttlafterfinished.plan import overdue, plan_expiry
 from wherry.api.batch_v1 import Job
 from wherry.api.errors import ApiError
 from wherry.client.store import key_of, split_key
@@ -17,6 +18,7 @@ class TtlAfterFinishedController:
         self._context = context
         self._executor = context.executor("ttl-after-finished-controller")
         self._jobs = context.informers.jobs
+        self._delay = job_deletion_delay(context.registry)
         self._queue: WorkQueue[str] = WorkQueue("ttl_jobs_to_delete")
         self._jobs.add_handler(self._on_job)
 
@@ -44,4 +46,6 @@ class TtlAfterFinishedController:
                 raise
             plan = plan_expiry(job, self._context.clock.now())
         await self._executor.execute(plan.actions)
+        if plan.actions:
+            self._delay.observe(overdue(job, self._context.clock.now()))
         return plan.requeue_after

@@ -5,7 +5,7 @@ Source of the rules: upstream's pkg/controller/ttlafterfinished.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from controller_manager.job.assess import COMPLETE, FAILED, find
 from controller_manager.plan import NOTHING, Delete, Plan
@@ -18,14 +18,20 @@ def finished_at(job: Job) -> datetime | None:
     return condition.last_transition_time if condition is not None else None
 
 
+def overdue(job: Job, now: datetime) -> float:
+    """Seconds since a Job that ended and says when had to go; negative before that."""
+    end = finished_at(job) or now
+    return (now - end).total_seconds() - (job.spec.ttl_seconds_after_finished or 0)
+
+
 def plan_expiry(job: Job, now: datetime) -> Plan:
     """Delete the Job with its pods, or come back when it is time."""
     seconds, end = job.spec.ttl_seconds_after_finished, finished_at(job)
     if seconds is None or end is None or job.metadata.deletion_timestamp is not None:
         return NOTHING
-    left = (end + timedelta(seconds=seconds) - now).total_seconds()
-    if left > 0:
-        return Plan(requeue_after=left)
+    late = overdue(job, now)
+    if late < 0:
+        return Plan(requeue_after=-late)
     metadata = job.metadata
     return Plan(
         (

@@ -149,11 +149,12 @@ class VolumeBinderController:
 
     async def _volume(self, name: str) -> float | None:
         volume = self._volumes.get("", name)
-        if volume is None or volume.metadata.deletion_timestamp is not None:
+        if volume is None:
             return None
+        # One that is being deleted still has its phase: its protection waits until it is left.
         plan = plan_volume(volume, await self._claim_of(volume))
         await self._executor.execute(plan.actions)
-        if not plan.reclaim:
+        if not plan.reclaim or volume.metadata.deletion_timestamp is not None:
             return None
         await self._executor.execute(plan_reclaim(await self._left(volume)))
         return AGAIN_SECONDS

@@ -188,21 +188,27 @@ class Cluster:
 
 
 @pytest.fixture(scope="session")
-def controlled() -> Iterator[ApiServer]:
+def shared() -> Iterator[tuple[ApiServer, Manager]]:
     """An API server with a controller manager, both for all tests of this folder."""
+    flags = ("--leader-elect=false", "--allocate-node-cidrs", "--cluster-cidr=10.244.0.0/16")
     with (
         running_etcd() as etcd,
         running_apiserver(etcd) as server,
         tempfile.TemporaryDirectory() as directory,
     ):
-        manager = Manager(server, Path(directory), "--leader-elect=false")
+        manager = Manager(server, Path(directory), *flags)
         try:
-            yield server
+            yield server, manager
         finally:
             code = manager.stop()
             log = manager.log
     assert code == 0, log[-3000:]
     assert "Traceback" not in log, log[-6000:]
+
+
+@pytest.fixture
+def controlled(shared: tuple[ApiServer, Manager]) -> ApiServer:
+    return shared[0]
 
 
 _namespaces = itertools.count(1)

@@ -61,6 +61,38 @@ async def test_an_unbound_volume_goes_at_once(cluster):
     await until(gone)
 
 
+async def test_a_volume_that_is_deleted_first_goes_after_its_claim(cluster):
+    name = f"{cluster.namespace}-bound"
+    spec = {
+        "capacity": {"storage": "1Gi"},
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": name,
+        "hostPath": {"path": "/tmp/x"},
+    }
+    await cluster.client.create(
+        PersistentVolume.from_wire({"metadata": {"name": name}, "spec": spec})
+    )
+    await cluster.make(
+        PersistentVolumeClaim, "data", spec={**CLAIM["spec"], "storageClassName": name}
+    )
+
+    async def volume():
+        found = (await cluster.client.list(PersistentVolume)).items
+        return next((one for one in found if one.metadata.name == name), None)
+
+    async def bound():
+        return (await volume()).status.phase == "Bound"
+
+    async def gone():
+        return await volume() is None
+
+    await until(bound)
+    await cluster.client.delete(PersistentVolume, name)
+    assert await volume() is not None
+    await cluster.client.delete(PersistentVolumeClaim, "data", cluster.namespace)
+    await until(gone)
+
+
 async def test_an_ephemeral_volume_lives_as_long_as_its_pod(cluster):
     async def account():
         return await cluster.get(ServiceAccount, "default")
