@@ -197,7 +197,7 @@ class Connection(HttpToolsProtocol):
 
     def _check_host(self) -> None:
         """One Host header, as RFC 9112 wants it. ValueError in the words of Go's net/http."""
-        hosts = sum(name == b"host" for name, _ in self.headers)
+        hosts = [name for name, _ in self.headers].count(b"host")
         if hosts > 1:
             raise ValueError("too many Host headers")
         if not hosts and self.parser.get_http_version() == "1.1":
