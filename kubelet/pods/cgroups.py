@@ -96,6 +96,15 @@ def _group(uid: str, level: str, node: NodeFacts) -> str:
     return "/" + "/".join(part for part in parts if part)
 
 
+def container_group(parent: str, container_id: str, driver: str) -> str:
+    """Where the engine puts a container below its pod's group."""
+    return (
+        f"{parent}/docker-{container_id}.scope"
+        if driver == "systemd"
+        else f"{parent}/{container_id}"
+    )
+
+
 def shares(milli_cpu: int) -> int:
     if milli_cpu <= 0:
         return SHARES_MIN

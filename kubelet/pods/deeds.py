@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kubelet.pods import containers, hooks, resize
+from kubelet.pods import cgroups, containers, hooks, resize
 from kubelet.pods.failures import Failures
 from kubelet.pods.killer import Hook, Killer
 from kubelet.pods.observed import Observed
@@ -21,6 +21,7 @@ from kubelet.pods.services import Services
 from kubelet.pods.starter import PodNetwork, Starter, StartError
 from kubelet.pods.status import pod_key
 from kubelet.runtime.protocol import ContainerRecord, RuntimeFailure
+from kubelet.stats.reader import CgroupReader
 from kubelet.volumes.interface import VolumeError
 from kubelet.volumes.payload import is_made_of_objects
 from wherry.api.core_v1 import Pod
@@ -200,6 +201,10 @@ class Deeds:
 
     async def _resize(self, change: Resize) -> None:
         key, record = resize_key(change.container.name), change.record
+        too_low = resize.too_low(change.container, record, await self._memory_used(record))
+        if too_low:
+            self._resize_failed(key, too_low)
+            return
         self._s.bounding.widen(self._pod())
         try:
             await self._s.runtime.update(record.id, resize.told(change.container))
@@ -212,6 +217,13 @@ class Deeds:
         else:
             self.failures.forget(key)
             self._s.bounding.settle(self._pod())
+
+    async def _memory_used(self, record: ContainerRecord) -> int:
+        facts = self._s.node.facts
+        parent = cgroups.parent(self._pod(), facts)
+        group = cgroups.container_group(parent, record.id, facts.cgroup_driver)
+        usage = await asyncio.to_thread(CgroupReader().read, group)
+        return usage.working_set_bytes if usage is not None else 0  # the rest can be reclaimed
 
     def _resize_failed(self, key: str, message: str) -> None:
         self._say("Warning", "ResizeError", f"Pod resize error: {resize.described(self._pod(), message)}")  # fmt: skip

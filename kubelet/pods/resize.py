@@ -108,6 +108,15 @@ def told(container: Container) -> Applied:
     return Applied(values["CpuShares"], values.get("CpuQuota", 0), values.get("Memory", 0))
 
 
+def too_low(container: Container, record: ContainerRecord, used_bytes: int) -> str:
+    """Why its memory can't be cut to what is wished; empty when it can. The kernel would kill instead."""
+    wish = told(container).memory
+    is_cut = bool(wish) and (record.applied is None or wish < (record.applied.memory or wish + 1))
+    if not is_cut or used_bytes < wish:
+        return ""
+    return f"attempting to set memory limit ({wish}) below current usage ({used_bytes})"
+
+
 def is_stale(container: Container, record: ContainerRecord) -> bool:
     """Whether the container has other resources than were allocated to it."""
     return record.applied is not None and record.applied != told(container)

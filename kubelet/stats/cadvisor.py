@@ -24,7 +24,7 @@ from kubelet.pods.cgroups import NodeFacts
 from kubelet.runtime.protocol import ContainerRecord, State
 from kubelet.server.sources import PodSource
 from kubelet.stats import cadvisor_metrics, disk
-from kubelet.stats.collector import Interface, container_group, interfaces
+from kubelet.stats.collector import Interface, interfaces
 from kubelet.stats.detail import Detail
 from kubelet.stats.disk import FileSystem, Folders, Taken
 from kubelet.stats.reader import CgroupReader
@@ -127,7 +127,7 @@ class Cadvisor:
             yield from self._container(pod, parent, record)
 
     def _container(self, pod: Pod, parent: str, record: ContainerRecord) -> Iterator[Group]:
-        group = container_group(parent, record.id, self._facts.cgroup_driver)
+        group = cgroups.container_group(parent, record.id, self._facts.cgroup_driver)
         for found in self._group(group, pod):
             has_network = record.is_sandbox and not record.host_network
             net_dev = read(f"/proc/{record.pid}/net/dev") if has_network else ""

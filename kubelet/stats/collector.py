@@ -119,15 +119,6 @@ def interfaces(net_dev: str) -> list[Interface]:
     return found
 
 
-def container_group(parent: str, container_id: str, driver: str) -> str:
-    """Where the engine puts a container below its pod's group."""
-    return (
-        f"{parent}/docker-{container_id}.scope"
-        if driver == "systemd"
-        else f"{parent}/{container_id}"
-    )
-
-
 class StatsCollector:
     """`collect` looks at everything; concurrent callers share one look."""
 
@@ -226,7 +217,7 @@ class StatsCollector:
         )
 
     def _container(self, record: ContainerRecord, parent: str, pace: Pace) -> ContainerStats | None:
-        group = container_group(parent, record.id, self._facts.cgroup_driver)
+        group = cgroups.container_group(parent, record.id, self._facts.cgroup_driver)
         usage = self._reader.read(group)
         if usage is None:
             return None  # ended since

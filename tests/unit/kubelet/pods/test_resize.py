@@ -53,6 +53,19 @@ def test_a_running_container_is_changed():
     assert resize.told(change.container) == Applied(153, 30_000, 96 << 20)
 
 
+@pytest.mark.parametrize(
+    ("wish", "used", "refused"),
+    [("32Mi", 20, False), ("32Mi", 40, True), ("128Mi", 200, False), ("64Mi", 80, False)],
+    ids=["there is room", "it would be killed", "more", "as it is"],
+)
+def test_memory_in_use_is_not_taken_away(wish, used, refused):
+    container = pod(memory=wish).spec.containers[0]
+    text = resize.too_low(container, record("a", applied=SMALL), used << 20)
+    assert bool(text) is refused
+    if refused:
+        assert text == "attempting to set memory limit (33554432) below current usage (41943040)"
+
+
 def test_it_is_changed_once_at_a_time_and_not_too_often():
     running, key = record("a", applied=SMALL), resize_key("a")
     assert look(pod("1"), S0, running, busy=frozenset({key})).resize == []
