@@ -46,11 +46,20 @@ def _left(volume: PersistentVolume) -> VolumePlan:
         case "Delete" if volume.metadata.annotations.get(PROVISIONED_BY):
             return VolumePlan(released)  # its own provisioner deletes it
         case "Delete":
-            return _failed(volume, "VolumeFailedDelete", "no deletable volume plugin matched")
+            return _failed(volume, "VolumeFailedDelete", _why_not_deleted(volume))
         case "Recycle":
-            return _failed(volume, "VolumeFailedRecycle", "no volume plugin matched")
+            words = "No recycler plugin found for the volume!"
+            return _failed(volume, "VolumeFailedRecycle", words)
         case _:
             return VolumePlan(released)
+
+
+def _why_not_deleted(volume: PersistentVolume) -> str:
+    path = volume.spec.host_path.path if volume.spec.host_path is not None else ""
+    if path and not path.startswith("/tmp/"):  # upstream's own example of a safe place
+        return f"host_path deleter only supports /tmp/.+ but received provided {path}"
+    name = volume.metadata.name
+    return f'error getting deleter volume plugin for volume "{name}": no deletable volume plugin matched'
 
 
 def _failed(volume: PersistentVolume, reason: str, message: str) -> VolumePlan:

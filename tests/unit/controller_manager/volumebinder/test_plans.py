@@ -132,6 +132,33 @@ def test_a_volume_is_free_bound_or_left():
     assert writes(other)[0][2]["spec"] == {"claimRef": None}
 
 
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ({"persistentVolumeReclaimPolicy": "Retain"}, []),
+        (
+            {"persistentVolumeReclaimPolicy": "Recycle"},
+            [("VolumeFailedRecycle", "No recycler plugin found for the volume!")],
+        ),
+        (
+            {"persistentVolumeReclaimPolicy": "Delete", "hostPath": {"path": "/data"}},
+            [("VolumeFailedDelete", "host_path deleter only supports /tmp/.+ but received provided /data")],
+        ),
+        (
+            {"persistentVolumeReclaimPolicy": "Delete", "nfs": {"server": "s", "path": "/"}},
+            [("VolumeFailedDelete", 'error getting deleter volume plugin for volume "v": no deletable volume plugin matched')],
+        ),
+    ],
+)  # fmt: skip
+def test_a_volume_of_others_that_is_left(spec, told):
+    tree = volume(claimed="c").to_wire()
+    tree["spec"] |= spec
+    plan = plan_volume(PersistentVolume.from_wire(tree), None)
+    assert [(a.reason, a.message) for a in plan.actions if isinstance(a, Emit)] == told
+    phase = writes(plan)[-1][2]["status"]["phase"]
+    assert (phase, plan.reclaim) == ("Failed" if told else "Released", False)
+
+
 def ours():
     chosen = claim(**{"volume.kubernetes.io/selected-node": "n1"})
     return volume_for(chosen, storage_class(provisioner="wherry.io/local-path"), NODE)
