@@ -217,6 +217,8 @@ def test_flows_are_forgotten_and_tables_removed(network: Network) -> None:
             ]  # fmt: skip
             await Filter(family, SystemClock()).apply_all(built(*objects, family=family))
             network.run("b", "bash", "-c", f"echo > /dev/udp/{vip}/53")
+            listing = ("conntrack", "-L", "-f", f"ipv{family.version}", "-p", "udp")
+            await until(lambda: "dport=53" in network.run("node", *listing))  # noqa: B023 # at once
             flows, udp = Flows(family), compiled(objects, family=family)["service default/web"].udp
             assert await flows.follow({"web": udp}, whole=True) == 0
             assert await flows.follow({"web": udp}, whole=False) is None, "nothing changed"
