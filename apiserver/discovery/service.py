@@ -35,17 +35,17 @@ class Discovery:
         core = {"": groups.get("", {})}
         named = {name: versions for name, versions in groups.items() if name}
         self._legacy: dict[tuple[str, ...], bytes] = {
-            ("api",): orjson.dumps(documents.api_versions(list(core[""]), address)),
-            ("apis",): orjson.dumps(documents.api_group_list(named)),
+            ("api",): _json(documents.api_versions(list(core[""]), address)),
+            ("apis",): _json(documents.api_group_list(named)),
         }
         for version, found in core[""].items():
-            self._legacy["api", version] = orjson.dumps(documents.resource_list(version, found))
+            self._legacy["api", version] = _json(documents.resource_list(version, found))
         for name, versions in named.items():
             group = documents.api_group(name, list(versions))
-            self._legacy["apis", name] = orjson.dumps(group)
+            self._legacy["apis", name] = _json(group)
             for version, found in versions.items():
                 listed = documents.resource_list(f"{name}/{version}", found)
-                self._legacy["apis", name, version] = orjson.dumps(listed)
+                self._legacy["apis", name, version] = _json(listed)
         self._aggregated = {
             (root, version): _made(documents.aggregated(part, f"apidiscovery.k8s.io/{version}"))
             for root, part in (("api", core), ("apis", named))
@@ -73,8 +73,12 @@ class Discovery:
         return Response(200, found.body, content_type, headers)
 
 
+def _json(document: documents.Tree) -> bytes:
+    return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
+
+
 def _made(document: documents.Tree) -> _Aggregated:
-    body = orjson.dumps(document)
+    body = _json(document)
     return _Aggregated(body, f'"{hashlib.sha512(body).hexdigest().upper()}"')
 
 

@@ -160,7 +160,7 @@ class ResourceHandlers:
             check_form(form, SCALES.gvk, listed=False)
             include = ctx.query.get("includeObject") or "Metadata"
             body = self._other_shower(SCALES, form, include).whole(body)
-        return Response(body=body)
+        return Response(body=body + b"\n")
 
     def _table(self, resource: Resource, form: Form, include: str) -> Shower:
         strategy = SCALE_ROWS if resource is SCALES else self._registry.strategies[resource]
@@ -374,7 +374,7 @@ class ResourceHandlers:
         """One object in the form that was asked for."""
         shower = self._shower(ctx)
         check_form(_form(ctx), ctx.resource.gvk, listed=False)
-        return Response(status, shower.whole(item))
+        return Response(status, shower.whole(item) + b"\n")
 
 
 def _form(ctx: RequestContext) -> Form:
@@ -399,7 +399,8 @@ def _deleted(resource: Resource, name: str, uid: str) -> bytes:
             "metadata": {},
             "status": "Success",
             "details": {key: value for key, value in details.items() if value},
-        }
+        },
+        option=orjson.OPT_APPEND_NEWLINE,
     )
 
 

@@ -53,7 +53,8 @@ def error_response(error: ApiError) -> Response:
     headers = {}
     if error.retry_after_seconds:
         headers["Retry-After"] = str(error.retry_after_seconds)
-    return Response(error.code or 500, orjson.dumps(error.status), headers=headers)
+    body = orjson.dumps(error.status, option=orjson.OPT_APPEND_NEWLINE)
+    return Response(error.code or 500, body, headers=headers)
 
 
 def warning_header(text: str) -> bytes:

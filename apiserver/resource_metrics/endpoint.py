@@ -162,7 +162,7 @@ class MetricsEndpoints:
         if ctx.info.name:
             if not shown:
                 raise not_found(strategy.resource.qualified_name, ctx.info.name)
-            return Response(body=shower.whole(orjson.dumps(shown[0])))
+            return Response(body=shower.whole(orjson.dumps(shown[0])) + b"\n")
         found = [
             Cached(
                 tree["metadata"].get("namespace", ""), tree["metadata"]["name"],

@@ -46,8 +46,8 @@ def success(code: int = 201) -> Response:
     status = {
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": code,
     }  # fmt: skip
-    return Response(code, orjson.dumps(status))
+    return Response(code, orjson.dumps(status, option=orjson.OPT_APPEND_NEWLINE))
 
 
 def created(tree: Mapping[str, Any]) -> Response:
-    return Response(201, orjson.dumps(tree))
+    return Response(201, orjson.dumps(tree, option=orjson.OPT_APPEND_NEWLINE))

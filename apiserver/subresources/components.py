@@ -81,7 +81,7 @@ class ComponentEndpoints:
             return Response(body=await listed(shower, await self._all()))
         if name != ETCD and name not in self._daemons:
             raise not_found(resource.qualified_name, name)
-        return Response(body=shower.whole((await self._one(name)).item))
+        return Response(body=shower.whole((await self._one(name)).item) + b"\n")
 
     async def _all(self) -> list[Cached]:
         async with asyncio.TaskGroup() as group:

@@ -160,6 +160,8 @@ async def test_status_and_spec_do_not_mix(client: httpx.AsyncClient, namespace: 
     after = (await client.put(f"{path}/d", json=changed)).json()
     assert (after["spec"]["replicas"], after["status"]["replicas"]) == (5, 4)
     assert after["metadata"]["generation"] == 2
+    for name in ("d", "not-there"):  # as Go's encoder ends what it writes
+        assert (await client.get(f"{path}/{name}")).content.endswith(b"}\n")
 
 
 async def test_many_conflicting_patches_all_land(client: httpx.AsyncClient, namespace: str) -> None:
