@@ -9,6 +9,30 @@ import wherry
 from wherry.client.delegated import guard_flags
 from wherry.daemon.flags import Flags, client_flags, leader_flags
 
+# Of controllers that are not here, or pauses that ours do not make.
+_WITHOUT_EFFECT = (
+    "--attach-detach-reconcile-sync-period",
+    "--cloud-config",
+    "--cloud-provider",
+    "--concurrent-resource-quota-syncs",
+    "--concurrent-service-syncs",
+    "--concurrent-serviceaccount-token-syncs",
+    "--concurrent-validating-admission-policy-status-syncs",
+    "--configure-cloud-routes",
+    "--controller-start-interval",
+    "--disable-attach-detach-reconcile-sync",
+    "--endpoint-updates-batch-period",
+    "--endpointslice-updates-batch-period",
+    "--external-cloud-volume-plugin",
+    "--flex-volume-plugin-dir",
+    "--min-resync-period",
+    "--mirroring-endpointslice-updates-batch-period",
+    "--mirroring-max-endpoints-per-subset",
+    "--pvclaimbinder-sync-period",
+    "--resource-quota-sync-period",
+    "--route-reconciliation-period",
+)
+
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The flags' values by their names with underscores."""
@@ -39,6 +63,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     flags.boolean(
         "--publish-cluster-info", False, "let bootstrapsigner write kube-public/cluster-info, too"
     )
+    flags.accepted(*_WITHOUT_EFFECT)
     _signing_flags(flags)
     _node_flags(flags)
     _autoscaler_flags(flags)

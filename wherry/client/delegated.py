@@ -235,6 +235,13 @@ def guard_flags(flags: Flags) -> None:
     flags.duration("--authorization-webhook-cache-unauthorized-ttl", 10.0, "the same for denied")
     paths = ("/healthz", "/readyz", "/livez")
     flags.texts("--authorization-always-allow-paths", paths, "paths that everybody may ask for")
+    headers = ("username-headers", "group-headers", "extra-headers-prefix", "allowed-names")
+    flags.accepted(
+        *(f"--requestheader-{what}" for what in ("client-ca-file", *headers)),
+        *(f"--kube-api-{what}" for what in ("qps", "burst", "content-type")),
+        "--profiling", "--contention-profiling", "--feature-gates", "--logging-format",
+        "--log-flush-frequency", "--http2-max-streams-per-connection",
+    )  # fmt: skip
 
 
 def guard_of(values: Any, client: Client) -> HealthGuard:

@@ -131,6 +131,12 @@ class Flags:
             name, dict(default or {}), help, type=_typed(parse_map), action=_Extend, metavar="K=V"
         )
 
+    def accepted(self, *names: str) -> None:
+        """Flags of upstream's that manifests hold and that have nothing to change here."""
+        for name in names:
+            words = "accepted for upstream's manifests; has no effect here"
+            self._add(name, "", words, nargs="?", const="true", metavar="TEXT")
+
     def parse(self, arguments: Sequence[str] | None = None) -> argparse.Namespace:
         """The flags' values; a wrong one ends the process with code 2."""
         return self._parser.parse_args(arguments)

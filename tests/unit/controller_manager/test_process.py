@@ -59,6 +59,16 @@ def test_flags_are_upstreams():
         options.parse(["--no-such-flag"])
 
 
+def test_manifests_of_kubeadm_are_understood():
+    options.parse(
+        [
+            "--authentication-kubeconfig=/k", "--requestheader-client-ca-file=/f",
+            "--profiling=false", "--use-service-account-credentials=true", "--cloud-provider=external",
+            "--kube-api-qps=50", "--feature-gates=A=true,B=false", "--contention-profiling",
+        ]
+    )  # fmt: skip
+
+
 def test_discovery_takes_each_resource_once_in_its_preferred_version():
     def entry(name, kind, scope="Namespaced"):
         return {
