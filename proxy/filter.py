@@ -14,7 +14,8 @@ from typing import Final
 from proxy import found
 from proxy.commands import CommandError, run
 from proxy.family import Family
-from proxy.render import SETS, frame, frame_name, no_table, removal, render
+from proxy.probe import count_rules
+from proxy.render import SETS, frame, frame_name, frame_rules, no_table, removal, render
 from proxy.ruleset import Change, Clash, Ledger, Part
 from wherry.daemon.clock import Clock
 
@@ -22,11 +23,6 @@ log = logging.getLogger(__name__)
 
 STALE_SECONDS_MIN: Final = 1.0  # between emptying a chain and deleting it
 WRITE_SECONDS_MAX: Final = 60.0  # tens of thousands of elements on a busy machine
-_FIXED_CHAINS: Final = frozenset(
-    line.split()[1]
-    for line in frame(Family(4, "ip", "", "")).splitlines()
-    if line.startswith("  chain")
-)
 
 
 class Filter:
@@ -35,6 +31,7 @@ class Filter:
     def __init__(self, family: Family, clock: Clock) -> None:
         self.family = family
         self._clock = clock
+        self._frame = frame_rules(family)
         self._ledger: Ledger | None = None
         self._stale_chains: dict[str, float] = {}
         self._stale_sets: dict[str, float] = {}
@@ -90,7 +87,7 @@ class Filter:
 
     async def _found(self) -> Part | None:
         """The kernel's table, if it is one of ours with the same frame."""
-        if not await self._exists():
+        if not self._stands():
             return None
         words = ("nft", "list", "table", *self.family.table.split())
         listing = await run(words, seconds=WRITE_SECONDS_MAX)
@@ -98,21 +95,20 @@ class Filter:
         mine = frame_name(self.family)
         if mine not in empty:
             return None
-        self._stale_chains.update(dict.fromkeys(empty - {mine} - _FIXED_CHAINS, 0.0))
+        self._stale_chains.update(dict.fromkeys(empty - {mine} - self._frame.keys(), 0.0))
         # What is remembered of clients is the kernel's own.
         remembered = {name for name in sets if name.startswith("clients-")}
         held = found.elements(listing, sets - remembered)
-        return found.part_of(full - _FIXED_CHAINS, sets - set(SETS), held)
+        return found.part_of(full - self._frame.keys(), sets - set(SETS), held)
 
-    async def _exists(self) -> bool:
-        """Asked for by its smallest set: listing tables takes nft seconds when there are many rules."""
+    def _stands(self) -> bool:
+        """Whether the table is there with the frame's rules; what parts it has is not looked at."""
         try:
-            await run(("nft", "list", "set", *self.family.table.split(), "own_pods"))
-        except CommandError as error:
-            if error.code is None:
-                raise
-            return False
-        return True
+            held = count_rules(self.family.version, self.family.table.split()[1], self._frame)
+        except OSError as error:
+            log.warning("the table %s cannot be looked at: %s", self.family.table, error)
+            return True
+        return held == self._frame
 
     async def sweep(self) -> bool:
         """Delete chains and sets that have been out of use for a while; False when it is refused."""
@@ -133,10 +129,10 @@ class Filter:
             return False
         return True
 
-    async def check(self) -> None:
-        """Notice when somebody removed the table; `known` then says that all parts are wanted."""
-        if self._ledger is not None and not await self._exists():
-            log.warning("the table %s is gone, writing it again", self.family.table)
+    def check(self) -> None:
+        """Notice when somebody removed or emptied the table; `known` then says that all parts are wanted."""
+        if self._ledger is not None and not self._stands():
+            log.warning("the table %s is not as it was, writing it again", self.family.table)
             self._ledger = None
 
 

@@ -64,17 +64,19 @@ class HealthChecks:
         self._servers: dict[str, tuple[int, asyncio.Server]] = {}
 
     async def update(self, changes: Mapping[str, tuple[int, int] | None]) -> None:
-        """Start, change and stop what these Services ask for."""
+        """Start, change and stop what these Services ask for; try again what could not be had."""
         for key, change in changes.items():
             if change is None:
                 self._wanted.pop(key, None)
+            else:
+                self._wanted[key] = Wanted(*change)
+        # First what ends: another Service may have got its port.
+        for key, (port, _) in list(self._servers.items()):
+            if key not in self._wanted or self._wanted[key].port != port:
                 await self._stop(key)
-                continue
-            self._wanted[key] = Wanted(*change)
-            held = self._servers.get(key)
-            if held is None or held[0] != change[0]:
-                await self._stop(key)
-                await self._start(key, change[0])
+        for key, wanted in self._wanted.items():
+            if key not in self._servers:
+                await self._start(key, wanted.port)
 
     async def close(self) -> None:
         for key in list(self._servers):

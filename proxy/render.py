@@ -145,6 +145,22 @@ def frame_name(family: Family) -> str:
     return frame(family).split()[-1]
 
 
+def frame_rules(family: Family) -> dict[str, int]:
+    """The frame's chains, and how many rules each has."""
+    found: dict[str, int] = {}
+    chain = ""
+    for line in frame(family).splitlines():
+        words = line.split()
+        if words[0] == "chain":
+            chain = words[1]
+            found[chain] = 0
+        elif words[0] == "}":
+            chain = ""
+        elif chain and words[0] != "type":
+            found[chain] += 1
+    return found
+
+
 def render(change: Change, family: Family) -> str:
     """The order matters: things are made before they are pointed at, and unhooked before removal."""
     table = family.table

@@ -275,7 +275,7 @@ class Syncer:
             try:
                 if not await kernel.sweep():
                     self._metrics.cleanup_failures.labels(family.slices).inc()
-                await kernel.check()
+                kernel.check()
             except CommandError as error:
                 log.warning("%s", error)
             if not kernel.known:

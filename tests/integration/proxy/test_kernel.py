@@ -193,8 +193,15 @@ def test_after_a_failure_everything_is_written_again(network: Network) -> None:
         assert not kernel.known
         await kernel.apply_all(web(POD_B))
         await remove_table(IP4)
-        await kernel.check()
+        kernel.check()
         assert not kernel.known, "noticed without a change, too"
+        for hostile in ("flush table ip wherry", "flush chain ip wherry serve"):
+            await kernel.apply_all(web(POD_A))
+            kernel.check()
+            assert kernel.known
+            network.run("node", "nft", *hostile.split())
+            kernel.check()
+            assert not kernel.known, hostile
         await kernel.apply_all(web(POD_A, POD_B))
         network.run("node", "nft", "delete", "element", "ip", "wherry", "services",
                     f"{{ {VIP} . tcp . 80 }}")  # fmt: skip

@@ -58,5 +58,9 @@ async def test_servers_come_and_go() -> None:
         assert "default/other" in said[0]
         assert str(port) in said[0]
         await checks.update({"default/web": None})
+        assert json.loads((await ask(port))[1])["service"]["name"] == "other", "it waited for that"
+        await checks.update({"default/heir": (port, 1), "default/other": None})
+        assert json.loads((await ask(port))[1])["service"]["name"] == "heir"
+        assert len(said) == 1
     finally:
         await checks.close()
