@@ -19,11 +19,14 @@ from wherry.api.taints import matches
 EPOCH = datetime.min.replace(tzinfo=UTC)
 
 
-def leaves_at(pod: Pod, taints: Sequence[Taint], now: datetime) -> datetime | None:
-    """The moment to evict the pod; None when it may stay.
+def leaves_at(
+    pod: Pod, taints: Sequence[Taint], now: datetime, noted: datetime | None = None
+) -> datetime | None:
+    """The moment to evict the pod; None when it may stay. `noted`: when an earlier plan said later.
 
     The time a taint is tolerated for counts from when the taint was added or the pod started there,
-    whichever is later, so it goes on across a restart of ours. Of several tolerations of a taint
+    whichever is later, so it goes on across a restart of ours; a taint that says no time (kubectl's)
+    counts from when it was first seen here. Of several tolerations of a taint
     all limit it; the shortest holds.
     """
     moments: list[datetime] = []
@@ -33,7 +36,7 @@ def leaves_at(pod: Pod, taints: Sequence[Taint], now: datetime) -> datetime | No
         matching = [t for t in pod.spec.tolerations if matches(t, taint)]
         if not matching:
             return now
-        since = max(taint.time_added or now, _arrived(pod))
+        since = max(taint.time_added or noted or now, _arrived(pod))
         limits = [t.toleration_seconds for t in matching if t.toleration_seconds is not None]
         if limits:
             moments.append(since + timedelta(seconds=max(0, min(limits))))
@@ -44,14 +47,14 @@ def _arrived(pod: Pod) -> datetime:
     return pod.status.start_time or pod.metadata.creation_timestamp or EPOCH
 
 
-def plan_eviction(pod: Pod, taints: Sequence[Taint], noted: bool, now: datetime) -> Plan:
-    """Evict now, later or not. `noted`: an earlier plan said later."""
+def plan_eviction(pod: Pod, taints: Sequence[Taint], noted: datetime | None, now: datetime) -> Plan:
+    """Evict now, later or not. `noted`: when an earlier plan said later."""
     if pods.is_terminating(pod):
         return Plan()
-    moment = leaves_at(pod, taints, now)
+    moment = leaves_at(pod, taints, now, noted)
     key = pods.key(pod)
     if moment is None:
-        if not noted:
+        if noted is None:
             return Plan()
         message = f"Cancelling deletion of Pod {key}"
         return Plan((Emit(pod, "Normal", "TaintManagerEviction", message),))

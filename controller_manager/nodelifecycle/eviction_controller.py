@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from controller_manager.context import Context
 from controller_manager.informers import BY_NODE
 from controller_manager.metrics import pod_deletions
@@ -26,7 +28,7 @@ class TaintEvictionController:
         self._pods = context.informers.pods
         self._queue: WorkQueue[str] = WorkQueue("taint_eviction")
         self._deletions = pod_deletions(context.registry)
-        self._noted: set[str] = set()  # uids of pods that wait for their eviction
+        self._noted: dict[str, datetime] = {}  # pods that wait for eviction, by uid: since when
         self._nodes.add_handler(self._on_node)
         self._pods.add_handler(self._on_pod)
 
@@ -45,7 +47,7 @@ class TaintEvictionController:
     def _on_pod(self, before: Pod | None, after: Pod | None) -> None:
         if after is None:
             if before is not None:
-                self._noted.discard(before.metadata.uid)
+                self._noted.pop(before.metadata.uid, None)
         elif after.spec.node_name and (
             before is None
             or before.spec.node_name != after.spec.node_name
@@ -59,13 +61,14 @@ class TaintEvictionController:
         if pod is None or node is None:
             return None
         uid = pod.metadata.uid
-        plan = plan_eviction(pod, _expelling(node), uid in self._noted, self._context.clock.now())
+        now = self._context.clock.now()
+        plan = plan_eviction(pod, _expelling(node), self._noted.get(uid), now)
         await self._executor.execute(plan.actions)
         self._deletions.inc(sum(isinstance(action, Delete) for action in plan.actions))
         if plan.requeue_after is None:
-            self._noted.discard(uid)
+            self._noted.pop(uid, None)
         else:
-            self._noted.add(uid)
+            self._noted.setdefault(uid, now)
         return plan.requeue_after
 
 

@@ -272,7 +272,7 @@ def test_no_taint_no_leaving():
 
 
 def test_eviction_is_told_and_marked():
-    told, patch, delete = plan_eviction(pod(), EXECUTE, False, NOW).actions
+    told, patch, delete = plan_eviction(pod(), EXECUTE, None, NOW).actions
     assert isinstance(told, Emit)
     assert told.message == "Marking for deletion Pod ns/p"
     assert isinstance(patch, Patch)
@@ -282,11 +282,20 @@ def test_eviction_is_told_and_marked():
 
 
 def test_eviction_waits_and_is_cancelled():
-    later = plan_eviction(pod(tolerate(300)), EXECUTE, False, after(10))
+    later = plan_eviction(pod(tolerate(300)), EXECUTE, None, after(10))
     assert (later.actions, later.requeue_after) == ((), 290.0)
-    (told,) = plan_eviction(pod(tolerate(300)), [], True, after(20)).actions
+    (told,) = plan_eviction(pod(tolerate(300)), [], NOW, after(20)).actions
     assert told.message == "Cancelling deletion of Pod ns/p"
-    assert plan_eviction(pod(deleted=True), EXECUTE, False, NOW).actions == ()
+    assert plan_eviction(pod(deleted=True), EXECUTE, None, NOW).actions == ()
+
+
+def test_a_taint_without_a_time_counts_from_when_it_was_noted():
+    """As `kubectl taint` makes it."""
+    taints = [Taint(key="gone", effect="NoExecute")]
+    one = pod(tolerate(5, key="gone"))
+    assert plan_eviction(one, taints, None, NOW).requeue_after == 5.0
+    assert plan_eviction(one, taints, NOW, after(3)).requeue_after == 2.0
+    assert plan_eviction(one, taints, NOW, after(5)).actions
 
 
 @given(st.floats(0.01, 10), st.lists(st.floats(0, 30), min_size=1, max_size=60))
