@@ -53,6 +53,11 @@ def expand(text: str, env: Mapping[str, str]) -> str:
     return _REFERENCE.sub(replacement, text)
 
 
+def variables_in(text: str) -> set[str]:
+    """The variables that a text refers to as `$(NAME)`."""
+    return {found[1] for found in _REFERENCE.finditer(text) if found[0] != "$$"}
+
+
 def make_environment(
     pod: Pod,
     container: Container,

@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from kubelet.downward import Addresses
-from kubelet.env import expand
+from kubelet.env import expand, variables_in
 from kubelet.pods.amounts import total
 from kubelet.runtime.protocol import ImageRecord
 from kubelet.volumes import atomic, hostpath, linux, subpath
@@ -263,6 +263,12 @@ class VolumeManager:
             )
             sub_path = wanted.sub_path
             if wanted.sub_path_expr:
+                missing = sorted(
+                    n for n in variables_in(wanted.sub_path_expr) if not environment.get(n)
+                )
+                if missing:
+                    text = f"failed to expand subPath: missing value for {', '.join(missing)}"
+                    raise VolumeError("CreateContainerConfigError", text)
                 sub_path = expand(wanted.sub_path_expr, environment)
             if sub_path:
                 base = self.pod_dir(pod.metadata.uid) / "volume-subpaths"

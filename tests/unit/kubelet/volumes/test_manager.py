@@ -210,6 +210,15 @@ async def test_sub_paths(manager, mount, seen):
     assert not found.source.exists()
 
 
+async def test_a_sub_path_needs_the_values_it_names(manager):
+    mount = {"name": "tmp", "subPathExpr": "$(NOBODY)/$$(X)/$(EMPTY)", "mountPath": "/x"}
+    a_pod = pod(EMPTY, mounts=[mount])
+    paths = await manager.prepare(a_pod)
+    with pytest.raises(VolumeError, match="missing value for EMPTY, NOBODY") as caught:
+        await manager.mounts(a_pod, a_pod.spec.containers[0], paths, {"EMPTY": ""})
+    assert caught.value.reason == "CreateContainerConfigError"
+
+
 @needs_root
 @pytest.mark.parametrize("target", ["/etc", "../../../..", "loop"])
 def test_a_link_out_of_the_volume_is_refused(tmp_path, target):
