@@ -68,6 +68,14 @@ def style_of(accept: str, pretty: str, agent: str) -> Style:
     return Style(best.media, indented or best.parameters.get("pretty") == "1")
 
 
+def check_no_table(accept: str) -> None:
+    """ApiError 406 when a header offers nothing but Tables, for kinds that have no columns."""
+    for media, values in choices(accept):
+        if media in (JSON, YAML) and values.get("as") != "Table":
+            return
+    raise not_acceptable(JSON, YAML)
+
+
 def not_acceptable(*offered: str) -> ApiError:
     """406: the header names nothing of what is offered."""
     words = ", ".join(offered)

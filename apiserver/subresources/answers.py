@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from apiserver.accept import check_no_table
 from apiserver.codec import managed_fields
 from apiserver.codec.decode import decode
 from apiserver.http.exchange import Exchange
@@ -20,6 +21,7 @@ Tree = dict[str, Any]
 
 async def body_of(model: type[TypedModel], ctx: RequestContext, exchange: Exchange) -> Tree:
     """The request's body as a canonical tree of `model`; its warnings go to the answer."""
+    check_no_table(ctx.accept)
     check_write(ctx.query, "CreateOptions")
     body = await exchange.body()
     decoded = decode(model, body, ctx.content_type, field_validation(ctx.query))

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import yaml
 
-from apiserver.accept import JSON, PLAIN, YAML, Style, choices, style_of
+from apiserver.accept import JSON, PLAIN, YAML, Style, check_no_table, choices, style_of
 from apiserver.handlers.negotiate import Form, form_of
 from apiserver.http.writing import restyled
 from apiserver.request import Response
@@ -53,6 +53,15 @@ def test_yaml_may_be_a_table_but_never_a_watch() -> None:
     with pytest.raises(ApiError) as refused:
         form_of("application/yaml", streamed=True)
     assert (refused.value.code, refused.value.reason) == (406, "NotAcceptable")
+
+
+def test_a_kind_without_columns_is_no_table() -> None:
+    for fine in ("", "*/*", f"application/json;{TABLE},application/json"):
+        check_no_table(fine)
+    for wrong in (f"application/json;{TABLE}", "text/html"):
+        with pytest.raises(ApiError) as refused:
+            check_no_table(wrong)
+        assert refused.value.code == 406
 
 
 async def test_an_answer_is_written_as_yaml_whole_or_streamed() -> None:
