@@ -47,7 +47,8 @@ def service_fates(
         for port in service.spec.ports:
             if (port.protocol or "TCP").lower() != packet.protocol:
                 continue
-            ingress = [one.ip for one in service.status.load_balancer.ingress]
+            told = service.status.load_balancer.ingress
+            ingress = [one.ip for one in told if one.ip_mode != "Proxy"]
             if packet.port == port.port and packet.destination == service.spec.cluster_ip:
                 return _cluster(service, port, slices, site, packet)
             if packet.port == port.port and packet.destination in ingress:

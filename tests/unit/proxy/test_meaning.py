@@ -59,24 +59,36 @@ TARGETS = {"a": 8080, "b": 8080, "c": 8443}
 def one_service(draw, number: int):
     name = f"s{number}"
     ports = [dict(one) for one in draw(st.lists(st.sampled_from(PORTS), unique_by=str, min_size=1))]
-    for place, one in enumerate(ports):
-        if draw(st.booleans()):
-            one["nodePort"] = 30000 + 10 * number + place
+    for one in ports:
+        if draw(st.booleans()):  # those of one number and two protocols share theirs
+            one["nodePort"] = 30000 + 10 * number + one["port"] // 443
     spec = {
         "externalTrafficPolicy": draw(st.sampled_from(["Cluster", "Local"])),
         "internalTrafficPolicy": draw(st.sampled_from(["Cluster", "Local"])),
         "externalIPs": draw(st.sampled_from([[], [f"203.0.113.{number}"]])),
-        "ingress": draw(st.sampled_from([[], [{"ip": f"203.0.113.{10 + number}"}]])),
+        "ingress": draw(
+            st.sampled_from(
+                [
+                    [],
+                    [{"ip": f"203.0.113.{10 + number}"}],
+                    [{"ip": f"203.0.113.{10 + number}", "ipMode": "Proxy"}, {"hostname": "lb"}],
+                ]
+            )
+        ),
         "loadBalancerSourceRanges": draw(st.sampled_from([[], ["192.0.2.0/24"]])),
         "sessionAffinity": draw(st.sampled_from(["None", "ClientIP"])),
     }
-    offered = draw(st.lists(st.sampled_from(ports), unique_by=str))
     slices = [
         endpoint_slice(
             *draw(endpoints()), of=name,
-            ports=[{**p, "port": TARGETS[p["name"]]} for p in offered],
+            ports=[{**p, "port": TARGETS[p["name"]] + target} for p in offered],
+        )
+        for target, offered in enumerate(
+            draw(st.lists(st.lists(st.sampled_from(ports), unique_by=str), max_size=2))
         )
     ]  # fmt: skip
+    names = [{"addresses": ["example.com"], "conditions": {"ready": True}}]
+    slices.append(endpoint_slice(*names, of=name, address_type="FQDN", ports=ports))
     return service(name, f"10.96.0.{number}", ports=ports, type="LoadBalancer", **spec), slices
 
 
@@ -87,7 +99,7 @@ packets = st.builds(
         ["10.96.0.1", "10.96.0.2", "203.0.113.1", "203.0.113.11", "203.0.113.2", "203.0.113.12",
          NODE, *OTHER_PODS, STRANGERS[0]]
     ),
-    st.sampled_from([80, 443, 30010, 30011, 30012, 30020, 8080]),
+    st.sampled_from([80, 443, 30010, 30011, 30020, 30021, 8080]),
     st.sampled_from(["tcp", "udp"]),
 )  # fmt: skip
 
