@@ -360,7 +360,7 @@ class Server:
         table = endpoints(
             PodEndpoints(registry, store.chain),
             EvictionEndpoint(registry, store.chain),
-            StreamEndpoints(registry, kubelets, store.chain),
+            StreamEndpoints(registry, kubelets, store.chain, gate.authorizer),
             ProxyEndpoints(registry, kubelets, store.chain),
             TokenEndpoints(registry, gate.authenticator, issuer, store.chain),
             ReviewEndpoints(gate.authorizer),

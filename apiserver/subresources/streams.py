@@ -4,7 +4,7 @@ All but log are protocol upgrades end to end: the client's handshake goes to the
 the client, and from then on bytes are copied both ways, whatever the two agreed on (our kubelet speaks
 WebSocket). Anything but a 101 is the client's answer as it is.
 
-Source: kubernetes/pkg/registry/core/pod/{strategy,rest/log,rest/subresources}.go.
+Source: kubernetes/pkg/registry/core/pod/{strategy,rest/log,rest/subresources,rest/authorize}.go.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
 from apiserver.admission.chain import Chain
+from apiserver.authz.authorizer import Authorizer, attributes_of, refusal
 from apiserver.http.backend import SWITCHING_PROTOCOLS, Answer
 from apiserver.http.exchange import Exchange
 from apiserver.http.messages import Handshake, Messages
@@ -28,6 +29,7 @@ from wherry.api.errors import (
     ApiError,
     FieldError,
     bad_request,
+    forbidden,
     forbidden_field,
     invalid,
     invalid_object,
@@ -52,10 +54,13 @@ _HANDSHAKE = (
 class StreamEndpoints:
     """GET pods/log; GET and POST pods/exec, attach, portforward."""
 
-    def __init__(self, registry: Registry, kubelets: Kubelets, chain: Chain) -> None:
+    def __init__(
+        self, registry: Registry, kubelets: Kubelets, chain: Chain, authorizer: Authorizer
+    ) -> None:
         self._registry = registry
         self._kubelets = kubelets
         self._chain = chain
+        self._authorizer = authorizer
 
     async def log(self, ctx: RequestContext, exchange: Exchange) -> Response | Messages:
         query = log_query(ctx.query)
@@ -76,14 +81,14 @@ class StreamEndpoints:
         return Response(200, answer.chunks(), TEXT)
 
     async def execute(self, ctx: RequestContext, exchange: Exchange) -> Response | Tunnel:
-        self._chain.ask(ctx, "CONNECT", exec_options(parameters_of(exchange)))
+        self._admit(ctx, exec_options(parameters_of(exchange)))
         pod = await self._pod(ctx)
         parameters = exec_query(parameters_of(exchange))
         container = chosen_container(pod, ctx.query.get("container", ""))
         return await self._upgrade(ctx, exchange, pod, _target("exec", ctx, container, parameters))
 
     async def attach(self, ctx: RequestContext, exchange: Exchange) -> Response | Tunnel:
-        self._chain.ask(ctx, "CONNECT", attach_options(parameters_of(exchange)))
+        self._admit(ctx, attach_options(parameters_of(exchange)))
         pod = await self._pod(ctx)
         parameters = attach_query(parameters_of(exchange))
         container = chosen_container(pod, ctx.query.get("container", ""))
@@ -91,10 +96,22 @@ class StreamEndpoints:
         return await self._upgrade(ctx, exchange, pod, target)
 
     async def port_forward(self, ctx: RequestContext, exchange: Exchange) -> Response | Tunnel:
-        self._chain.ask(ctx, "CONNECT", port_forward_options(parameters_of(exchange)))
+        self._admit(ctx, port_forward_options(parameters_of(exchange)))
         pod = await self._pod(ctx)
         target = _target("portForward", ctx, "", ports_query(parameters_of(exchange)))
         return await self._upgrade(ctx, exchange, pod, target)
+
+    def _admit(self, ctx: RequestContext, options: dict[str, Any]) -> None:
+        """ApiError 403. A WebSocket begins with a GET, but who may only `get` shall not run commands."""
+        self._chain.ask(ctx, "CONNECT", options)
+        if ctx.info.verb == "create":
+            return
+        attributes = attributes_of(ctx.info, ctx.user)._replace(verb="create")
+        decision = self._authorizer.authorize(attributes)
+        if decision.error and not decision.allowed:
+            raise refusal(attributes, decision)
+        if not decision.allowed:
+            raise forbidden(PODS.plural, ctx.info.name, decision.reason)
 
     async def _upgrade(
         self, ctx: RequestContext, exchange: Exchange, pod: Mapping[str, Any], target: str

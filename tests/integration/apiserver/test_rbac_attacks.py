@@ -26,6 +26,10 @@ from tests.integration.conftest import ApiServer, Etcd, running_apiserver
 
 APPLY = {"Content-Type": "application/apply-patch+yaml"}
 MERGE = {"Content-Type": "application/merge-patch+json"}
+WEBSOCKET = {
+    "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol": "v5.channel.k8s.io",
+}  # fmt: skip
 JSON_PATCH = {"Content-Type": "application/json-patch+json"}
 ROLE_WRITES = rule("create get list patch update delete", GROUP, "roles clusterroles")
 BINDING_WRITES = rule(
@@ -253,6 +257,21 @@ async def test_subresources_are_rights_of_their_own(people: People) -> None:
     # It gets past authorization: there is no such deployment.
     body = {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "d"}}
     assert (await eve.put(f"{deployments}/d/scale", json=body)).status_code == 404
+
+
+@pytest.mark.parametrize("part", ["exec?command=sh", "attach", "portforward"])
+async def test_reading_a_stream_takes_the_right_to_make_it(people: People, part: str) -> None:
+    """A WebSocket begins with a GET: `get pods/exec` reads as a right to look, and runs commands."""
+    namespace = await space(people.client())
+    subresource = part.partition("?")[0]
+    path = f"/api/v1/namespaces/{namespace}/pods/p/{part}"
+    _, looker = await writer(people, rule("get list watch", "core", f"pods pods/{subresource}"))
+    answer = await looker.get(path, headers=WEBSOCKET)
+    assert answer.status_code == 403
+    assert answer.json()["message"] == 'pods "p" is forbidden: '
+    _, maker = await writer(people, rule("get create", "core", f"pods/{subresource}"))
+    assert (await maker.get(path, headers=WEBSOCKET)).status_code == 404  # no such pod
+    assert (await maker.post(path, headers=WEBSOCKET)).status_code == 404
 
 
 async def test_status_is_a_right_of_its_own(people: People, admin: httpx.AsyncClient) -> None:
