@@ -201,12 +201,10 @@ def down(host: Host, *, purge: bool, say: Callable[[str], None]) -> None:
     """Stop daemons, containers and packet-filter rules; with `purge`, remove every trace."""
     need_root()
     own_engine = host.engine_data.exists()
-    by_systemd = host.systemd_plan.exists()
-    plan_file = host.systemd_plan if by_systemd else host.plan_file
+    plan_file = host.systemd_plan if host.systemd_plan.exists() else host.plan_file
     if plan_file.exists():
         own_engine = any(d.name == "dockerd" for d in Plan.read(plan_file).daemons)
-    stopped = _stop(host, by_systemd=by_systemd)
-    say("stopped the daemons" if stopped else "no daemons ran")
+    say("stopped the daemons" if stop(host) else "no daemons ran")
     if not own_engine and engine.engine_answers(host.docker_socket):
         client = engine.connect(host.docker_socket)
         say(f"stopped {engine.kill_containers(client, ours_only=True)} container(s)")
@@ -222,9 +220,9 @@ def down(host: Host, *, purge: bool, say: Callable[[str], None]) -> None:
         say("removed every file, container, bridge and rule of the cluster")
 
 
-def _stop(host: Host, *, by_systemd: bool) -> bool:
+def stop(host: Host) -> bool:
     """Stop the daemons, whoever keeps them running; False when nobody did."""
-    if not by_systemd:
+    if not host.systemd_plan.exists():
         return launch.stop(host.state)
     stopped = units.remove()
     host.systemd_plan.unlink()

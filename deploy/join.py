@@ -18,6 +18,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -38,7 +39,7 @@ from deploy.discovery import (
 )
 from deploy.engine import engine_answers
 from deploy.files import write_public
-from deploy.host import Host, start_foreign_engine
+from deploy.host import Host, down, start_foreign_engine, stop
 from deploy.member import Member, is_good
 from deploy.nodes import MERGE, connect
 from deploy.pki import KeyPair
@@ -285,25 +286,17 @@ def _become(
     *,
     systemd: bool,
 ) -> None:
-    """Run the daemons until the node is Ready; what a first try that fails has done is undone."""
+    """Run the daemons until the node is Ready; what a first try that fails has done is undone: also
+    the engine's and the proxy's rules."""
     try:
         member.write(host.config_dir)
         stop(host)
         start(host, member, say, timeout_seconds, systemd=systemd)
     except BaseException:
         if before is None:
-            stop(host)
-            forget(host)
+            with suppress(Problem):  # what went wrong first is what is told
+                down(host, purge=True, say=lambda text: None)
         raise
-
-
-def stop(host: Host) -> bool:
-    """Stop the daemons, whoever keeps them running; False when nobody did."""
-    if host.systemd_plan.exists():
-        stopped = units.remove()
-        host.systemd_plan.unlink()
-        return stopped
-    return launch.stop(host.state)
 
 
 def start(
