@@ -5,19 +5,43 @@ from __future__ import annotations
 import httpx
 
 from tests.integration.controller_manager.conftest import until
-from wherry.api.core_v1 import Secret, ServiceAccount
+from wherry.api.core_v1 import ConfigMap, Secret, ServiceAccount
 
 ALONE = "--leader-elect=false"
+KIND = "kubernetes.io/service-account-token"
 WHO = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+
+
+TRACKING = "kube-apiserver-legacy-service-account-token-tracking"
+INVALID_SINCE = "kubernetes.io/legacy-token-invalid-since"
+
+
+async def old_tokens(own):
+    """Two that the account lists, as old clusters made them; one is long known to be unused."""
+    names = ("old-a", "old-b")
+    secrets = [{"name": name} for name in names]
+    account = {"metadata": {"name": "old", "namespace": own.namespace}, "secrets": secrets}
+    await own.client.create(ServiceAccount.from_wire(account))
+    notes = {"kubernetes.io/service-account.name": "old"}
+    for name in names:
+        labels = {INVALID_SINCE: "2020-01-01"} if name == "old-b" else {}
+        metadata = {"annotations": notes, "labels": labels}
+        await own.make(Secret, name, metadata=metadata, type=KIND)
+    since = {"data": {"since": "2020-01-01"}}
+    await own.client.patch(ConfigMap, TRACKING, "kube-system", since)
 
 
 async def test_a_secret_gets_a_token_and_goes_with_its_account(own, apiserver, start):
     key = apiserver.directory / "sa.key"
-    start(ALONE, f"--service-account-private-key-file={key}")
+    await old_tokens(own)
+    start(
+        ALONE,
+        f"--service-account-private-key-file={key}",
+        "--legacy-service-account-token-clean-up-period=1ms",
+    )
     await own.make(ServiceAccount, "bot")
     notes = {"kubernetes.io/service-account.name": "bot"}
-    kind = "kubernetes.io/service-account-token"
-    await own.make(Secret, "bot-token", metadata={"annotations": notes}, type=kind)
+    await own.make(Secret, "bot-token", metadata={"annotations": notes}, type=KIND)
 
     async def filled():
         found = await own.get(Secret, "bot-token")
@@ -45,3 +69,9 @@ async def test_a_secret_gets_a_token_and_goes_with_its_account(own, apiserver, s
 
     await until(gone)
     assert (await whoami()).status_code == 401
+
+    async def cleaned():
+        marked = await own.get(Secret, "old-a")
+        return marked.metadata.labels.get(INVALID_SINCE) and await own.get(Secret, "old-b") is None
+
+    await until(cleaned)
