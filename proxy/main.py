@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from proxy import podnetwork
 from proxy.commands import CommandError
+from proxy.compile import HEADLESS_LABEL, PROXY_NAME_LABEL
 from proxy.family import FAMILIES
 from proxy.filter import remove_table
 from proxy.healthcheck import proxy_answer
@@ -39,6 +40,7 @@ from wherry.daemon.health import Admit, Asked, Refusal, neighbours, serve_health
 from wherry.daemon.links import MODES
 
 COMPONENT = "kube-proxy"
+OURS = f"!{PROXY_NAME_LABEL},!{HEADLESS_LABEL}"  # not headless, of no other proxy
 REASON = "PodNetworkProblem"  # of the Event on the node
 
 
@@ -138,14 +140,17 @@ async def serve(options: argparse.Namespace) -> None:
 def follow(client: Client) -> World:
     """The informers; those of pods and namespaces are started by who needs them."""
     return World(
-        Informer(client, Service, transform=lean),
-        Informer(client, EndpointSlice, indexers={BY_SERVICE: service_of}, transform=lean),
+        Informer(client, Service, label_selector=OURS, transform=lean),
+        Informer(
+            client, EndpointSlice, label_selector=OURS, transform=lean,
+            indexers={BY_SERVICE: service_of},
+        ),
         Informer(client, Node, transform=without_images),
         Informer(client, ServiceCIDR),
         Informer(client, NetworkPolicy),
         Informer(client, Pod, transform=with_one_condition),
         Informer(client, Namespace, transform=lean),
-    )
+    )  # fmt: skip
 
 
 def without_images(node: Node) -> Node:
