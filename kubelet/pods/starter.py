@@ -63,6 +63,7 @@ class Starter:
 
     def __init__(self, services: Services) -> None:
         self._s = services
+        self.in_hook: set[str] = set()  # ids of containers whose postStart has not ended
         self.hook_failed: set[str] = set()  # ids of running containers whose postStart failed
 
     # -- sandboxes
@@ -304,6 +305,7 @@ class Starter:
         if handler is None:
             return
         ip = ips[0] if ips else ""
+        self.in_hook.add(container_id)  # no await since the start became known: it is not ready
         try:
             await hooks.run(self._s, pod, container, handler, container_id, ip)
         except hooks.HookError as error:
@@ -312,6 +314,8 @@ class Starter:
             message = "PostStartHook failed"
             self._s.event(pod, "Warning", "FailedPostStartHook", message, container=container.name)
             self.hook_failed.add(container_id)
+        finally:
+            self.in_hook.discard(container_id)
 
 
 def _attachment(record: ContainerRecord, pod: Pod | None) -> Attachment:

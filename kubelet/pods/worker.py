@@ -339,7 +339,8 @@ class PodWorker:
                 ready=frozenset(
                     r.id
                     for r in look.observed.running()
-                    if self._s.probes.readiness(uid, r.id) is not False
+                    if r.id not in self._starter.in_hook
+                    and self._s.probes.readiness(uid, r.id) is not False
                 ),
                 started=look.started,
                 messages=messages.texts,

@@ -76,7 +76,7 @@ LIFE = [
     once("file", "echo kept > /dev/told; exit 4", terminationMessagePath="/dev/told"),
     pod("late", activeDeadlineSeconds=2),
     pod("hooked", container(lifecycle={
-        "postStart": {"exec": {"command": ["sh", "-c", "echo begun > /begun"]}},
+        "postStart": {"exec": {"command": ["sh", "-c", "sleep 1; echo begun > /begun"]}},
         "preStop": {"exec": {"command": ["sh", "-c", "echo over > /proc/1/fd/1; sleep 1"]}},
     }), terminationGracePeriodSeconds=20),
     pod("unhooked", container(lifecycle={
