@@ -270,6 +270,9 @@ def test_who_may_not_join_is_told_why_in_a_line_and_leaves_nothing(site: Site) -
         assert cause in said, said
         assert len(said.splitlines()) == 2, said  # the cause and what mends it
     assert third.traces() == []
+    late = third.wherry("join", *good, "--node-name=third", "--timeout=0.5", check=False)
+    assert "does not become ready (not ready after 0 s)" in late
+    assert third.traces() == []
     assert [
         one.split()[0] for one in site.kubectl("get", "nodes", "--no-headers").splitlines()
     ] == ["first"]
@@ -439,6 +442,7 @@ def test_without_the_first_machine_it_leaves_by_force(site: Site) -> None:
 
 def test_it_starts_again_as_it_was_begun(site: Site) -> None:
     first = site["first"]
+    first.wherry("down")
     for words, cause in (
         (("--pod-network-cidr", "10.9.0.0/16"), "--pod-network-cidr 10.9.0.0/16: the cluster was"),
         (("--node-name", "other"), "--node-name other: the cluster was begun with first"),
@@ -450,11 +454,17 @@ def test_it_starts_again_as_it_was_begun(site: Site) -> None:
     assert f"node first at {first.address}" in said
     assert len(families(site.node("first")["spec"]["podCIDRs"])) == 2
     assert "wherry join " + site.line[0] in said
+    here = '{"spec": {"nodeName": "first"}}'  # which is tainted while there is another node
+    site.kubectl("run", "one", f"--image={IMAGE}", f"--overrides={here}", "--", "sleep", "1000")
+    site.kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=60s")
+    assert "node/first" in first.do(wherry_program(), "status", *first.folders[:3])
+    assert "cluster is up" in first.wherry("up")
 
 
-def test_an_ipv6_cluster_is_joined_and_its_names_are_known(site: Site) -> None:
+def test_purged_without_a_trace_it_begins_anew_with_ipv6_and_is_joined(site: Site) -> None:
     first, second = site["first"], site["second"]
     first.wherry("down", "--purge")
+    assert first.traces() == []
     ranges = ("--pod-network-cidr", "fd00:10:244::/48", "--service-cidr", "fd00:10:96::/112")
     line = re.search(
         r"^  wherry join (.*)$", first.wherry("up", "--node-name=first", *ranges), re.M

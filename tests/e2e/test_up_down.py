@@ -1,4 +1,5 @@
-"""`wherry up` on a machine with nothing running, and `down --purge` that leaves no trace of it.
+"""`wherry up` on a machine with an engine of its own, and `down --purge` that leaves no trace of it but
+the engine. What runs an engine of ours is in `test_joining.py`.
 
 The machine is a network namespace of its own, so that the real one's packet filter stays as it is.
 """
@@ -53,45 +54,6 @@ def machine() -> Iterator[Machine]:
     made.do(wherry_program(), "down", "--purge", *made.folders, made.socket, check=False)
     netns.remove(made.wires)
     remove_tree(made.directory)
-
-
-def _processes(directory: Path) -> list[str]:
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            command = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if str(directory) in command:
-            found.append(command)
-    return found
-
-
-def test_up_runs_a_pod_and_purge_leaves_nothing(machine: Machine) -> None:
-    before = machine.do("ip", "-o", "link").count("\n")
-    words = machine.do(wherry_program(), "up", *machine.folders, machine.socket, "--node-name=solo")
-    assert "cluster is up: node solo" in words
-    again = machine.do(wherry_program(), "up", *machine.folders, machine.socket, "--node-name=solo")
-    assert "cluster is up" in again
-    os.environ["DOCKER_HOST"] = f"unix://{machine.directory / 'docker.sock'}"
-    try:
-        machine.do(".venv/bin/python", "-m", "deploy.image", IMAGE)
-    finally:
-        del os.environ["DOCKER_HOST"]
-    wait(lambda: "default" in machine.do("kubectl", "get", "sa", "-o", "name"), "service account")
-    machine.do("kubectl", "run", "one", f"--image={IMAGE}", "--", "sleep", "1000")
-    machine.do("kubectl", "wait", "--for=condition=Ready", "pod/one", "--timeout=60s")
-    status = machine.do(wherry_program(), "status", machine.folders[0], machine.folders[2])
-    assert "node/solo" in status
-
-    machine.do(wherry_program(), "down", "--purge", *machine.folders, machine.socket)
-    assert _processes(machine.directory) == []
-    assert "wherry" not in machine.do("nft", "list", "tables")
-    assert "DOCKER" not in machine.do("iptables-save")
-    assert machine.do("ip", "-o", "link").count("\n") == before
-    assert [p.name for p in machine.directory.iterdir()] == []
-    mounts = Path("/proc/self/mounts").read_text()
-    assert str(machine.directory) not in mounts
 
 
 @pytest.fixture
