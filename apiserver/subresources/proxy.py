@@ -138,7 +138,7 @@ class Passage:
         if client:
             headers.append(("x-forwarded-for", client[0]))
         body = None if self.upgrades else self._body()
-        return Ask(self.method, self.rest + self.query, headers, body, HEAD_SECONDS_MAX)
+        return Ask(self.method, (self.rest or "/") + self.query, headers, body, HEAD_SECONDS_MAX)
 
     async def _body(self) -> AsyncIterator[bytes]:
         more = True
@@ -153,7 +153,7 @@ class Passage:
 
 async def _pass(passage: Passage, connecting: Awaitable[Backend]) -> Reply:
     """Connect, send the request, and make what comes back ours."""
-    if not passage.rest and not passage.upgrades:
+    if not passage.rest and passage.method in ("GET", "HEAD") and not passage.upgrades:
         connecting.close()  # type: ignore[attr-defined]  # a coroutine that is not needed
         # So that relative links of the page at the root lead below it.
         headers = {"Location": f"{passage.prefix}/{passage.query}"}

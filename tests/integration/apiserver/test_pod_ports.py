@@ -84,6 +84,8 @@ async def test_links_and_redirects_stay_within_the_proxy(site: Site) -> None:
     assert (moved.status_code, moved.headers["location"]) == (302, f"{proxy}/page?x=1")
     root = await site.client.get(f"{proxy}?q=1")
     assert (root.status_code, root.headers["location"]) == (301, f"{proxy}/?q=1")
+    written = await site.client.post(f"{proxy}?q=1")  # only who reads is led on
+    assert written.text == "POST /?q=1 False\n"
 
 
 @pytest.mark.parametrize(
