@@ -288,7 +288,9 @@ class ResourceHandlers:
         if outcome.removed and not deletion.answers_with_object(resource):
             uid = orjson.loads(outcome.item)["metadata"].get("uid", "")
             return Response(body=_deleted(resource, info.name, uid))
-        return self._written(ctx, outcome)
+        # Upstream says "not yet" to the old form of asking for a cascade only.
+        waits = not outcome.removed and options.orphan is False
+        return self._whole(ctx, outcome.item, 202 if waits else 200)
 
     async def _delete_collection(self, ctx: RequestContext, receive_body: ReceiveBody) -> Response:
         info, resource = ctx.info, ctx.resource

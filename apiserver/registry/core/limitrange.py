@@ -32,6 +32,7 @@ class LimitRangeStrategy(Strategy):
     """What pods and claims of a namespace may ask for, each."""
 
     resource = resource_of(LimitRange)
+    allow_create_on_update = True
 
     def name_errors(self, name: str, *, prefix: bool) -> list[str]:
         return subdomain_name(name, prefix=prefix)

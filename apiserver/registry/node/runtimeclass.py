@@ -25,6 +25,7 @@ class RuntimeClassStrategy(Strategy):
     """The handler is for life."""
 
     resource = resource_of(RuntimeClass)
+    allow_create_on_update = True
     allow_unconditional_update = False
     columns = (NAME, Column("Handler", description="What the node calls the runtime."), AGE)
 

@@ -187,6 +187,10 @@ async def test_delete_collection_and_namespace(client: httpx.AsyncClient, namesp
         await made(client, path, "v1", "ConfigMap", f"c{index}")
     assert (await client.delete(path)).status_code == 200
     assert (await client.get(path)).json()["items"] == []
+    held = {"metadata": {"name": "held", "finalizers": ["a.b/c"]}}
+    for query, code in (("", 200), ("?orphanDependents=false", 202)):
+        assert (await client.post(path, json=held)).status_code in (201, 409)
+        assert (await client.delete(f"{path}/held{query}")).status_code == code
     going = (await client.delete(f"/api/v1/namespaces/{namespace}")).json()
     assert going["status"]["phase"] == "Terminating"
     refused = await client.post(path, json={"metadata": {"name": "late"}})

@@ -35,6 +35,14 @@ def test_every_stored_resource_has_one() -> None:
     assert {*STRATEGIES} == {*STORED}
 
 
+def test_a_put_creates_only_where_upstream_has_it_so() -> None:
+    found = {one.plural for one in STORED if STRATEGIES[one].allow_create_on_update}
+    assert found == {
+        "clusterrolebindings", "clusterroles", "endpoints", "events", "leases", "limitranges",
+        "rolebindings", "roles", "runtimeclasses", "services",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("resource", STORED, ids=lambda one: one.qualified_name)
 class TestStrategy:
     def test_row_is_as_wide_as_its_columns(self, resource: Resource) -> None:
