@@ -164,6 +164,8 @@ def _init_is_done(view: View, container: Container) -> bool:
 def _phase(view: View, init: Sequence[ContainerStatus], main: Sequence[ContainerStatus]) -> str:
     if view.previous.phase in ("Succeeded", "Failed"):
         return view.previous.phase
+    if view.finished and view.observed.running():
+        return view.previous.phase or "Pending"  # sidecars are still to be ended
     if view.finished:
         plain = [
             status

@@ -130,6 +130,17 @@ def test_a_finished_pod(policy, codes, phase):
     assert found.container_statuses[1].state.terminated.exit_code == codes[1]
 
 
+def test_a_pod_is_not_finished_before_its_sidecars_have_ended():
+    sidecar = {"name": "s", "image": "i", "restartPolicy": "Always"}
+    wanted = pod("a", policy="Never", initContainers=[sidecar])
+    begun = status(wanted, SANDBOX, record("s"), record("a"), started={"s"})
+    ended = record("a", State.EXITED)
+    found = status(wanted, SANDBOX, record("s"), ended, finished=True, previous=begun)
+    assert found.phase == "Running"
+    last = status(wanted, record("s", State.EXITED), ended, finished=True, previous=found)
+    assert last.phase == "Succeeded"
+
+
 def test_a_terminal_phase_never_changes():
     found = status(pod("a"), SANDBOX, record("a"), previous=PodStatus(phase="Failed"))
     assert found.phase == "Failed"
