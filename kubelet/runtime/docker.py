@@ -2,7 +2,8 @@
 
 Short calls go over asyncio on kept connections (`engine_calls.py`), what streams or waits on connections
 of its own (`engine_http.py`): no thread is ever held by a container that just runs, or by an engine that
-does not answer. (The docker SDK holds one per call, takes some milliseconds of our CPU for each and 6 MiB.)
+does not answer. (The docker SDK holds one per call and takes some milliseconds of our CPU for each; images
+come by it, `docker_images.py`.)
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import orjson
 
 from kubelet.runtime import docker_records as records
 from kubelet.runtime import labels as names
-from kubelet.runtime.docker_auth import auth_header
+from kubelet.runtime.docker_images import DockerImages
 from kubelet.runtime.docker_streams import Demultiplexer, DockerStream, read_bounded
 from kubelet.runtime.engine_calls import Called, EngineCalls
 from kubelet.runtime.engine_http import EngineHttp, Response
@@ -39,7 +40,7 @@ from kubelet.runtime.protocol import (
 
 # Docker Engine 20.10's, the oldest we support; newer engines may insist on a later one.
 API_VERSION = "1.41"
-PULL_IDLE_SECONDS_MAX = 300.0
+IMPORT_SECONDS_MAX = 60.0  # between two words about it
 EXEC_OUTPUT_BYTES_MAX = 10 * 1024
 EVENT_ACTIONS = ("start", "die", "destroy", "oom")
 
@@ -53,6 +54,7 @@ class DockerRuntime:
         self._node = node
         self._http = EngineHttp(socket_path, API_VERSION)
         self._calls = EngineCalls(socket_path, API_VERSION, called)
+        self._images = DockerImages(socket_path)
         # Records whose state can't have changed since (see `containers`).
         self._known: dict[str, ContainerRecord] = {}
 
@@ -134,15 +136,10 @@ class DockerRuntime:
         # By each of its names: an image with several is not removed by its id.
         for reference in (*image.tags, *image.digests, image.id):
             with suppress(NotFound):
-                await self._calls.call("DELETE", f"/images/{quote(reference)}")
+                await self._images.remove(reference)
 
     async def pull(self, reference: str, auth: Mapping[str, str] | None = None) -> ImageRecord:
-        query = {"fromImage": reference if "@" in reference else _with_tag(reference)}
-        response = await self._http.open(
-            "POST", "/images/create", query, headers=auth_header(auth),
-            answer_seconds=PULL_IDLE_SECONDS_MAX,
-        )  # fmt: skip
-        await _to_its_end(response, f"pulling {reference}")
+        await self._images.pull(reference, auth or {})
         image = await self.image(reference)
         if image is None:
             raise RuntimeFailure(f"image {reference} is not there after its pull")
@@ -152,7 +149,7 @@ class DockerRuntime:
         repository, _, tag = reference.rpartition(":")
         query = {"fromSrc": "-", "repo": repository, "tag": tag, "changes": list(changes)}
         response = await self._http.open(
-            "POST", "/images/create", query, tar=tar, answer_seconds=PULL_IDLE_SECONDS_MAX
+            "POST", "/images/create", query, tar=tar, answer_seconds=IMPORT_SECONDS_MAX
         )
         await _to_its_end(response, f"importing {reference}")
 
@@ -298,7 +295,7 @@ async def _to_its_end(response: Response, what: str) -> None:
     lines = response.lines()
     try:
         while True:
-            async with asyncio.timeout(PULL_IDLE_SECONDS_MAX):
+            async with asyncio.timeout(IMPORT_SECONDS_MAX):
                 line = await anext(lines, None)
             if line is None:
                 return
@@ -309,8 +306,3 @@ async def _to_its_end(response: Response, what: str) -> None:
         raise RuntimeUnavailable(f"{what} made no progress") from error
     finally:
         await response.close()
-
-
-def _with_tag(reference: str) -> str:
-    """Without a tag the engine would pull every tag there is."""
-    return reference if ":" in reference.rpartition("/")[2] else f"{reference}:latest"

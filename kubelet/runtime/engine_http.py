@@ -1,8 +1,8 @@
 """HTTP/1.1 on the engine's unix socket, by asyncio: for what streams or takes long.
 
-The SDK's calls hold a thread each; events, pulls, followed logs, exec and attach would hold it for
-minutes. One connection per request, no reuse. Only what Docker's API answers is understood: chunked,
-sized or until-close bodies, and hijacked (upgraded) connections.
+The SDK's calls hold a thread each; events, followed logs, exec and attach would hold it for hours. One
+connection per request, no reuse. Only what Docker's API answers is understood: chunked, sized or
+until-close bodies, and hijacked (upgraded) connections.
 """
 
 from __future__ import annotations
@@ -94,7 +94,6 @@ class EngineHttp:
         body: Any = None,
         tar: bytes | None = None,
         hijack: bool = False,
-        headers: dict[str, str] | None = None,
         answer_seconds: float = CONNECT_SECONDS_MAX,
     ) -> Response:
         """Send a request and read the head of the answer; a refusal is raised with the engine's text.
@@ -108,7 +107,6 @@ class EngineHttp:
             kind = "application/json" if tar is None else "application/x-tar"
             lines.append(f"Content-Type: {kind}")
         lines += ["Connection: Upgrade", "Upgrade: tcp"] if hijack else ["Connection: close"]
-        lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
         request = "\r\n".join(lines).encode() + b"\r\n\r\n" + data
         try:
             async with asyncio.timeout(answer_seconds):
