@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, disable_created_metrics
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,8 @@ _REASONS = {
 }  # fmt: skip
 _HEALTH = ("healthz", "livez", "readyz", "health", "ready")
 _SAME = {"health": "livez", "ready": "readyz"}  # as CoreDNS calls them
+
+disable_created_metrics()  # type: ignore[no-untyped-call] # upstream's metrics have no `_created` series
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,3 +111,4 @@ def test_metrics_are_this_registrys():
     assert status == 200
     assert kind.startswith("text/plain")
     assert b"moves_total 1.0" in body
+    assert b"_created" not in body  # upstream has none
