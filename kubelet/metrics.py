@@ -9,13 +9,7 @@ from __future__ import annotations
 
 import re
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    disable_created_metrics,
-)
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 POD_SECONDS = (
@@ -35,6 +29,7 @@ _OPERATIONS = (
     ("GET", r"/containers/[^/]+/json", "container_status"),
     ("GET", r"/images/json", "list_images"),
     ("GET", r"/images/.+/json", "image_status"),
+    ("POST", r"/images/create", "pull_image"),
     ("DELETE", r"/images/.+", "remove_image"),
     ("GET", r"/version", "version"),
     ("GET", r"/(info|_ping)", "status"),
@@ -52,7 +47,6 @@ class Metrics:
     """Counters and histograms, made once by the composition root."""
 
     def __init__(self, node_name: str) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry = CollectorRegistry()
         Gauge("kubelet_node_name", "The node's name. The count is always 1.", ("node",),
               registry=registry).labels(node_name).set(1)  # fmt: skip

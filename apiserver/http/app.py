@@ -15,7 +15,6 @@ import fastapi
 import orjson
 from fastapi import Depends, FastAPI, Request
 from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, NoMatchFound
 
@@ -31,6 +30,7 @@ from apiserver.http.request_info import method_not_allowed, no_such_path
 from apiserver.http.respond import error_response
 from apiserver.request import RequestInfo, Response, User
 from wherry.api.errors import ApiError, status_error
+from wherry.daemon.exposition import CONTENT_TYPE, metrics_page
 
 log = logging.getLogger(__name__)
 
@@ -206,7 +206,7 @@ def _document_routes(pages: Pages) -> fastapi.APIRouter:
 
     @router.get("/metrics")
     async def metrics() -> fastapi.Response:
-        return _plain(Response(200, generate_latest(pages.metrics), CONTENT_TYPE_PLAIN_0_0_4))
+        return _plain(Response(200, metrics_page(pages.metrics), CONTENT_TYPE))
 
     @router.get("/openapi/v2")
     async def openapi_v2(request: Request) -> fastapi.Response:

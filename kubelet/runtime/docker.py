@@ -54,7 +54,7 @@ class DockerRuntime:
         self._node = node
         self._http = EngineHttp(socket_path, API_VERSION)
         self._calls = EngineCalls(socket_path, API_VERSION, called)
-        self._images = DockerImages(socket_path)
+        self._images = DockerImages(socket_path, called)
         # Records whose state can't have changed since (see `containers`).
         self._known: dict[str, ContainerRecord] = {}
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
+from kubelet.runtime.engine_calls import Called
 from kubelet.runtime.protocol import NotFound, RuntimeFailure, RuntimeUnavailable
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ Job = Callable[["APIClient"], None]
 class DockerImages:
     """Pulls and removes images. RuntimeFailure with the engine's words, RuntimeUnavailable without it."""
 
-    def __init__(self, socket_path: str) -> None:
+    def __init__(self, socket_path: str, called: Called = lambda *call, failed: None) -> None:
+        self._called = called
         self._socket = socket_path
         self._threads = asyncio.Semaphore(THREADS_MAX)
 
@@ -40,18 +42,20 @@ class DockerImages:
             if failed:
                 raise RuntimeFailure(failed)
 
-        await self._lend(job)
+        await self._lend("POST", "/images/create", job)
 
     async def remove(self, reference: str) -> None:
-        await self._lend(lambda client: client.remove_image(reference))
+        path = f"/images/{reference}"
+        await self._lend("DELETE", path, lambda client: client.remove_image(reference))
 
-    async def _lend(self, job: Job) -> None:
+    async def _lend(self, method: str, path: str, job: Job) -> None:
         """Run it on a thread that holds nobody up: not who cancels, not a process that ends."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
 
         def settle(error: Exception | None) -> None:
             self._threads.release()
+            self._called(method, path, loop.time() - begun, failed=error is not None)
             if done.cancelled():
                 return
             if error is None:
@@ -65,6 +69,7 @@ class DockerImages:
                 loop.call_soon_threadsafe(settle, error)
 
         await self._threads.acquire()
+        begun = loop.time()
         threading.Thread(target=work, name="docker-images", daemon=True).start()
         await done
 

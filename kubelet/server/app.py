@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
@@ -31,6 +30,7 @@ from kubelet.server.sessions import Connect, Sessions, target_of
 from kubelet.server.sources import PodSource
 from wherry.api.core_v1 import Pod
 from wherry.daemon.clock import Clock
+from wherry.daemon.exposition import CONTENT_TYPE, metrics_page
 
 HEALTH_CHECKS = ("/ping", "/log", "/syncloop")
 RUN_SECONDS_MAX = 3600.0  # of a command that `/run` waits for
@@ -131,8 +131,8 @@ class Server:
 
 def metrics_route(path: str, registry: CollectorRegistry) -> Route:
     async def show(request: Request) -> Response:
-        body = generate_latest(registry)
-        return Response(body, headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
+        body = metrics_page(registry)
+        return Response(body, headers={"content-type": CONTENT_TYPE})
 
     return Route(path, show)
 

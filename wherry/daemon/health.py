@@ -15,8 +15,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prometheus_client import CollectorRegistry, disable_created_metrics
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client import CollectorRegistry
+
+from wherry.daemon.exposition import CONTENT_TYPE, metrics_page
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +33,6 @@ _REASONS = {
 }  # fmt: skip
 _HEALTH = ("healthz", "livez", "readyz", "health", "ready")
 _SAME = {"health": "livez", "ready": "readyz"}  # as CoreDNS calls them
-
-disable_created_metrics()  # type: ignore[no-untyped-call] # upstream's metrics have no `_created` series
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ def answer(
     path, _, query = target.partition("?")
     parts = [part for part in path.split("/") if part]
     if parts == ["metrics"]:
-        return 200, CONTENT_TYPE_PLAIN_0_0_4, generate_latest(registry)
+        return 200, CONTENT_TYPE, metrics_page(registry)
     if parts and parts[0] in _HEALTH:
         parts[0] = _SAME.get(parts[0], parts[0])
         if parts[0] == "readyz":

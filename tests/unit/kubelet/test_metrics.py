@@ -1,11 +1,11 @@
 """What /metrics tells of what was done."""
 
 import pytest
-from prometheus_client.exposition import generate_latest
 
 from kubelet.metrics import Metrics, operation
 from kubelet.probes.records import ProbeRecords
 from kubelet.probes.state import Kind, Outcome, Result
+from wherry.daemon.exposition import metrics_page
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,8 @@ from kubelet.probes.state import Kind, Outcome, Result
         ("GET", "/containers/abc/json", "container_status"),
         ("GET", "/images/a%2Fb%3A1/json", "image_status"),
         ("DELETE", "/containers/abc", "remove_container"),
+        ("POST", "/images/create", "pull_image"),
+        ("DELETE", "/images/a/b:1", "remove_image"),
         ("GET", "/containers/abc/logs", ""),
     ],
 )
@@ -31,7 +33,7 @@ def test_what_was_done():
     metrics.started("init_container")
     metrics.pod_runs(1.5, -3.0)
     metrics.evicted("memory.available")
-    text = generate_latest(metrics.registry).decode()
+    text = metrics_page(metrics.registry).decode()
     for line in (
         'kubelet_node_name{node="n1"} 1.0',
         'kubelet_runtime_operations_errors_total{operation_type="create_container"} 1.0',
@@ -50,10 +52,10 @@ def test_probes_are_counted_and_forgotten():
     for result in (Result.SUCCESS, Result.SUCCESS, Result.FAILURE):
         records.add(Kind.LIVENESS, "c", pod, Outcome(result), 0.01)
     records.add(Kind.LIVENESS, "c", pod, Outcome(Result.UNKNOWN, "no", is_error=True), 0.01)
-    text = generate_latest(records.registry).decode()
+    text = metrics_page(records.registry).decode()
     labels = 'container="c",namespace="d",pod="p",pod_uid="u",probe_type="Liveness"'
     assert f'prober_probe_total{{{labels},result="successful"}} 2.0' in text
     assert f'prober_probe_total{{{labels},result="failed"}} 1.0' in text
     assert "unknown" not in text
     records.forget(Kind.LIVENESS, "c", pod)
-    assert "Liveness" not in generate_latest(records.registry).decode()
+    assert "Liveness" not in metrics_page(records.registry).decode()

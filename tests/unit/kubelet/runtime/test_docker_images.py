@@ -33,7 +33,7 @@ class Engine:
         self.asked = []
 
     @contextmanager
-    def at(self, path):
+    def at(self, path, called=lambda *call, failed: None):
         engine = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -72,7 +72,7 @@ class Engine:
             thread = threading.Thread(target=server.serve_forever, daemon=True)
             thread.start()
             try:
-                yield DockerImages(str(path))
+                yield DockerImages(str(path), called)
             finally:
                 server.shutdown()
                 thread.join()
@@ -123,8 +123,13 @@ async def test_a_failed_pull(tmp_path, engine, error, words):
 
 async def test_a_removal(tmp_path):
     engine = Engine(404, b'{"message":"No such image: a/b:1"}')
-    with engine.at(tmp_path / "s") as images, pytest.raises(NotFound, match="No such image"):
+    told = []
+    with (
+        engine.at(tmp_path / "s", lambda *call, failed: told.append((*call[:2], failed))) as images,
+        pytest.raises(NotFound, match="No such image"),
+    ):
         await images.remove("a/b:1")
+    assert told == [("DELETE", "/images/a/b:1", True)]
     assert engine.asked[0][:2] == ("DELETE", "/v1.44/images/a/b:1")
 
 
