@@ -12,12 +12,13 @@ from controller_manager.serviceaccounttokens.plan import TYPE
 from wherry.api.core_v1 import ConfigMap, Pod, Secret, ServiceAccount
 from wherry.api.errors import ApiError
 from wherry.client.transport import ApiUnavailable
+from wherry.daemon.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
 TRACKING = "kube-apiserver-legacy-service-account-token-tracking"
 PERIOD_SECONDS = 24 * 3600.0
-AFTER_FAILURE_SECONDS = 60.0
+AFTER_FAILURE_SECONDS_MAX = 60.0
 
 
 class LegacyTokenCleaner:
@@ -31,14 +32,16 @@ class LegacyTokenCleaner:
         self._period = timedelta(seconds=seconds)
 
     async def run(self) -> None:
+        backoff = Backoff(1.0, maximum=AFTER_FAILURE_SECONDS_MAX)
         while True:
-            wait = PERIOD_SECONDS
             try:
                 await self._look()
-            except (ApiError, ApiUnavailable) as error:
+            except (ApiError, ApiUnavailable) as error:  # a token that changed meanwhile, perhaps
                 log.warning("legacy tokens: %s", error)
-                wait = AFTER_FAILURE_SECONDS
-            await self._context.clock.sleep(wait)
+                await self._context.clock.sleep(backoff.next())
+            else:
+                backoff.reset()
+                await self._context.clock.sleep(PERIOD_SECONDS)
 
     async def _look(self) -> None:
         now = self._context.clock.now()

@@ -18,9 +18,10 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+import yaml
 
 from tests.integration.apiserver import grown
-from tests.integration.apiserver.fuzz_words import NAMESPACES
+from tests.integration.apiserver.fuzz_words import NAMESPACES, YAML
 from tests.integration.apiserver.fuzzing import Ask, Fuzzer
 from tests.integration.conftest import TOKEN
 from wherry.api.scheme import RESOURCES, Resource
@@ -68,10 +69,13 @@ def wrong(ask: Ask, status: int, body: bytes) -> str | None:
             return None
         return f"{status} {body[:500]!r}"
     if status >= 400 and ask.method != "HEAD" and ask.path.startswith("/api"):
+        read: Any = json.loads
+        if dict(ask.headers).get("Accept") == YAML:
+            read = yaml.safe_load
         try:
-            tree = json.loads(body)
-        except ValueError:
-            return f"{status} is not JSON: {body[:200]!r}"
+            tree = read(body)
+        except (ValueError, yaml.YAMLError) as error:
+            return f"{status} cannot be read ({error}): {body[:200]!r}"
         if tree.get("kind") != "Status" or tree.get("code") != status:
             return f"{status} is no Status: {body[:200]!r}"
     return None

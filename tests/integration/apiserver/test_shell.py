@@ -178,7 +178,7 @@ async def test_pipelined_requests_are_answered_in_order(shared_apiserver: Any) -
     writer.write(f"GET /api/v1/nopes {head}GET /api/v1 {head}".encode())
     async with asyncio.timeout(60):
         first = await reader.readuntil(b"\r\n")
-        await reader.readuntil(b'"code":404}')
+        await reader.readuntil(b'"code":404}\n')
         second = await reader.readuntil(b"\r\n")
     await gone(writer)
     assert first.startswith(b"HTTP/1.1 404")
