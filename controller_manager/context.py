@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 from prometheus_client import CollectorRegistry
 
-from controller_manager.executor import Executor
+from controller_manager.executor import Executor, NamespaceGoes
 from controller_manager.informers import Informers
 from wherry.api.model import TypedModel
 from wherry.client.controller import Controller
@@ -70,8 +70,15 @@ class Context:
 
         An earlier term may have ended amid a reconcile, whose key nobody would bring back.
         """
+
+        async def once(key: str) -> float | None:
+            try:
+                return await reconcile(key)
+            except NamespaceGoes:  # so does the object, and what was to be made would, too
+                return None
+
         meter = self.metrics.of(name, queue.__len__)
-        controller = Controller(name, reconcile, queue, workers=workers, meter=meter)
+        controller = Controller(name, once, queue, workers=workers, meter=meter)
         for key in keys:
             queue.add(key)
         await controller.run()

@@ -7,7 +7,7 @@ from controller_manager.adoption import claimed
 from controller_manager.context import Context, keys_of
 from controller_manager.deployment import replicasets, sizing
 from controller_manager.deployment.plan import Observed, plan_create_failure, plan_deployment
-from controller_manager.executor import CreateRefused, NamespaceGoes
+from controller_manager.executor import CreateRefused
 from controller_manager.informers import BY_CONTROLLER, ORPHANS
 from controller_manager.ownership import controller_of, selects
 from wherry.api.apps_v1 import Deployment, ReplicaSet
@@ -95,8 +95,6 @@ class DeploymentController:
         plan = plan_deployment(observed, now)
         try:
             await self._executor.execute(plan.actions)
-        except NamespaceGoes:
-            return None
         except CreateRefused as refused:
             name = refused.action.object.metadata.name  # type: ignore[attr-defined]  # a ReplicaSet
             told = plan_create_failure(deployment, name, refused.error.message, now)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from controller_manager import services
 from controller_manager.context import Context, keys_of
 from controller_manager.endpoints.plan import Observed, plan_endpoints
-from controller_manager.executor import NamespaceGoes
 from controller_manager.services import TriggerTimes, affected
 from wherry.api.core_v1 import Endpoints, Pod, Service
 from wherry.client.store import key_of, split_key
@@ -71,8 +70,5 @@ class EndpointsController:
         )
         changed_at = self._times.newest_change(key, service, chosen) if service else None
         plan = plan_endpoints(Observed(service, chosen, current, changed_at))
-        try:
-            await self._executor.execute(plan.actions)
-        except NamespaceGoes:
-            return None
+        await self._executor.execute(plan.actions)
         return plan.requeue_after

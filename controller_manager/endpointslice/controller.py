@@ -6,7 +6,6 @@ from controller_manager import services
 from controller_manager.context import Context, keys_of
 from controller_manager.endpointslice import hints
 from controller_manager.endpointslice.plan import Observed, plan_slices
-from controller_manager.executor import NamespaceGoes
 from controller_manager.informers import BY_NODE, BY_SERVICE
 from controller_manager.services import ZONE_LABEL, TriggerTimes, affected
 from wherry.api.core_v1 import Node, Pod, Service
@@ -91,10 +90,7 @@ class EndpointSliceController:
             cpu_shares=hints.cpu_shares(self._nodes.list()) if hints.is_auto(service) else {},
         )
         plan = plan_slices(observed, self._context.options.max_endpoints_per_slice)
-        try:
-            await self._executor.execute(plan.actions)
-        except NamespaceGoes:
-            return None
+        await self._executor.execute(plan.actions)
         return plan.requeue_after
 
     def _zone_of(self, name: str) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from controller_manager.context import Context, keys_of
 from controller_manager.endpointslicemirroring.plan import SERVICE_LABEL, Observed, plan_mirror
-from controller_manager.executor import NamespaceGoes
 from controller_manager.informers import BY_SERVICE
 from wherry.api.core_v1 import Endpoints, Service
 from wherry.api.discovery_v1 import EndpointSlice
@@ -61,8 +60,5 @@ class EndpointSliceMirroringController:
             self._services.get(*where),
             tuple(self._slices.by_index(BY_SERVICE, key)),
         )
-        try:
-            await self._executor.execute(plan_mirror(observed))
-        except NamespaceGoes:
-            return None
+        await self._executor.execute(plan_mirror(observed))
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from controller_manager.context import Context
 from controller_manager.ephemeralvolume.plan import belongs_to, has_ephemeral, plan_pod, refused
-from controller_manager.executor import CreateRefused, NamespaceGoes
+from controller_manager.executor import CreateRefused
 from controller_manager.plan import Emit
 from wherry.api.core_v1 import PersistentVolumeClaim, Pod
 from wherry.client.store import key_of, split_key
@@ -51,8 +51,6 @@ class EphemeralVolumeController:
         plan = plan_pod(pod, lambda claim: self._claims.get(namespace, claim))
         try:
             await self._executor.execute(plan.actions)
-        except NamespaceGoes:
-            return None
         except CreateRefused as failed:
             await self._tell(pod, failed)
             raise failed.error from None

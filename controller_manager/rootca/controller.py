@@ -13,7 +13,6 @@ import logging
 from pathlib import Path
 
 from controller_manager.context import Context, keys_of
-from controller_manager.executor import NamespaceGoes
 from controller_manager.informers import ROOT_CA_CONFIGMAP
 from controller_manager.plan import NOTHING, Create, Plan, Update
 from controller_manager.serviceaccount.controller import is_active
@@ -111,8 +110,5 @@ class RootCaController:
     async def _reconcile(self, name: str) -> float | None:
         current = self._maps.get(name, ROOT_CA_CONFIGMAP)
         plan = plan_root_ca(self._namespaces.get("", name), current, self._ca)
-        try:
-            await self._executor.execute(plan.actions)
-        except NamespaceGoes:
-            return None
+        await self._executor.execute(plan.actions)
         return plan.requeue_after

@@ -8,7 +8,6 @@ Source of the rules: upstream's pkg/controller/serviceaccount.
 from __future__ import annotations
 
 from controller_manager.context import Context, keys_of
-from controller_manager.executor import NamespaceGoes
 from controller_manager.informers import DEFAULT_ACCOUNT
 from controller_manager.plan import NOTHING, Create, Plan
 from wherry.api.core_v1 import Namespace, ServiceAccount
@@ -58,8 +57,5 @@ class ServiceAccountController:
     async def _reconcile(self, name: str) -> float | None:
         account = self._accounts.get(name, DEFAULT_ACCOUNT)
         plan = plan_account(self._namespaces.get("", name), account)
-        try:
-            await self._executor.execute(plan.actions)
-        except NamespaceGoes:
-            return None
+        await self._executor.execute(plan.actions)
         return plan.requeue_after

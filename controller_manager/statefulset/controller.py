@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from controller_manager import history
 from controller_manager.adoption import claimed
 from controller_manager.context import Context, keys_of
-from controller_manager.executor import CreateRefused, NamespaceGoes
+from controller_manager.executor import CreateRefused
 from controller_manager.informers import BY_CONTROLLER, ORPHANS
 from controller_manager.ownership import controller_of, is_empty, metadata_of, selects
 from controller_manager.plan import Emit
@@ -106,8 +106,6 @@ class StatefulSetController:
         refused: CreateRefused | None = None
         try:
             await self._executor.execute(plan.actions)
-        except NamespaceGoes:
-            return None
         except CreateRefused as error:
             refused = error
             await self._executor.execute([_told(stateful_set, error)])
