@@ -209,7 +209,9 @@ def _container_status(view: View, container: Container, *, initializing: bool) -
     record = view.observed.latest(container.name)
     said = _said(view, container.name) if record is None else None
     if said is not None and view.finished:
-        return said  # its remains were cleaned away: what was said of it last stays true
+        if said.container_id or not _might_have_run(view, container):
+            return said  # its remains were cleaned away: what was said of it last stays true
+        return said.with_(state=_lost(said))
     state, last = _states(view, container, record, initializing=initializing)
     restarts = record.attempt if record is not None else 0
     if said is not None and said.container_id:
@@ -243,6 +245,12 @@ def _container_id(record: ContainerRecord | None, said: ContainerStatus | None) 
     if record is not None:
         return RUNTIME_PREFIX + record.id
     return said.container_id if said is not None else ""
+
+
+def _might_have_run(view: View, container: Container) -> bool:
+    """Whether the pod had come as far as to begin this container. Source: upstream's TerminatePod."""
+    begun = any(c.type == "Initialized" and c.status == "True" for c in view.previous.conditions)
+    return begun and container in view.pod.spec.containers
 
 
 def _lost(said: ContainerStatus) -> ContainerState:

@@ -130,6 +130,26 @@ def test_a_finished_pod(policy, codes, phase):
     assert found.container_statuses[1].state.terminated.exit_code == codes[1]
 
 
+@pytest.mark.parametrize("code", [0, None])
+def test_what_never_ran_of_a_pod_that_ends(code):
+    """A container whose turn had come counts as lost, one whose turn had not still waits."""
+    wanted = pod("a", init=["i"])
+    first = record("i", State.EXITED, code=code) if code is not None else record("i")
+    before = status(wanted, SANDBOX, first, waiting={"a": Waiting("ImagePullBackOff")})
+    found = status(
+        wanted, record("i", State.EXITED, code=code or 1), finished=True, previous=before
+    )
+    last = found.container_statuses[0].state
+    if code == 0:
+        assert (last.terminated.reason, last.terminated.exit_code) == (
+            "ContainerStatusUnknown",
+            137,
+        )
+    else:
+        assert last.waiting.reason == "ImagePullBackOff"
+    assert found.phase == "Failed"
+
+
 def test_a_pod_is_not_finished_before_its_sidecars_have_ended():
     sidecar = {"name": "s", "image": "i", "restartPolicy": "Always"}
     wanted = pod("a", policy="Never", initContainers=[sidecar])
