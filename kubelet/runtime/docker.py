@@ -42,6 +42,7 @@ from kubelet.runtime.protocol import (
 API_VERSION = "1.41"
 IMPORT_SECONDS_MAX = 60.0  # between two words about it
 EXEC_OUTPUT_BYTES_MAX = 10 * 1024
+LATE_SECONDS = 1.0  # an engine that answers does so in milliseconds
 EVENT_ACTIONS = ("start", "die", "destroy", "oom")
 
 
@@ -227,18 +228,27 @@ class DockerRuntime:
                 await read_bounded(stream, output, EXEC_OUTPUT_BYTES_MAX)
                 code: int | None = await stream.exit_code()
         except TimeoutError:
-            code = None
-            await self._kill_exec(exec_id)
+            code = await self._overdue(exec_id)
         finally:
             await stream.close()
         return ExecResult(code, bytes(output))
 
-    async def _kill_exec(self, exec_id: str) -> None:
-        """No API call kills an exec; its process is a process of this machine."""
+    async def _overdue(self, exec_id: str) -> int | None:
+        """End a command whose time is over; its exit code if it had ended and nobody told us.
+
+        No API call kills an exec; its process is a process of this machine. RuntimeUnavailable when the
+        engine stood still: then the time was lost by it, which says nothing of the command.
+        """
+        begun = asyncio.get_running_loop().time()
         with suppress(NotFound, ProcessLookupError):
             found = await self._calls.call("GET", f"/exec/{exec_id}/json")
-            if found["Running"] and found["Pid"]:
+            if not found["Running"] and found["ExitCode"] is not None:
+                return int(found["ExitCode"])
+            if found["Pid"]:
                 os.kill(found["Pid"], signals.SIGKILL)
+        if asyncio.get_running_loop().time() - begun > LATE_SECONDS:
+            raise RuntimeUnavailable("the engine did not answer while a command ran")
+        return None
 
     async def exec(
         self, container_id: str, command: Sequence[str], *,
