@@ -10,13 +10,13 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from wherry.api.errors import ApiError, status_error
+from wherry.api.numerals import boolean
 
 JSON: Final = "application/json"
 YAML: Final = "application/yaml"
 _MEDIA: Final = {JSON: JSON, YAML: YAML, "application/*": JSON, "*/*": JSON}
 # People read what these fetch. Source: isPrettyPrint.
 _PEOPLES_AGENTS: Final = ("curl", "Wget", "Mozilla/5.0")
-_YES: Final = frozenset({"1", "t", "T", "true", "TRUE", "True"})  # as strconv.ParseBool
 ACCEPTS_KEPT_MAX: Final = 256
 
 
@@ -64,7 +64,7 @@ def style_of(accept: str, pretty: str, agent: str) -> Style:
     pretty: the query parameter, "" when absent; it decides over what the User-Agent is.
     """
     best = next(iter(choices(accept)), Choice(JSON, {}))
-    indented = pretty in _YES if pretty else agent.startswith(_PEOPLES_AGENTS)
+    indented = boolean(pretty) is True if pretty else agent.startswith(_PEOPLES_AGENTS)
     return Style(best.media, indented or best.parameters.get("pretty") == "1")
 
 

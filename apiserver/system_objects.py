@@ -15,6 +15,7 @@ from typing import Any
 
 from apiserver.registry.flowcontrol import bootstrap as flowcontrol
 from wherry.api.model import format_micro_time, format_time, parse_time
+from wherry.api.numerals import boolean
 from wherry.api.patch import copy_tree
 from wherry.api.scheme import BY_PLURAL, Resource
 
@@ -27,11 +28,6 @@ ADDRESS_ANNOTATION = "wherry.io/advertise-address"
 SERVICE_PORT = 443
 TOKEN_TRACKING = "kube-apiserver-legacy-service-account-token-tracking"
 DAY = "%Y-%m-%d"
-# As Go's strconv.ParseBool reads them.
-_GO_BOOLEANS = {
-    **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
-    **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
-}
 
 NAMESPACES = BY_PLURAL["", "v1", "namespaces"]
 SERVICES = BY_PLURAL["", "v1", "services"]
@@ -132,7 +128,7 @@ def _follows(found: Mapping[str, Any]) -> bool:
 
 def _said(found: Mapping[str, Any]) -> bool | None:
     value = (found["metadata"].get("annotations") or {}).get(flowcontrol.AUTOUPDATE, "")
-    return _GO_BOOLEANS.get(value)
+    return boolean(value)
 
 
 def _spec_of(found: Mapping[str, Any], wanted: Tree) -> Tree:

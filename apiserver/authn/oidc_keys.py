@@ -22,6 +22,7 @@ from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
 from apiserver.authn.oidc import Issuer
+from wherry.daemon.backoff import Backoff
 from wherry.daemon.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ class IssuerKeys:
 
     async def run(self) -> None:
         """Fetch for ever."""
-        retry = RETRY_SECONDS
+        retry = Backoff(RETRY_SECONDS, maximum=RETRY_SECONDS_MAX, jitter=0.0)
         while True:
             self._fetching = True
             try:
@@ -98,8 +99,7 @@ class IssuerKeys:
             self._asked.clear()
             self._answered.set()
             self._answered = asyncio.Event()
-            pause = REFRESH_SECONDS if self.known() else retry
-            retry = min(2 * retry, RETRY_SECONDS_MAX)
+            pause = REFRESH_SECONDS if self.known() else retry.next()
             try:
                 async with asyncio.timeout(pause):
                     await self._asked.wait()

@@ -13,8 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
 
 from kubelet import cgroup_fs
@@ -23,48 +22,17 @@ from kubelet.pods import cgroups
 from kubelet.pods.cgroups import NodeFacts
 from kubelet.runtime.protocol import ContainerRecord, State
 from kubelet.server.sources import PodSource
-from kubelet.stats import cadvisor_metrics, disk
-from kubelet.stats.collector import Interface, interfaces
+from kubelet.stats import disk
+from kubelet.stats.cadvisor_metrics import Group, Seen, page_of
+from kubelet.stats.collector import interfaces
 from kubelet.stats.detail import Detail
-from kubelet.stats.disk import FileSystem, Folders, Taken
+from kubelet.stats.disk import Folders, Taken
 from kubelet.stats.reader import CgroupReader
-from kubelet.stats.usage import Usage, of_node
+from kubelet.stats.usage import of_node
 from wherry.api.core_v1 import Pod
 from wherry.daemon.clock import Clock
 
 KEPT_SECONDS = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """One control group at one moment, and whose it is.
-
-    image, name: of a container or sandbox; disk: what a container wrote, where it may write
-    """
-
-    id: str
-    usage: Usage
-    detail: Detail
-    namespace: str = ""
-    pod: str = ""
-    container: str = ""
-    image: str = ""
-    name: str = ""
-    started_at: datetime | None = None
-    interfaces: tuple[Interface, ...] = ()
-    disk: Taken | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """Everything at one moment. `device`: what the engine's files lie on."""
-
-    at: datetime
-    machine: Machine
-    swap_bytes: int
-    groups: tuple[Group, ...]
-    device: str
-    images: FileSystem
 
 
 class Cadvisor:
@@ -88,7 +56,7 @@ class Cadvisor:
         """OSError when the engine's folder can't be looked at."""
         async with self._lock:
             if self._clock.monotonic() - self._kept[0] >= KEPT_SECONDS:
-                text = await asyncio.to_thread(lambda: cadvisor_metrics.page_of(self._look()))
+                text = await asyncio.to_thread(lambda: page_of(self._look()))
                 self._kept = (self._clock.monotonic(), text)
             return self._kept[1]
 
@@ -131,8 +99,8 @@ class Cadvisor:
         for found in self._group(group, pod):
             has_network = record.is_sandbox and not record.host_network
             net_dev = read(f"/proc/{record.pid}/net/dev") if has_network else ""
-            yield Group(
-                found.id, found.usage, found.detail, found.namespace, found.pod,
+            yield replace(
+                found,
                 container="" if record.is_sandbox else record.name,
                 image=record.image,
                 name=record.id,

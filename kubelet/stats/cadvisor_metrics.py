@@ -1,14 +1,17 @@
-"""What `cadvisor.py` has seen, in Prometheus' text form. Pure."""
+"""What was seen of a machine and its groups, and how that reads in Prometheus' text form. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from datetime import datetime
 
+from kubelet.node.machine import Machine
+from kubelet.stats.collector import Interface
+from kubelet.stats.detail import Detail
+from kubelet.stats.disk import FileSystem, Taken
 from kubelet.stats.exposition import Sample, braces, page
-
-if TYPE_CHECKING:
-    from kubelet.stats.cadvisor import Group, Seen
+from kubelet.stats.usage import Usage
 
 _COUNTERS = {
     "container_cpu_usage_seconds_total": "Cumulative cpu time consumed in seconds.",
@@ -80,6 +83,38 @@ _IO = {
     "reads_total": "reads", "writes_total": "writes", "reads_bytes_total": "read_bytes",
     "writes_bytes_total": "written_bytes",
 }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One control group at one moment, and whose it is.
+
+    image, name: of a container or sandbox; disk: what a container wrote, where it may write
+    """
+
+    id: str
+    usage: Usage
+    detail: Detail
+    namespace: str = ""
+    pod: str = ""
+    container: str = ""
+    image: str = ""
+    name: str = ""
+    started_at: datetime | None = None
+    interfaces: tuple[Interface, ...] = ()
+    disk: Taken | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Everything at one moment. `device`: what the engine's files lie on."""
+
+    at: datetime
+    machine: Machine
+    swap_bytes: int
+    groups: tuple[Group, ...]
+    device: str
+    images: FileSystem
 
 
 def page_of(seen: Seen) -> str:

@@ -1,6 +1,6 @@
-"""Whole numbers in texts, read as Go's strconv.ParseInt(text, 10, 64) reads them. Pure.
+"""Whole numbers and booleans in texts, read as Go's strconv reads them. Pure.
 
-Python's own `int` takes more (`1_0`, ` 1`, digits of other scripts) and raises beyond 4,300 digits.
+ParseInt(text, 10, 64): Python's own `int` takes more (`1_0`, ` 1`, digits of other scripts) and raises beyond 4,300 digits.
 """
 
 from __future__ import annotations
@@ -11,6 +11,10 @@ from typing import Final
 _WHOLE: Final = re.compile(r"[+-]?[0-9]+")
 _DIGITS_MAX: Final = 1000  # zeros in front included
 _MIN, _MAX = -(1 << 63), (1 << 63) - 1
+_BOOLEANS: Final = {
+    **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
+    **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
+}
 
 
 def is_whole(text: str) -> bool:
@@ -24,3 +28,8 @@ def whole(text: str) -> int | None:
         return None
     number = int(text)
     return number if _MIN <= number <= _MAX else None
+
+
+def boolean(text: str) -> bool | None:
+    """What strconv.ParseBool says, None when the text is none."""
+    return _BOOLEANS.get(text)

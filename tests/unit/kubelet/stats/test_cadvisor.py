@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 from prometheus_client.parser import text_string_to_metric_families
 
 from kubelet.node.machine import Machine, topology
-from kubelet.stats.cadvisor import Group, Seen
-from kubelet.stats.cadvisor_metrics import failed, page_of
+from kubelet.stats.cadvisor_metrics import Group, Seen, failed, page_of
 from kubelet.stats.collector import Interface
 from kubelet.stats.detail import Detail, Io
 from kubelet.stats.disk import FileSystem, Taken

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from wherry.api.numerals import is_whole, whole
+from wherry.api.numerals import boolean, is_whole, whole
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,10 @@ def test_whole_numbers(text: str, number: int | None) -> None:
 def test_what_does_not_fit_is_written_like_a_number_all_the_same() -> None:
     assert is_whole("9" * 5000)
     assert not is_whole("1.5")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("T", True), ("1", True), ("False", False), ("yes", None), ("tRUE", None), ("", None)]
+)  # fmt: skip
+def test_booleans_of_go(text, value):
+    assert boolean(text) is value
