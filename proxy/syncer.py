@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
@@ -38,6 +39,9 @@ LOOK_SECONDS_MIN: Final = 2.0  # between two that changes, our own too, gave cau
 UNHEALTHY_SECONDS: Final = 120.0  # a change that could not be written for so long
 POLICIES_SECONDS_MAX: Final = 10.0  # the first rules wait so long to know the policies
 TOLD_MAX: Final = 10_000  # problems remembered as told
+TRIGGERS_MAX: Final = (
+    10_000  # changes whose way to the rules is timed, should writing fail for long
+)
 PARTS_PER_TURN: Final = 200  # compiled before other tasks get a turn
 BEING_REMOVED: Final = "ToBeDeletedByClusterAutoscaler"
 
@@ -69,7 +73,7 @@ class Syncer:
         self._flows = {family: Flows(family) for family in FAMILIES}
         self._unserved: dict[Family, dict[str, tuple[str, ...]]] = {one: {} for one in FAMILIES}
         self._begun = clock.now()
-        self._triggers: dict[str, list[datetime]] = {}  # of what is not written yet
+        self._triggers: dict[str, deque[datetime]] = {}  # of what is not written yet
         self._lacking: set[Family] = set()  # the kernel refuses this family's first table
         self._tracker = Tracker(world, settings, self._notice)
         self._checks = HealthChecks(
@@ -183,7 +187,7 @@ class Syncer:
             self._policy_came.set()
         for slices, moments in todo.triggers.items():
             fresh = [moment for moment in moments if moment > self._begun]
-            self._triggers.setdefault(slices, []).extend(fresh)
+            self._triggers.setdefault(slices, deque(maxlen=TRIGGERS_MAX)).extend(fresh)
         done = True
         for family in FAMILIES:
             if family in self._lacking:
