@@ -7,10 +7,11 @@ starts from what is true then. Deleting or patching what is gone already counts 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from controller_manager.plan import Action, Create, Delete, Emit, Patch, Update
 from wherry.api.errors import ApiError
+from wherry.api.model import TypedModel
 from wherry.client.events import EventRecorder
 from wherry.client.rest import Client
 
@@ -43,21 +44,28 @@ class Executor:
         self._client = client
         self._recorder = recorder
 
-    async def execute(self, actions: Iterable[Action]) -> None:
-        """ApiError or ApiUnavailable from the first action that fails.
+    async def execute(
+        self, actions: Iterable[Action], note: Callable[[TypedModel], None] | None = None
+    ) -> None:
+        """Carry the plan out, telling `note` of each object created or updated, as it is now.
+
+        ApiError or ApiUnavailable from the first action that fails.
 
         A refused creation is CreateRefused, unless the object exists already (409, ApiError) or its
         namespace is being deleted (NamespaceGoes).
         """
         for action in actions:
-            await self._one(action)
+            written = await self._one(action)
+            if written is not None and note is not None:
+                note(written)
 
-    async def _one(self, action: Action) -> None:
+    async def _one(self, action: Action) -> TypedModel | None:
+        """What was created or updated."""
         match action:
             case Create():
-                await self._create(action)
+                return await self._create(action)
             case Update(object=changed, subresource=subresource):
-                await self._client.update(changed, subresource=subresource)
+                return await self._client.update(changed, subresource=subresource)
             case Patch() as p:
                 await gone_is_done(
                     self._client.patch(
@@ -76,15 +84,16 @@ class Executor:
                 )  # fmt: skip
             case Emit():
                 self._recorder.event(action.about, action.type, action.reason, action.message)
+        return None
 
-    async def _create(self, action: Create) -> None:
+    async def _create(self, action: Create) -> TypedModel | None:
         try:
-            await self._client.create(action.object)
+            return await self._client.create(action.object)
         except ApiError as error:
             if is_namespace_terminating(error):
                 raise NamespaceGoes from error
             if error.reason == "AlreadyExists" and action.exists_ok:
-                return
+                return None
             if error.code == 409:
                 raise
             raise CreateRefused(action, error) from error

@@ -96,9 +96,9 @@ async def serve(flags: argparse.Namespace) -> None:
 
 
 async def _lead(context: Context, components: list[Component]) -> None:
-    """Let the controllers work, once the caches are full."""
-    for informer in context.informers.made:
-        await informer.synced()
+    """Let the controllers work, once the caches have all that an earlier leader wrote."""
+    began = asyncio.get_running_loop().time()
+    await asyncio.gather(*(informer.caught_up(began) for informer in context.informers.made))
     freeze_after_start()
     async with asyncio.TaskGroup() as tasks:
         for component in components:

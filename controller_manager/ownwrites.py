@@ -1,72 +1,63 @@
 """Has the cache caught up with what we ourselves wrote last?
 
-A controller that keeps count in a status must not decide on one from before its own last write: it
-would count, or make, a thing twice. So each write is noted by its resourceVersion, and a key is left
-alone until the cache shows that state; the cache's own event brings the key back. At the beginning
-of a term nothing is noted, and the server itself is asked once: an earlier leader may have written.
+A controller that keeps count in a status, or shares a number out among objects, must not decide on a
+state from before its own last write: it would count, or make, a thing twice. So what it writes is
+noted by the key it was written for, and that key's next decision waits until the cache shows it. A
+write that went unanswered may have been done: then the cache must have all that was written up to
+then. What earlier leaders wrote is in the caches before a term begins.
 
-Source: upstream's consistency store (pkg/controller/util/consistency); resourceVersions of one
-resource are comparable as numbers (KEP-5504).
+Source: upstream's consistency store (pkg/controller/util/consistency).
 """
 
 from __future__ import annotations
 
-from typing import TypeVar
+import asyncio
+from typing import Generic
 
 from controller_manager.ownership import metadata_of
 from wherry.api.errors import ApiError
-from wherry.api.model import TypedModel
-from wherry.client.rest import Client
-from wherry.client.store import key_of
+from wherry.client.decode import M
+from wherry.client.informer import Informer
+from wherry.client.transport import ApiUnavailable
 
-M = TypeVar("M", bound=TypedModel)
+Refusal = ApiError | ApiUnavailable
 
 
-class OwnWrites:
-    """By key, the newest state known for sure. Bounded by the objects: `forget` those that go."""
+class OwnWrites(Generic[M]):
+    """Writes of one kind, by the key they were made for. Bounded by the keys: `forget` those that go."""
 
-    def __init__(self) -> None:
-        self._newest: dict[str, tuple[str, int]] = {}  # (uid, resourceVersion)
+    def __init__(self, informer: Informer[M]) -> None:
+        self._informer = informer
+        self._newest: dict[str, str] = {}  # resourceVersions
+        self._doubts: dict[str, float] = {}  # when the last unanswered write failed
 
-    def note(self, written: TypedModel) -> None:
+    def note(self, key: str, written: M) -> None:
         """`written` is what the server answered."""
-        metadata = metadata_of(written)
-        self._newest[key_of(written)] = (metadata.uid, _number(metadata.resource_version))
+        self._newest[key] = metadata_of(written).resource_version
 
-    def is_known(self, obj: TypedModel) -> bool:
-        """Is there a state of this very object that the cache can be held against?"""
-        uid, _ = self._newest.get(key_of(obj), ("", 0))
-        return uid == metadata_of(obj).uid
+    def failed(self, key: str, error: Refusal) -> None:
+        """A write ended in this error."""
+        if is_unanswered(error):
+            self._doubts[key] = asyncio.get_running_loop().time()
 
-    def is_shown(self, cached: TypedModel) -> bool:
-        """Is the cached object at least as new as what is known of it?"""
-        metadata = metadata_of(cached)
-        uid, newest = self._newest.get(key_of(cached), ("", 0))
-        return uid != metadata.uid or _number(metadata.resource_version) >= newest
-
-    async def caught_up(self, client: Client, cached: M) -> bool:
-        """May be decided on `cached`? The server is asked when nothing is known of the object."""
-        if not self.is_known(cached):
-            metadata = metadata_of(cached)
-            try:
-                fresh = await client.get(type(cached), metadata.name, metadata.namespace)
-            except ApiError as error:
-                if error.code != 404:
-                    raise
-                return False  # it is gone, and the cache will hear of it
-            if metadata_of(fresh).uid != metadata.uid:
-                return False
-            self.note(fresh)
-        return self.is_shown(cached)
+    async def shown(self, key: str) -> None:
+        """Wait until the cache may be decided on."""
+        if key in self._doubts:
+            await self._informer.caught_up(self._doubts[key])
+        elif key in self._newest:
+            await self._informer.shows(self._newest[key])
+        self.forget(key)
 
     def forget(self, key: str) -> None:
         self._newest.pop(key, None)
+        self._doubts.pop(key, None)
 
     def clear(self) -> None:
         """Forget all: a new term of leading begins."""
         self._newest.clear()
+        self._doubts.clear()
 
 
-def _number(resource_version: str) -> int:
-    """0 for one that is no number: then nothing can be told, and nothing is held back."""
-    return int(resource_version) if resource_version.isdigit() else 0
+def is_unanswered(error: Refusal) -> bool:
+    """May the write have been done all the same?"""
+    return isinstance(error, ApiUnavailable) or error.code >= 500

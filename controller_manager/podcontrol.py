@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from controller_manager import pods
 from controller_manager.executor import is_namespace_terminating
 from controller_manager.ownership import controller_of
+from controller_manager.ownwrites import Refusal, is_unanswered
 from controller_manager.plan import Patch
 from controller_manager.replicaset.expectations import Expectations
 from controller_manager.replicaset.plan import slow_start
@@ -28,8 +29,6 @@ from wherry.client.rest import Client
 from wherry.client.transport import ApiUnavailable
 from wherry.client.workqueue import WorkQueue
 from wherry.daemon.clock import Clock
-
-Refusal = ApiError | ApiUnavailable
 
 POD_WRITES_MAX = 32  # under way at once, over all owners of one controller
 
@@ -209,11 +208,6 @@ def owner_key(pod: Pod | None, kind: str) -> str:
     if pod is None or reference is None or reference.kind != kind:
         return ""
     return f"{pod.metadata.namespace}/{reference.name}"
-
-
-def is_unanswered(error: Refusal) -> bool:
-    """May the write have been done all the same?"""
-    return isinstance(error, ApiUnavailable) or error.code >= 500
 
 
 def is_already_there(error: Refusal) -> bool:

@@ -90,11 +90,13 @@ class Scheduler:
             tasks.create_task(self._reporter.run(), name="reporter")
 
     async def lead(self) -> None:
-        """Place pods until cancelled."""
-        await self.nodes.synced()
-        await self.pods.synced()
-        for informer in self._volumes.informers:
-            await informer.synced()
+        """Place pods until cancelled, once the caches have all that an earlier leader wrote."""
+        began = asyncio.get_running_loop().time()
+        await asyncio.gather(
+            self.nodes.caught_up(began),
+            self.pods.caught_up(began),
+            *(informer.caught_up(began) for informer in self._volumes.informers),
+        )
         log.info("scheduling: %d nodes, %d pods", len(self.cache.nodes()), len(self.pods.list()))
         try:
             async with asyncio.TaskGroup() as tasks:

@@ -6,6 +6,9 @@ Requests that are too old get an ERROR event with 410, as upstream's cacher answ
 state that is yet to come hears nothing before it has come, and then what changes after it: the client
 may know it from a server that is ahead. A streaming list of such a state is refused by an ERROR event.
 
+One parameter is our own: with `progressNotify` (etcd's name for it) a bookmark follows what comes
+first, so that a daemon knows that its cache has all that was written before it asked.
+
 Source: k8s.io/apiserver/pkg/storage/cacher and endpoints/handlers/{get,watch}.go.
 """
 
@@ -16,6 +19,7 @@ import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import replace
+from itertools import chain
 
 import orjson
 
@@ -38,6 +42,8 @@ async def open_watch(
     initial = options.initial_events
     if initial is None:
         initial = not options.revision
+    if options.progress:
+        await cache.fresh()
     if options.revision is None and initial:
         await cache.fresh()
     elif options.revision and initial:
@@ -60,6 +66,8 @@ async def open_watch(
             first = _changed(window.since(options.revision), options, encoder)
         except HistoryGone as error:
             return _error(too_old(options.revision, error.oldest))
+    if options.progress:
+        first = chain(first, (encoder.bookmark(cache.revision, initial_end=False),))
     watcher = Watcher(interest, encoder, bookmarks=options.bookmarks, first=first)
     return _stream(cache, resource, watcher, _seconds(options))
 

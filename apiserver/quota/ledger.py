@@ -148,17 +148,18 @@ class Ledger:
 
         lock = self._locks[hash(namespace) % LOCKS]
         async with lock:
-            if not is_settled(self._registry.get(QUOTAS, namespace, name)):
-                counted = await self._count(quota, namespace)
             try:
+                if not is_settled(self._registry.get(QUOTAS, namespace, name)):
+                    counted = await self._count(quota, namespace)
                 await self._update(namespace, name, record, dry_run=attributes.dry_run)
             except ApiError as error:
                 if error.reason != "NotFound":  # a quota that is gone bounds nothing
                     raise
 
     async def _settle(self, namespace: str, name: str, less: Amounts) -> None:
+        await self._registry.fresh()  # a quota made this moment may not be in memory yet
         quota = self._registry.get(QUOTAS, namespace, name)
-        counted = await self._count(quota, namespace)
+        counted = there_is(quota, self._lister, namespace)
 
         def record(tree: Tree) -> None:
             settle(tree, counted)

@@ -151,6 +151,7 @@ class ListOptions:
     timeout_seconds: int | None = None
     bookmarks: bool = False
     initial_events: bool | None = None
+    progress: bool = False  # a bookmark is wanted as soon as the watch has caught up
 
 
 def list_options(
@@ -169,6 +170,7 @@ def list_options(
         timeout_seconds=integer(query, "timeoutSeconds"),
         bookmarks=boolean(query, "allowWatchBookmarks"),
         initial_events=initial,
+        progress=boolean(query, "progressNotify"),
     )
     _refuse("ListOptions", _list_errors(options, query, watching=watching))
     return options

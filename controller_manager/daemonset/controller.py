@@ -11,8 +11,9 @@ from controller_manager.daemonset.plan import DaemonsPlan, Observed, plan_daemon
 from controller_manager.daemonset.rolling import plan_rolling
 from controller_manager.informers import BY_CONTROLLER, ORPHANS
 from controller_manager.ownership import controller_of, is_empty, selects
+from controller_manager.ownwrites import Refusal
 from controller_manager.plan import Action, Emit
-from controller_manager.podcontrol import PodControl, PodWatch, Refusal
+from controller_manager.podcontrol import PodControl, PodWatch
 from wherry.api.apps_v1 import ControllerRevision, DaemonSet
 from wherry.api.core_v1 import Node, Pod
 from wherry.client.store import key_of, split_key

@@ -10,10 +10,15 @@ from controller_manager.deployment.plan import Observed, plan_create_failure, pl
 from controller_manager.executor import CreateRefused
 from controller_manager.informers import BY_CONTROLLER, ORPHANS
 from controller_manager.ownership import controller_of, selects
+from controller_manager.ownwrites import OwnWrites
+from controller_manager.plan import Plan
 from wherry.api.apps_v1 import Deployment, ReplicaSet
 from wherry.api.core_v1 import Pod
+from wherry.api.errors import ApiError
 from wherry.api.meta_v1 import OwnerReference
+from wherry.api.model import TypedModel
 from wherry.client.store import key_of, split_key
+from wherry.client.transport import ApiUnavailable
 from wherry.client.workqueue import WorkQueue
 
 
@@ -26,6 +31,7 @@ class DeploymentController:
         self._deployments = context.informers.deployments
         self._sets = context.informers.replica_sets
         self._pods = context.informers.pods
+        self._written = OwnWrites(self._sets)
         self._queue: WorkQueue[str] = WorkQueue("deployment")
         self._deployments.add_handler(self._on_deployment)
         self._sets.add_handler(self._on_set)
@@ -33,14 +39,18 @@ class DeploymentController:
 
     async def run(self) -> None:
         workers = self._context.options.concurrent_deployment_syncs
+        self._written.clear()
         await self._context.work(
             "deployment", self._reconcile, self._queue, workers, keys_of(self._deployments)
         )
 
     def _on_deployment(self, before: Deployment | None, after: Deployment | None) -> None:
         changed = after or before
-        if changed is not None:
-            self._queue.add(key_of(changed))
+        if changed is None:
+            return
+        if after is None:
+            self._written.forget(key_of(changed))
+        self._queue.add(key_of(changed))
 
     def _on_set(self, before: ReplicaSet | None, after: ReplicaSet | None) -> None:
         """Old and new owner; for an orphan, whoever might adopt it."""
@@ -74,6 +84,7 @@ class DeploymentController:
             self._queue.add(f"{namespace}/{reference.name}")
 
     async def _reconcile(self, key: str) -> float | None:
+        await self._written.shown(key)  # else two sets would grow into the same room
         deployment = self._deployments.get(*split_key(key))
         if deployment is None:
             return None
@@ -94,13 +105,27 @@ class DeploymentController:
         now = self._context.clock.now()
         plan = plan_deployment(observed, now)
         try:
-            await self._executor.execute(plan.actions)
+            await self._execute(key, plan)
         except CreateRefused as refused:
             name = refused.action.object.metadata.name  # type: ignore[attr-defined]  # a ReplicaSet
             told = plan_create_failure(deployment, name, refused.error.message, now)
             await self._executor.execute(told.actions)
             raise refused.error from None
         return plan.requeue_after
+
+    async def _execute(self, key: str, plan: Plan) -> None:
+        def note(written: TypedModel) -> None:
+            if isinstance(written, ReplicaSet):
+                self._written.note(key, written)
+
+        try:
+            await self._executor.execute(plan.actions, note)
+        except CreateRefused as refused:
+            self._written.failed(key, refused.error)
+            raise
+        except (ApiError, ApiUnavailable) as error:
+            self._written.failed(key, error)
+            raise
 
     def _old_pods_exist(self, deployment: Deployment, sets: list[ReplicaSet]) -> bool:
         new = replicasets.find_new(deployment, sets)

@@ -187,7 +187,7 @@ def _ensure_new(draft: Draft, observed: Observed, now: datetime) -> Plan | None:
     revision = marks.highest_revision(draft.old) + 1
     notes = marks.for_replica_set(deployment, {}, revision)
     notes = marks.with_sizes(notes, sizing.desired(deployment), sizing.ceiling(deployment))
-    replicas = sizing.grown(deployment, draft.all, 0)
+    replicas = sizing.grown(deployment, draft.old, 0)
     suffix = draft.new_name.removeprefix(f"{deployment.metadata.name}-")
     made = replicasets.make_new(deployment, replicas, notes, suffix)
     draft.sets[draft.new_name] = made
@@ -208,8 +208,13 @@ def _scale(draft: Draft) -> None:
     deployment = draft.deployment
     wanted = sizing.desired(deployment)
     live = [rs for rs in draft.all if sizing.size(rs) > 0]
-    if len(live) == 1:
-        draft.resize(live[0], wanted)
+    one = live[0] if len(live) == 1 else None
+    most = wanted if one is not None else sizing.ceiling(deployment)
+    others = [rs for rs in draft.all if rs is not one]
+    if most > sizing.total(live) and not all(map(sizing.is_shrunk, others)):
+        return  # pods that are about to go still take room
+    if one is not None:
+        draft.resize(one, wanted)
         return
     if not live:
         latest = draft.new or next(reversed(replicasets.by_age(draft.old)), None)
@@ -242,7 +247,7 @@ def _roll(draft: Draft, observed: Observed, now: datetime) -> Plan | None:
     if blocked is not None or new is None:
         return blocked
     wanted, size = sizing.desired(draft.deployment), sizing.size(new)
-    target = wanted if size > wanted else sizing.grown(draft.deployment, draft.all, size)
+    target = wanted if size > wanted else sizing.grown(draft.deployment, draft.old, size)
     if size != wanted and draft.resize(new, target):
         return None
     shrunk = step_old_sets(draft.deployment, new, [rs for rs in draft.old if sizing.size(rs) > 0])
@@ -260,7 +265,7 @@ def _recreate(draft: Draft, observed: Observed, now: datetime) -> Plan | None:
     shrinking = [rs for rs in draft.old if sizing.size(rs) > 0]
     for rs in shrinking:
         draft.resize(rs, 0)
-    if shrinking or observed.old_pods_exist or any(rs.status.replicas for rs in draft.old):
+    if shrinking or observed.old_pods_exist or not all(map(sizing.is_shrunk, draft.old)):
         return None
     blocked = _ensure_new(draft, observed, now)
     if blocked is not None:

@@ -38,6 +38,19 @@ def available(rs: ReplicaSet) -> int:
     return min(size(rs), rs.status.available_replicas)
 
 
+def is_shrunk(rs: ReplicaSet) -> bool:
+    """Has the set no pods beyond its size? Not before its controller has acted on that size."""
+    seen = rs.status.observed_generation >= rs.metadata.generation
+    return seen and rs.status.replicas <= size(rs)
+
+
+def alive(rs: ReplicaSet) -> float:
+    """The most pods the set may have just now; infinity when nobody can tell."""
+    if rs.status.observed_generation < rs.metadata.generation:
+        return math.inf
+    return max(size(rs), rs.status.replicas)
+
+
 def is_rolling(deployment: Deployment) -> bool:
     return deployment.spec.strategy.type == ROLLING_UPDATE
 
@@ -80,15 +93,18 @@ def ceiling(deployment: Deployment) -> int:
     return desired(deployment) + max_surge(deployment)
 
 
-def grown(deployment: Deployment, sets: Iterable[ReplicaSet], new_size: int) -> int:
-    """The size the new set, now `new_size`, may grow to beside all `sets` (itself among them)."""
+def grown(deployment: Deployment, old: Iterable[ReplicaSet], new_size: int) -> int:
+    """The size the new set, now `new_size`, may grow to beside the old ones.
+
+    A pod of an old set takes room until it goes, not only until its set is told to shrink.
+    """
     wanted = desired(deployment)
     if not is_rolling(deployment):
         return wanted
-    room = ceiling(deployment) - total(sets)
+    room = ceiling(deployment) - new_size - sum(map(alive, old))
     if room <= 0:
         return new_size
-    return new_size + min(room, wanted - new_size)
+    return new_size + min(int(room), wanted - new_size)
 
 
 def proportions(deployment: Deployment, sets: list[ReplicaSet]) -> dict[str, int]:

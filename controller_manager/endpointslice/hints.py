@@ -100,7 +100,7 @@ def shared_out(
         return list(endpoints), NO_ZONE
     desired = {zone: max(count * share, least[zone]) for zone, share in shares.items()}
     present = Counter(one.zone or "" for one in ready)
-    moves = _moves(desired, present)
+    moves = _moves(desired, least, present)
     found = []
     for one in endpoints:
         if one.conditions.ready:
@@ -112,20 +112,31 @@ def shared_out(
     return found, ""
 
 
-def _moves(desired: Mapping[str, float], present: Mapping[str, int]) -> dict[str, list[str]]:
-    """Zone that has too many → the zones its endpoints are meant for instead, one each."""
-    giving = {zone: n - desired.get(zone, 0.0) for zone, n in present.items()}
-    giving = {zone: surplus for zone, surplus in giving.items() if surplus > 0}
-    wanting = {zone: want - present.get(zone, 0) for zone, want in desired.items()}
-    wanting = {zone: lack for zone, lack in wanting.items() if lack > 0}
+def _moves(
+    desired: Mapping[str, float], least: Mapping[str, int], present: Mapping[str, int]
+) -> dict[str, list[str]]:
+    """Zone that has too many → the zones its endpoints are meant for instead, one each.
+
+    First whoever lacks the least it needs, then as near to what is desired as whole endpoints come.
+    """
+    now = Counter(present)
     moves: dict[str, list[str]] = {}
-    while giving and wanting:
-        giver = max(sorted(giving), key=giving.__getitem__)
-        taker = max(sorted(wanting), key=wanting.__getitem__)
-        surplus, lack = giving[giver], wanting[taker]
-        if min(surplus, lack) < 0.5 or max(surplus, lack) < 1.0:
-            break
+    taken: set[str] = set()
+    while True:
+        short = [zone for zone in sorted(desired) if now[zone] < least[zone]]
+        lack = {zone: desired[zone] - now[zone] for zone in short or sorted(desired)}
+        surplus = {
+            zone: now[zone] - desired.get(zone, 0.0)
+            for zone in sorted(now)
+            if zone not in taken and now[zone] > least.get(zone, 0)
+        }
+        if not surplus:
+            return moves
+        giver, taker = max(surplus, key=surplus.__getitem__), max(lack, key=lack.__getitem__)
+        some, more = sorted((surplus[giver], lack[taker]))
+        if not short and (some < 0.5 or more < 1.0):
+            return moves
         moves.setdefault(giver, []).append(taker)
-        giving[giver] -= 1
-        wanting[taker] -= 1
-    return moves
+        taken.add(taker)
+        now[giver] -= 1
+        now[taker] += 1

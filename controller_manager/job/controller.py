@@ -10,12 +10,13 @@ from controller_manager.job.plan import Observed, PodsPlan, plan_pods, release
 from controller_manager.job.status import Acted, plan_status
 from controller_manager.metrics import JobMetrics
 from controller_manager.ownership import controller_of, selects
-from controller_manager.ownwrites import OwnWrites
-from controller_manager.podcontrol import PodControl, PodWatch, Refusal, owner_key
-from wherry.api.batch_v1 import Job
+from controller_manager.ownwrites import OwnWrites, Refusal
+from controller_manager.podcontrol import PodControl, PodWatch, owner_key
+from wherry.api.batch_v1 import Job, JobStatus
 from wherry.api.core_v1 import Pod
 from wherry.api.errors import ApiError
 from wherry.client.store import key_of, split_key
+from wherry.client.transport import ApiUnavailable
 from wherry.client.workqueue import WorkQueue
 
 MANAGED_BY_US = (None, "kubernetes.io/job-controller")
@@ -32,7 +33,7 @@ class JobController:
         self._jobs = context.informers.jobs
         self._pods = context.informers.pods
         self._control = PodControl(context.client, recorder, context.clock)
-        self._written = OwnWrites()
+        self._written = OwnWrites(self._jobs)
         self._metrics = JobMetrics(context.registry)
         self._queue: WorkQueue[str] = WorkQueue("job")
         self._jobs.add_handler(self._on_job)
@@ -72,6 +73,9 @@ class JobController:
     # -- what to do
 
     async def _reconcile(self, key: str) -> float | None:
+        # A status from before our last write lacks pods that we counted and released since: they
+        # would be made once more.
+        await self._written.shown(key)
         job = self._jobs.get(*split_key(key))
         if job is not None and job.spec.managed_by not in MANAGED_BY_US:
             return None
@@ -79,9 +83,7 @@ class JobController:
         if job is None:
             self._control.forget(key)
             return None
-        # A status from before our last write lacks pods that we counted and released since: they
-        # would be made once more.
-        if is_finished(job) or not await self._written.caught_up(self._client, job):
+        if is_finished(job):
             return None
         await self._control.resolve(key)
         fulfilled = self._control.fulfilled(key)
@@ -93,9 +95,7 @@ class JobController:
         acted, error = await self._act(key, job, plan)
         result = plan_status(observed, seen, plan, acted, self._context.clock.now())
         if result.status != job.status:
-            written = await self._client.update_status(job.with_(status=result.status))
-            self._written.note(written)
-            self._metrics.written(job, written)
+            await self._write(key, job, result.status)
             await self._executor.execute(result.events)
         error = await self._control.patch([release(pod) for pod in result.release]) or error
         seconds = self._context.clock.monotonic() - started
@@ -103,6 +103,15 @@ class JobController:
         if error is not None:
             raise error
         return result.requeue_after
+
+    async def _write(self, key: str, job: Job, status: JobStatus) -> None:
+        try:
+            written = await self._client.update_status(job.with_(status=status))
+        except (ApiError, ApiUnavailable) as error:
+            self._written.failed(key, error)
+            raise
+        self._written.note(key, written)
+        self._metrics.written(job, written)
 
     async def _claimed(self, job: Job) -> list[Pod]:
         mine = self._pods.by_index(BY_CONTROLLER, job.metadata.uid)

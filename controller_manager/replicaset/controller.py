@@ -7,7 +7,8 @@ from controller_manager.adoption import claimed
 from controller_manager.context import Context, keys_of
 from controller_manager.informers import BY_CONTROLLER, ORPHANS
 from controller_manager.ownership import controller_of, metadata_of, selects
-from controller_manager.podcontrol import PodControl, PodWatch, Refusal
+from controller_manager.ownwrites import Refusal
+from controller_manager.podcontrol import PodControl, PodWatch
 from controller_manager.replicaset.kinds import REPLICA_SETS, REPLICATION_CONTROLLERS, Kind
 from controller_manager.replicaset.plan import (
     Observed,

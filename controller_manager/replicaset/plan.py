@@ -105,7 +105,10 @@ def plan_status(
         ready_replicas=sum(wait is not None for wait in waits),
         available_replicas=sum(wait == 0.0 for wait in waits),
         terminating_replicas=len(observed.terminating),
-        observed_generation=rs.metadata.generation,
+        # Seen is what was acted on: a Deployment reads from it that no more pods will come.
+        observed_generation=(
+            rs.metadata.generation if observed.fulfilled else rs.status.observed_generation
+        ),
         conditions=_conditions(observed, failure, now),
     )
     return status, min((wait for wait in waits if wait), default=None)

@@ -6,17 +6,21 @@ promise that two objects are seen as of one moment, nor that every state in betw
 
 Resumes a broken watch where it was; lists again only when the server has forgotten that point
 (410), and then tells handlers the differences. Source: client-go/tools/cache reflector.
+
+Who must not decide on an old state waits: `shows` for a write of its own, `caught_up` for whatever
+anybody wrote.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import time
 from builtins import list as List  # `Informer.list` hides the builtin in annotations
 from collections.abc import Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, Generic
 
 from wherry.api.errors import ApiError
@@ -37,6 +41,7 @@ WATCH_SECONDS_MIN = 300  # as client-go: a watch is asked to last 5 to 10 minute
 SHORT_WATCH_SECONDS = 1.0  # a watch that ends sooner, having said nothing, counts as a failure
 RETRY_SECONDS_MIN = 0.2
 RETRY_SECONDS_MAX = 10.0
+SHOW_SECONDS_MAX = 5.0  # a write that a healthy watch has not shown by then is looked for anew
 
 
 def without_managed_fields(obj: M) -> M:
@@ -85,6 +90,9 @@ class Informer(Generic[M]):
         self._list_from = "0"  # any state will do at first; later nothing older than we have seen
         self._backoff = Backoff(RETRY_SECONDS_MIN, 2.0, RETRY_SECONDS_MAX, jitter=1.0)
         self._patience: asyncio.Timeout | None = None  # of the watch that is open
+        self._hurry = asyncio.Event()  # no more waiting before the next attempt
+        self._asked = self._current = -math.inf  # when the newest watch was, and one that caught up
+        self._waiters: List[asyncio.Future[None]] = []  # as many as wait, until the next change
 
     # -- reading
 
@@ -105,6 +113,36 @@ class Informer(Generic[M]):
     def has_synced(self) -> bool:
         return self._synced.is_set()
 
+    async def caught_up(self, since: float) -> None:
+        """Wait until all that was written before `since`, by the loop's clock, is in.
+
+        The server says so at the beginning of a watch: one that is older is opened anew.
+        """
+        if self._asked < since:
+            self.reconnect()
+        await self._until(lambda: self._current >= since)
+
+    async def shows(self, resource_version: str) -> None:
+        """Wait until the write that got this resourceVersion, of an object followed here, is in."""
+        wanted = _number(resource_version)
+        try:
+            async with asyncio.timeout(SHOW_SECONDS_MAX):
+                await self._until(lambda: _number(self._revision) >= wanted)
+        except TimeoutError:  # the watch hangs, or the store was set back to an earlier state
+            await self.caught_up(asyncio.get_running_loop().time())
+
+    async def _until(self, done: Callable[[], bool]) -> None:
+        while not done():
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
     @property
     def revision(self) -> str:
         """The resourceVersion up to which everything is in."""
@@ -123,8 +161,9 @@ class Informer(Generic[M]):
     # -- following
 
     def reconnect(self) -> None:
-        """Watch over a new connection: who knows that the network has healed need not wait until
-        the old one notices, which takes TCP up to ten seconds."""
+        """Watch over a new connection, now: who knows that the network has healed need not wait
+        until the old one notices, which takes TCP up to ten seconds."""
+        self._hurry.set()
         if self._patience is not None and not self._patience.expired():
             self._patience.reschedule(asyncio.get_running_loop().time())
 
@@ -146,7 +185,13 @@ class Informer(Generic[M]):
             except ApiUnavailable as error:
                 away = True
                 log.warning("%s: %s", self._name, error)
-            await asyncio.sleep(self._backoff.next())
+            await self._pause()
+
+    async def _pause(self) -> None:
+        self._hurry.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._backoff.next()):
+                await self._hurry.wait()
 
     def _forgotten(self, error: ApiError) -> bool:
         """Decide where to list from after a refusal; True when it may be done at once."""
@@ -177,6 +222,7 @@ class Informer(Generic[M]):
         self._revision = found.resource_version
         self._backoff.reset()
         self._synced.set()
+        self._wake()
         log.debug("%s: listed %d at %s", self._name, len(items), self._revision)
 
     async def _follow_patiently(self) -> bool:
@@ -196,17 +242,23 @@ class Informer(Generic[M]):
     async def _follow(self) -> None:
         """Apply one watch's events until it ends."""
         started = time.monotonic()
+        asked = self._asked = asyncio.get_running_loop().time()
         heard = False
         watch = self._client.watch(
             self._model,
             resource_version=self._revision,
             timeout_seconds=int(WATCH_SECONDS_MIN * (1 + random.random())),
+            progress=True,
             silence_seconds_max=SILENCE_SECONDS_MAX,
             **self._where,
         )
         async with aclosing(watch) as events:  # type: ignore[type-var]  # an async generator, declared as iterator
             async for event in events:
                 self._apply(event)
+                if event.type == "BOOKMARK":
+                    self._current = asked
+                if self._waiters:
+                    self._wake()
                 if not heard:
                     heard = True
                     self._backoff.reset()
@@ -232,3 +284,8 @@ class Informer(Generic[M]):
                 handler(before, after)
             except Exception:  # one consumer's bug must not blind the others
                 log.exception("%s: a handler failed", self._name)
+
+
+def _number(resource_version: str) -> int:
+    """resourceVersions of one resource are comparable as numbers (KEP-5504)."""
+    return int(resource_version) if resource_version.isdigit() else 0

@@ -94,10 +94,13 @@ class Client(RawClient):
         timeout_seconds: int = 0,
         bookmarks: bool = True,
         send_initial_events: bool = False,
+        progress: bool = False,
         silence_seconds_max: float = 0.0,
         resource: Resource | None = None,
     ) -> AsyncIterator[WatchEvent[M]]:
         """Events after `resource_version`, until the server ends the watch.
+
+        With `progress` a bookmark tells when all that was written before this call has come.
 
         ApiError on an ERROR event (410: list again); ApiUnavailable when the connection breaks or,
         with `silence_seconds_max`, when nothing at all arrives for so long.
@@ -112,6 +115,8 @@ class Client(RawClient):
         if send_initial_events:
             params["sendInitialEvents"] = "true"
             params["resourceVersionMatch"] = "NotOlderThan"
+        if progress:
+            params["progressNotify"] = "true"
         accept = _accept(model, "PartialObjectMetadata")
         lines = LineSplitter()
         async with self.stream("GET", path, params=params, accept=accept) as response:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -185,3 +187,27 @@ async def test_a_list_goes_on_after_compaction(apiserver: Any) -> None:
         query["continue"] = rest["metadata"]["continue"]
         last = (await client.get(path, params=query)).json()
         assert [item["metadata"]["name"] for item in last["items"]] == ["d", "e"]
+
+
+async def test_a_bookmark_says_that_all_that_was_written_has_come(
+    etcd: Any, make_apiserver: Callable[..., Any]
+) -> None:
+    """Asked of one server right after another one wrote it."""
+    writer, reader = make_apiserver(), make_apiserver()
+    async with writer.client() as one, reader.client() as two:
+        for count in range(20):
+            since = (await two.get(path_of())).json()["metadata"]["resourceVersion"]
+            made = await one.post(path_of("default"), json=config_map(f"c{count}"))
+            assert made.status_code == 201, made.text
+            query = {
+                "watch": "1", "resourceVersion": since, "allowWatchBookmarks": "true",
+                "progressNotify": "true",
+            }  # fmt: skip
+            seen: list[str] = []
+            async with two.stream("GET", path_of(), params=query) as answer:
+                async for line in answer.aiter_lines():
+                    event = json.loads(line)
+                    if event["type"] == "BOOKMARK":
+                        break
+                    seen.append(event["object"]["metadata"]["name"])
+            assert seen == [f"c{count}"]

@@ -36,9 +36,11 @@ class Fake:
 
     async def create(self, obj):
         await self._answer("create")
+        return obj
 
     async def update(self, obj, *, subresource=""):
         await self._answer(f"update {subresource}".strip())
+        return obj
 
     async def patch(self, model, name, namespace, patch, *, type, subresource):
         await self._answer(f"patch {type} {subresource}".strip())
@@ -72,6 +74,12 @@ async def test_in_order():
         "patch strategic status",
         "delete u 0",
     ]
+
+
+async def test_what_was_written_is_told():
+    fake, told = Fake(), []
+    await Executor(fake, fake).execute((Create(MAP), TOLD, PATCH, Update(MAP), DELETE), told.append)
+    assert told == [MAP, MAP]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from apiserver.admission.attributes import PODS, QUOTAS
 from apiserver.quota.ledger import Ledger
 from apiserver.quota.recount import LOOK_SECONDS, QUIET_SECONDS
+from wherry.api.errors import not_found
 
 Tree = dict[str, Any]
 
@@ -50,17 +51,23 @@ class Registry:
             {"metadata": {"name": f"p{n}"}, "spec": {"containers": []}} for n in range(pods)
         ]
         self.cache = self
+        self.seen = True  # by the cache
 
     def lister(self) -> Registry:
         return self
 
     def list(self, resource: Any, namespace: str = "") -> list[Mapping[str, Any]]:
         if resource is QUOTAS:
-            return [self.quota]
+            return [self.quota] if self.seen else []
         return [*self.pods] if resource is PODS else []
 
+    def get(self, resource: Any, namespace: str, name: str) -> Mapping[str, Any]:
+        if not self.seen:
+            raise not_found(resource.qualified_name, name)
+        return self.quota
+
     async def fresh(self) -> None:
-        """It is."""
+        self.seen = True
 
     async def update(
         self, resource: Any, namespace: str, name: str, mutate: Any, *more: Any
@@ -84,3 +91,17 @@ async def test_not_before_it_is_quiet() -> None:
     with contextlib.suppress(asyncio.CancelledError):
         await Ledger(registry, Clock(2)).recount()  # type: ignore[arg-type]  # as above
     assert registry.quota["status"]["used"] == {"pods": "5"}
+
+
+async def test_a_new_quota_is_counted_though_the_cache_is_behind() -> None:
+    registry = Registry({}, pods=2)
+    registry.quota["status"] = {}
+    registry.seen = False
+    ledger = Ledger(registry, Clock(0))  # type: ignore[arg-type]  # as above
+    ledger.stored(QUOTAS, "ns", registry.quota, None)
+    running = asyncio.create_task(ledger.run())
+    async with asyncio.timeout(10):
+        while not registry.quota["status"]:
+            await asyncio.sleep(0)
+    running.cancel()
+    assert registry.quota["status"] == {"hard": {"pods": "10"}, "used": {"pods": "2"}}

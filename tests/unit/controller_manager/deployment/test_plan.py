@@ -247,6 +247,10 @@ def test_scaling_amid_a_rollout_is_proportional():
     assert world.sizes() == {"app:1": 8, "app:2": 5}
     world.change(replicas=15)
     world.step()
+    assert world.sizes() == {"app:1": 8, "app:2": 5}, "not before the shrunk set has shrunk"
+    world.pods(stuck["app:1"])
+    world.pods(stuck["app:2"], ready=0)
+    world.step()
     assert world.sizes() == {"app:1": 11, "app:2": 7}, "upstream's documented example"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from controller_manager.endpointslice import hints
@@ -100,6 +100,7 @@ def test_when_there_are_no_hints(zones, shares, reason: str) -> None:
     assert why_not.startswith(reason)
 
 
+@example(zones=["z1"] * 4, cpus=[8, 1])  # the share of z2 is less than half an endpoint
 @given(
     st.lists(st.sampled_from(["z1", "z2", "z3"]), min_size=1, max_size=40),
     st.lists(st.integers(1, 9), min_size=2, max_size=3),

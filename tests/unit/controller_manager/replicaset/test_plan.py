@@ -179,6 +179,12 @@ def test_status_counts_and_next_look():
     assert wait == pytest.approx(6.0)
 
 
+def test_a_size_that_was_not_acted_on_is_not_observed():
+    observed = Observed(replica_set(3), (pod("a"),), fulfilled=False)
+    status, _ = plan_status(observed, None, NOW)
+    assert (status.replicas, status.observed_generation) == (1, 0)
+
+
 def test_failure_condition_comes_and_goes():
     observed = Observed(replica_set(3), ())
     failed, _ = plan_status(observed, "quota", NOW)
