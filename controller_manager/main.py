@@ -98,8 +98,10 @@ async def serve(flags: argparse.Namespace) -> None:
 async def _lead(context: Context, components: list[Component]) -> None:
     """Let the controllers work, once the caches have all that an earlier leader wrote."""
     began = asyncio.get_running_loop().time()
-    await asyncio.gather(*(informer.caught_up(began) for informer in context.informers.made))
+    for informer in context.informers.made:
+        await informer.synced()
     freeze_after_start()
+    await asyncio.gather(*(informer.caught_up(began) for informer in context.informers.made))
     async with asyncio.TaskGroup() as tasks:
         for component in components:
             tasks.create_task(component.run(), name=type(component).__name__)

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, Strict
 from pydantic_core import PydanticUndefined
@@ -171,6 +171,22 @@ class Model(BaseModel):
                 field.default_factory = type(field.default)
                 field.default = PydanticUndefined
 
+    @classmethod
+    def model_rebuild(cls, **options: Any) -> bool | None:
+        """Make what reads and writes this type, when it is first used; of its inner types first.
+
+        pydantic shares what is ready and copies what is not: from the outside in, a pod's spec would
+        be there once for each kind with a pod template, which took a daemon a third of its memory.
+        """
+        if cls.__pydantic_complete__:
+            return super().model_rebuild(**options)
+        for inner in _inner_types(cls):
+            if not inner.__pydantic_complete__ and inner not in _begun:
+                _begun.add(inner)
+                inner.model_rebuild()
+        options["_parent_namespace_depth"] = options.get("_parent_namespace_depth", 2) + 1
+        return super().model_rebuild(**options)
+
     def to_wire(self) -> dict[str, Any]:
         """The decoded-JSON tree of this value, without empty fields (the server adds what is kept)."""
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
@@ -190,6 +206,19 @@ class Model(BaseModel):
     def with_(self, **changes: Any) -> Self:
         """A copy with some fields replaced (by Python name)."""
         return self.model_copy(update=changes)
+
+
+_begun: set[type[Model]] = set()  # types that are made already, or hold themselves
+
+
+def _inner_types(model: type[Model]) -> Iterator[type[Model]]:
+    """The models that a model's fields hold, as such or in lists, maps and unions."""
+    types: list[Any] = [field.annotation for field in model.model_fields.values()]
+    while types:
+        one = types.pop()
+        if isinstance(one, type) and issubclass(one, Model):
+            yield one
+        types += get_args(one)
 
 
 class GroupVersionKind(NamedTuple):
