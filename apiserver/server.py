@@ -68,8 +68,8 @@ from apiserver.resource_metrics.scraper import Scraper
 from apiserver.serving import address_of, listening_socket, serving_tls
 from apiserver.storage.cache import WatchCache
 from apiserver.storage.compactor import compact_for_ever
+from apiserver.storage.encryption import config as encryption
 from apiserver.storage.encryption.metrics import EncryptionMetrics
-from apiserver.storage.encryption.reload import ConfigFile
 from apiserver.storage.encryption.storage import EncryptedStorage
 from apiserver.storage.etcd import EtcdStorage, EtcdTls
 from apiserver.storage.interface import Storage, StorageError
@@ -88,6 +88,7 @@ from apiserver.system_objects import SERVICE_CIDRS, Identity
 from apiserver.version import GIT_VERSION, version_info
 from wherry.api.scheme import RESOURCES
 from wherry.daemon.clock import SystemClock
+from wherry.daemon.files import Followed
 from wherry.daemon.process import StartError, freeze_after_start
 
 log = logging.getLogger(__name__)
@@ -120,8 +121,7 @@ class Server:
         self._metrics = CollectorRegistry()
         self._calls = StoreCalls(config.etcd.prefix, RESOURCES)
         self._stopping = False
-        encryption = config.etcd.encryption_file
-        self._encryption = None if encryption is None else ConfigFile(encryption)
+        self._encryption: Followed[encryption.EncryptionRules] | None = None  # with the storage
         self._fairness: Fairness | None = None  # made with the rooms, if it is on
         self._followed: FollowedAuthorizers | None = None  # made with the store
         self._posters: list[Poster] = []  # to webhooks that authorize
@@ -194,7 +194,8 @@ class Server:
                 group.create_task(FlowStatus(store.registry, objects, self._clock).run())
             if self._encryption and self._sealed and self._config.etcd.encryption_reload:
                 take = self._sealed.reconfigure
-                group.create_task(self._encryption.follow(self._clock, take))
+                follow = self._encryption.follow
+                group.create_task(follow(self._clock, encryption.LOOK_SECONDS, take))
             group.create_task(watch_status(store.storage, self._calls, self._clock))
             group.create_task(bootstrap.run(self._on_ready))
             group.create_task(store.roles.run(bootstrap.namespaces))
@@ -247,9 +248,10 @@ class Server:
             "--etcd-cafile, --etcd-certfile, --etcd-keyfile",
             lambda: EtcdStorage(list(etcd.servers), tls=tls, observe=self._calls.observe),
         )
-        if self._encryption is not None:
-            rules = checked("--encryption-provider-config", self._encryption.read)
-            storage = self._sealed = EncryptedStorage(storage, rules, RESOURCES, etcd.prefix)
+        if (file := etcd.encryption_file) is not None:
+            rules = checked("--encryption-provider-config", lambda: encryption.rules_of(file))
+            self._encryption = rules
+            storage = self._sealed = EncryptedStorage(storage, rules.value, RESOURCES, etcd.prefix)
             EncryptionMetrics(self._sealed, self._metrics)
         return storage if etcd.prefix == ROOT else PrefixedStorage(storage, etcd.prefix)
 

@@ -8,7 +8,6 @@ Who may be anonymous is read at the start only.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -17,9 +16,7 @@ from apiserver.authn.authenticator import Authenticated
 from apiserver.authn.oidc import Issuer, OidcTokens
 from apiserver.authn.oidc_keys import IssuerKeys
 from wherry.daemon.clock import Clock
-from wherry.daemon.tls import stamps
-
-log = logging.getLogger(__name__)
+from wherry.daemon.files import Followed
 
 LOOK_SECONDS = 60.0
 
@@ -37,9 +34,8 @@ class OutsideIssuers:
     ) -> None:
         self._audiences = tuple(api_audiences)
         self._clock = clock
-        self._file = file
-        self._reread = reread
-        self._seen = [] if file is None else stamps([file])
+        what = "the issuers of --authentication-config"
+        self._file = None if file is None else Followed(what, [file], reread)
         self._held = [self._made(issuer) for issuer in issuers]
         self._running: dict[int, asyncio.Task[None]] = {}
 
@@ -62,19 +58,11 @@ class OutsideIssuers:
             self._start(group)
             while self._file is not None:
                 await self._clock.sleep(LOOK_SECONDS)
-                self._look(group, self._file)
+                if self._file.look():
+                    self._become(group, self._file.value)
             await asyncio.Event().wait()  # the keys' tasks never end
 
-    def _look(self, group: asyncio.TaskGroup, file: Path) -> None:
-        try:
-            seen = stamps([file])
-            if seen == self._seen:
-                return
-            self._seen = seen
-            issuers = self._reread()
-        except (OSError, ValueError) as error:
-            log.warning("--authentication-config: the issuers stay as they are: %s", error)
-            return
+    def _become(self, group: asyncio.TaskGroup, issuers: Sequence[Issuer]) -> None:
         before = {entry[0].url: entry for entry in self._held}
         self._held = [
             before[issuer.url]
@@ -82,7 +70,6 @@ class OutsideIssuers:
             else self._made(issuer)
             for issuer in issuers
         ]
-        log.info("--authentication-config: %d issuers are trusted now", len(self._held))
         self._start(group)
 
     def _start(self, group: asyncio.TaskGroup) -> None:

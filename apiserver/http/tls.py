@@ -9,17 +9,15 @@ Source: k8s.io/apiserver/pkg/server/options/serving.go.
 
 from __future__ import annotations
 
-import logging
 import os
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
-from apiserver.authn.certificates import ClientAuthorities
+from apiserver.authn.certificates import Bundles, ClientAuthorities
 from wherry.daemon.certificate import self_signed_pem
 from wherry.daemon.clock import Clock
-
-log = logging.getLogger(__name__)
+from wherry.daemon.files import Followed
 
 # TLS 1.3 session tickets cost a write and memory per connection, and our clients rarely resume.
 SESSION_TICKETS = 0
@@ -74,44 +72,25 @@ class ServingTls:
     """`context` stays the same object for the listener; each handshake gets the newest files' one."""
 
     def __init__(self, certificate: Path, key: Path, authorities: ClientAuthorities) -> None:
-        self._pair = (certificate, key)
         self._authorities = authorities
-        self._seen = self._stamps()
-        self._current = self.context = server_context(*self._pair, authorities.files)
+        files = (certificate, key, *authorities.files)
+
+        def read() -> tuple[Bundles, ssl.SSLContext]:
+            return authorities.read(), server_context(certificate, key, authorities.files)
+
+        self._read = Followed("serving certificate and client authorities", files, read)
+        self.context = self._read.value[1]
         self.context.sni_callback = self._choose
         self.errors = HandshakeErrors()
         self.errors.watch(self.context)
 
     async def run(self, clock: Clock) -> None:
         """Follow the files for ever."""
-        while True:
-            await clock.sleep(RELOAD_SECONDS)
-            self.reload()
-
-    def reload(self) -> bool:
-        """Take up changed files; whether there was something to take up. Bad ones are left alone."""
-        try:
-            stamps = self._stamps()
-            if stamps == self._seen:
-                return False
-            trusted = self._authorities.read()
-            self._current = server_context(*self._pair, self._authorities.files)
-        except (OSError, ValueError) as error:  # half of a pair, perhaps: look again
-            log.warning(
-                "the serving certificate and client authorities stay as they are: %s", error
-            )
-            return False
-        self._seen = stamps
-        self._authorities.take(trusted)
-        log.info("took up new serving certificate or client authority files")
-        return True
+        take = self._authorities.take
+        await self._read.follow(clock, RELOAD_SECONDS, lambda read: take(read[0]))
 
     def _choose(self, tls: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
-        tls.context = self._current
-
-    def _stamps(self) -> list[tuple[int, int, int]]:
-        found = [path.stat() for path in (*self._pair, *self._authorities.files)]
-        return [(one.st_mtime_ns, one.st_size, one.st_ino) for one in found]
+        tls.context = self._read.value[1]
 
 
 def ensure_self_signed(folder: Path, names: Sequence[str]) -> tuple[Path, Path]:

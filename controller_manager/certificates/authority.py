@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from controller_manager.certificates.request import pem_block
-from wherry.daemon.tls import Stamp, stamps
+from wherry.daemon.files import Followed
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -56,19 +56,19 @@ class FileAuthority:
 
     def __init__(self, certificate: Path, key: Path) -> None:
         self._certificate, self._key = certificate, key
-        self._seen: list[Stamp] = []
-        self._pair: Pair | None = None
+        self._read: Followed[Pair] | None = None  # once there was something to read
 
     def pair(self) -> Pair:
         """The pair on disk; the one read before while they do not fit. BadAuthority."""
+        if self._read is not None:
+            self._read.look()
+            return self._read.value
+        files = (self._certificate, self._key)
         try:
-            seen = stamps((self._certificate, self._key))
-            if self._pair is None or seen != self._seen:
-                self._pair, self._seen = read_pair(self._certificate, self._key), seen
+            self._read = Followed("the certificates that sign", files, lambda: read_pair(*files))
         except (OSError, ValueError) as error:
-            if self._pair is None:
-                raise BadAuthority(str(error)) from error
-        return self._pair
+            raise BadAuthority(str(error)) from error
+        return self._read.value
 
     def sign(self, request: bytes, usages: Collection[str], seconds: float, now: datetime) -> bytes:
         """A certificate (PEM) for a PEM request."""

@@ -23,8 +23,8 @@ from wherry.api.core_v1 import Secret, ServiceAccount
 from wherry.api.errors import ApiError
 from wherry.client.store import key_of, split_key
 from wherry.client.workqueue import WorkQueue
+from wherry.daemon.files import Followed
 from wherry.daemon.process import StartError
-from wherry.daemon.tls import Stamp, stamps
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class TokensController:
         self._context = context
         self._queue: WorkQueue[str] = WorkQueue("serviceaccount_tokens_secret")
         path = context.options.service_account_private_key_file
-        self._signer = _FollowedSigner(Path(path)) if path else None
+        self._signer = _followed(Path(path)) if path else None
         if self._signer is None:
             return
         self._executor = context.executor("serviceaccount-token-controller")
@@ -82,7 +82,8 @@ class TokensController:
             return None
         account = await self._account(secret)
         ca = read_ca(self._context.options.root_ca_file, self._context.client.config)
-        plan = plan_secret(secret, account, ca, self._signer.current().token)
+        self._signer.look()
+        plan = plan_secret(secret, account, ca, self._signer.value.token)
         await self._executor.execute(plan.actions)
         return plan.requeue_after
 
@@ -100,30 +101,11 @@ class TokensController:
             raise
 
 
-class _FollowedSigner:
-    """The key of a file, read anew when that changes. StartError when it is unusable at the start."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._seen: list[Stamp] = []
-        try:
-            self._signer = self._read()
-        except (OSError, ValueError) as error:
-            raise StartError(
-                f"cannot use {path}: {error}", "correct --service-account-private-key-file"
-            ) from error
-
-    def current(self) -> Signer:
-        """The newest key that makes sense."""
-        try:
-            self._signer = self._read()
-        except (OSError, ValueError) as error:
-            log.warning("tokens are signed as before: %s: %s", self._path, error)
-        return self._signer
-
-    def _read(self) -> Signer:
-        seen = stamps([self._path])
-        if seen != self._seen:
-            self._signer = read_signer(self._path)
-            self._seen = seen
-        return self._signer
+def _followed(path: Path) -> Followed[Signer]:
+    """The key of a file, read anew when that changes. StartError when it is unusable now."""
+    try:
+        return Followed("the keys that sign tokens", [path], lambda: read_signer(path))
+    except (OSError, ValueError) as error:
+        raise StartError(
+            f"cannot use {path}: {error}", "correct --service-account-private-key-file"
+        ) from error

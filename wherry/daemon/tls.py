@@ -1,29 +1,19 @@
 """TLS contexts that follow their files: new certificates and authorities without a restart.
 
 Who asks for the context gets the newest one; connections that stand keep theirs. Files are looked at
-when somebody asks, at most once in `CHECK_SECONDS`. A pair of which only one half has been replaced
-yet, or a file that cannot be read, leaves everything as it is: it is tried again at the next look.
+when somebody asks, at most once in `CHECK_SECONDS`.
 """
 
 from __future__ import annotations
 
-import logging
 import ssl
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-log = logging.getLogger(__name__)
+from wherry.daemon.files import Followed
 
 CHECK_SECONDS = 1.0
-
-Stamp = tuple[int, int, int]
-
-
-def stamps(files: Sequence[Path]) -> list[Stamp]:
-    """What tells a replaced or rewritten file from the old one. OSError when one is missing."""
-    found = [path.stat() for path in files]
-    return [(one.st_mtime_ns, one.st_size, one.st_ino) for one in found]
 
 
 class FollowedContext:
@@ -38,13 +28,9 @@ class FollowedContext:
         make: Callable[[], ssl.SSLContext],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._files = tuple(files)
-        self._make = make
         self._monotonic = monotonic
-        self._seen = stamps(self._files)
         self._looked = monotonic()
-        self._complained = False
-        self._context = make()
+        self._contexts = Followed("TLS contexts", files, make)
         self.generation = 0
 
     def current(self) -> ssl.SSLContext:
@@ -52,24 +38,9 @@ class FollowedContext:
         now = self._monotonic()
         if now - self._looked >= CHECK_SECONDS:
             self._looked = now
-            self._look()
-        return self._context
-
-    def _look(self) -> None:
-        try:
-            seen = stamps(self._files)
-            if seen == self._seen:
-                return
-            context = self._make()
-        except (OSError, ValueError) as error:
-            if not self._complained:
-                log.warning("TLS files stay as they were read: %s", error)
-            self._complained = True
-            return
-        self._seen, self._context = seen, context
-        self._complained = False
-        self.generation += 1
-        log.info("took up new TLS files: %s", ", ".join(str(path) for path in self._files))
+            if self._contexts.look():
+                self.generation += 1
+        return self._contexts.value
 
 
 def server_context(certificate: Path, key: Path, client_ca: Path | None) -> ssl.SSLContext:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -26,8 +27,10 @@ from apiserver.storage.encryption.ciphers import (
 )
 from wherry.api.errors import FieldError, invalid, required
 from wherry.api.scheme import Resource
+from wherry.daemon.files import Followed
 
 API_VERSION: Final = "apiserver.config.k8s.io/v1"
+LOOK_SECONDS: Final = 1.0  # between two looks at a file that is followed
 AES_KEY_BYTES = (16, 24, 32)
 BOX_KEY_BYTES = (32,)
 _KEYED: Mapping[str, tuple[Callable[[str, bytes], Cipher], tuple[int, ...]]] = {
@@ -69,6 +72,12 @@ def _covers(name: str, resource: Resource) -> bool:
 def _parts(name: str) -> tuple[str, str]:
     plural, _, group = name.partition(".")
     return plural, group
+
+
+def rules_of(file: Path) -> Followed[EncryptionRules]:
+    """The rules of a file, which may be followed. ValueError and OSError, none shows a secret."""
+    what = "the rules of --encryption-provider-config"
+    return Followed(what, [file], lambda: parse_encryption(file.read_text()))
 
 
 def parse_encryption(text: str) -> EncryptionRules:

@@ -135,7 +135,7 @@ async def test_keys_are_rotated_by_updates_that_change_nothing(
 
         await until(rewritten)
         path.write_text("nonsense: [")
-        await until(lambda: _in_log(server, "the encryption configuration stays as it was"))
+        await until(lambda: _in_log(server, "--encryption-provider-config stay as they were"))
         await make(client, "new")
     assert stored(etcd, secret_key("new")).startswith(b"k8s:enc:aesgcm:v1:key2:")
 
