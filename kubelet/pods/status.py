@@ -54,6 +54,7 @@ class View:
     """Everything a status depends on.
 
     waiting:  name → why, for containers whose pull, configuration or start failed
+    in_hook:  ids of running containers whose postStart has not ended: they do not count as running
     ready:    ids of running containers that are ready
     started:  names of running containers whose startup probe (if any) has passed
     messages: container id → termination message
@@ -74,6 +75,7 @@ class View:
     finished: bool = False
     backing_off: Mapping[str, int] = field(default_factory=dict)
     waiting: Mapping[str, Waiting] = field(default_factory=dict)
+    in_hook: frozenset[str] = frozenset()
     ready: frozenset[str] = frozenset()
     started: frozenset[str] = frozenset()
     messages: Mapping[str, str] = field(default_factory=dict)
@@ -306,7 +308,7 @@ def _states(
     if older is None and record is not None and record.attempt > 0:
         last = _last_said(view, record)
     waiting = view.waiting.get(container.name)
-    if record is None or (record.state is State.CREATED and not record.error):
+    if record is None or _is_starting(view, record):
         return _waiting(waiting or _not_begun(view, initializing=initializing)), last
     if record.state is State.RUNNING:
         return ContainerState(running=ContainerStateRunning(started_at=record.started_at)), last
@@ -325,6 +327,12 @@ def _states(
     if record.error:
         return _waiting(Waiting("RunContainerError", record.error)), ended
     return ended, last
+
+
+def _is_starting(view: View, record: ContainerRecord) -> bool:
+    if record.state is State.RUNNING:
+        return record.id in view.in_hook
+    return record.state is State.CREATED and not record.error
 
 
 def _waiting(why: Waiting) -> ContainerState:

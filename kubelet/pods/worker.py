@@ -243,7 +243,10 @@ class PodWorker:
         self._tell_probes(observed, network)
         running = observed.running()
         self._learn_users(running)
-        started = frozenset(r.name for r in running if self._s.probes.started(uid, r.id))
+        in_hook = self._starter.in_hook
+        started = frozenset(
+            r.name for r in running if r.id not in in_hook and self._s.probes.started(uid, r.id)
+        )
         now = self._s.clock.now()
         deeds.failures.settle(now)
         at = self._deadline()
@@ -265,6 +268,7 @@ class PodWorker:
         running = {
             record.name: (record.id, record.started_at or record.created_at)
             for record in observed.running()
+            if record.id not in self._starter.in_hook
         }
         if running:
             ip = network.ips[0] if network is not None else ""
@@ -336,11 +340,11 @@ class PodWorker:
                 waiting=deeds.failures.waiting(
                     look.now, {c.name: c.image for c in containers.everyone(self.pod)}
                 ),
+                in_hook=frozenset(self._starter.in_hook),
                 ready=frozenset(
                     r.id
                     for r in look.observed.running()
-                    if r.id not in self._starter.in_hook
-                    and self._s.probes.readiness(uid, r.id) is not False
+                    if self._s.probes.readiness(uid, r.id) is not False
                 ),
                 started=look.started,
                 messages=messages.texts,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -81,6 +82,8 @@ LIFE = [
     }), terminationGracePeriodSeconds=20),
     pod("unhooked", container(lifecycle={
         "postStart": {"exec": {"command": ["sh", "-c", "echo secret; exit 9"]}}})),
+    pod("held", container(lifecycle={
+        "postStart": {"exec": {"command": ["sh", "-c", "until [ -e /go ]; do sleep 0.1; done"]}}})),
     pod("gated", readinessGates=[{"conditionType": "example.com/open"}]),
     pod("lost-record"),
     pod("resized", container(resources={
@@ -194,6 +197,19 @@ def test_hooks(pods: Pods) -> None:
         pods.kubectl("delete", "pod", "hooked")
         said = [json.loads(line)["log"] for line in lines]
     assert said == ["over\n"]
+
+
+def test_nothing_runs_before_its_hook_has_ended(pods: Pods) -> None:
+    def is_up(status: dict[str, Any]) -> bool:
+        known = any(one.get("containerID") for one in status.get("containerStatuses", ()))
+        return known and bool(pods.engine_record("held")["State"]["Running"])
+
+    found = pods.until("held", is_up)["status"]
+    assert found["phase"] == "Pending"
+    (one,) = found["containerStatuses"]
+    assert (one["state"], one["started"]) == ({"waiting": {"reason": "ContainerCreating"}}, False)
+    pods.run("held", "touch", "/go")
+    pods.ready("held")
 
 
 def test_a_gate_holds_readiness(pods: Pods) -> None:

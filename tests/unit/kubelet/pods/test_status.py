@@ -99,6 +99,20 @@ def test_started_but_not_ready():
     assert condition(found, "Ready").reason == "ContainersNotReady"
 
 
+def test_a_container_waits_until_its_post_start_hook_has_ended():
+    hooked = {"in_hook": frozenset({"a0"}), "started": frozenset(), "ready": frozenset({"a0"})}
+    found = status(pod("a"), SANDBOX, record("a"), **hooked)
+    one = found.container_statuses[0]
+    assert (found.phase, one.state.waiting.reason) == ("Pending", "ContainerCreating")
+    assert (one.ready, one.started) == (False, False)
+    ended, again = record("a", State.EXITED, code=3), record("a", attempt=1)
+    hooked = {**hooked, "in_hook": frozenset({"a1"})}
+    found = status(pod("a"), SANDBOX, ended, again, **hooked)
+    one = found.container_statuses[0]
+    assert (found.phase, one.last_state.terminated.exit_code) == ("Running", 3)
+    assert one.state.waiting.reason == "ContainerCreating"
+
+
 def test_times_move_only_with_the_status():
     before = status(pod("a"), SANDBOX)
     before = before.with_(
