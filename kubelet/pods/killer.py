@@ -1,7 +1,7 @@
 """Stops containers: preStop hook, signal, wait for the engine's event, SIGKILL at the deadline.
 
 No thread and no request waits for the grace period: the deadline is a timer, the end is an event. A
-second `kill` of the same container may only bring the deadline nearer.
+second `kill` of the same container may only bring the deadline nearer, or say that its turn has come.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ Hook = Callable[[], Awaitable[None]]
 @dataclass
 class _Killing:
     deadline: float
+    turn: asyncio.Event = field(default_factory=asyncio.Event)  # the signal may be sent
     nearer: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
@@ -52,11 +53,15 @@ class Killer:
         deadline = self._clock.monotonic() + kill.grace_seconds
         known = self._killing.get(kill.record.id)
         if known is not None:
+            if not kill.held:
+                known.turn.set()
             if deadline < known.deadline:
                 known.deadline = deadline
                 known.nearer.set()
             return
         killing = self._killing[kill.record.id] = _Killing(deadline)
+        if not kill.held:
+            killing.turn.set()
         killing.task = self._tasks.create_task(
             self._work(kill, killing, pre_stop), name=f"kill-{kill.record.name}"
         )
@@ -69,10 +74,11 @@ class Killer:
 
     async def _work(self, kill: Kill, killing: _Killing, pre_stop: Hook | None) -> None:
         if pre_stop is not None and kill.grace_seconds > 0:
-            await self._run_hook(killing, pre_stop)
-            killing.deadline = max(
-                killing.deadline, self._clock.monotonic() + AFTER_HOOK_SECONDS_MIN
-            )
+            await _first_of(pre_stop(), self._wait(killing))
+            self._leave_some(killing)
+        if not killing.turn.is_set():
+            await _first_of(killing.turn.wait(), self._wait(killing))
+            self._leave_some(killing)
         if killing.ended.is_set():
             return
         stop_signal = kill.record.labels.get(names.STOP_SIGNAL) or SIGNAL_DEFAULT
@@ -84,15 +90,10 @@ class Killer:
             killing.deadline = self._clock.monotonic() + INSIST_SECONDS
             await self._wait(killing)
 
-    async def _run_hook(self, killing: _Killing, pre_stop: Hook) -> None:
-        hook = asyncio.ensure_future(pre_stop())
-        waiter = asyncio.ensure_future(self._wait(killing))
-        try:
-            await asyncio.wait({hook, waiter}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            hook.cancel()
-            waiter.cancel()
-            await asyncio.gather(hook, waiter, return_exceptions=True)
+    def _leave_some(self, killing: _Killing) -> None:
+        """Time to end after what came before the signal."""
+        least = self._clock.monotonic() + AFTER_HOOK_SECONDS_MIN
+        killing.deadline = max(killing.deadline, least)
 
     async def _send(self, kill: Kill, signal: str) -> None:
         try:
@@ -107,14 +108,15 @@ class Killer:
             if left <= 0:
                 return
             killing.nearer.clear()
-            waits = {
-                asyncio.ensure_future(killing.ended.wait()),
-                asyncio.ensure_future(killing.nearer.wait()),
-                asyncio.ensure_future(self._clock.sleep(left)),
-            }
-            try:
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for wait in waits:
-                    wait.cancel()
-                await asyncio.gather(*waits, return_exceptions=True)
+            await _first_of(killing.ended.wait(), killing.nearer.wait(), self._clock.sleep(left))
+
+
+async def _first_of(*deeds: Awaitable[object]) -> None:
+    """Until one of them is done; the others are given up."""
+    waits = {asyncio.ensure_future(deed) for deed in deeds}
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)

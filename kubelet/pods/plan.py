@@ -78,11 +78,14 @@ class Kill:
     """Stop a running container; doing so again may only shorten its grace.
 
     Without grace there is no preStop hook either.
+
+    held: its turn has not come: the hook runs, but no signal is sent before a Kill without this
     """
 
     record: ContainerRecord
     grace_seconds: int
     message: str
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +148,7 @@ def plan(now: Situation) -> Plan:
 
 
 def _plan_end(now: Situation, result: Plan) -> None:
-    """Main containers first, then sidecars in reverse, then the sandbox.
+    """Main containers first, then sidecars in reverse, then the sandbox; all hooks at once.
 
     The grace period is the whole pod's: sidecars get what is left of it, and nobody waits for his turn
     any longer when it is over.
@@ -166,8 +169,9 @@ def _plan_end(now: Situation, result: Plan) -> None:
         left = int((over_at - now.now).total_seconds())
         grace = min(grace, max(SIDECAR_GRACE_SECONDS_MIN, left))
     turn = [] if first else last[:1]
-    for record in turn if now.now < over_at else last:
-        result.kill.append(Kill(record, grace, f"Stopping container {record.name}"))
+    for record in last:
+        held = record not in turn and now.now < over_at
+        result.kill.append(Kill(record, grace, f"Stopping container {record.name}", held))
     if running or now.busy:
         return
     result.remove_sandboxes.extend(now.observed.sandboxes)

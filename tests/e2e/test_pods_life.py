@@ -80,6 +80,13 @@ LIFE = [
         "postStart": {"exec": {"command": ["sh", "-c", "sleep 1; echo begun > /begun"]}},
         "preStop": {"exec": {"command": ["sh", "-c", "echo over > /proc/1/fd/1; sleep 1"]}},
     }), terminationGracePeriodSeconds=20),
+    pod("hooked-side",
+        container("end() { until [ -e /v/hook ]; do sleep 0.1; done; echo seen; exit 0; }; "
+                  "trap end TERM; sleep 1000 & wait", volumeMounts=AT),
+        initContainers=[container(
+            restartPolicy="Always", name="side", volumeMounts=AT,
+            lifecycle={"preStop": {"exec": {"command": ["touch", "/v/hook"]}}})],
+        terminationGracePeriodSeconds=20, volumes=[SHARED]),
     pod("unhooked", container(lifecycle={
         "postStart": {"exec": {"command": ["sh", "-c", "echo secret; exit 9"]}}})),
     pod("held", container(lifecycle={
@@ -197,6 +204,13 @@ def test_hooks(pods: Pods) -> None:
         pods.kubectl("delete", "pod", "hooked")
         said = [json.loads(line)["log"] for line in lines]
     assert said == ["over\n"]
+
+
+def test_a_sidecars_hook_runs_while_the_others_end(pods: Pods) -> None:
+    pods.ready("hooked-side")
+    with open(pods.engine_record("hooked-side")["LogPath"]) as lines:
+        pods.kubectl("delete", "pod", "hooked-side")
+        assert [json.loads(line)["log"] for line in lines] == ["seen\n"]
 
 
 def test_nothing_runs_before_its_hook_has_ended(pods: Pods) -> None:

@@ -103,6 +103,38 @@ async def test_its_own_stop_signal():
         assert world.signals == ["SIGINT"]
 
 
+async def test_before_its_turn_it_runs_its_hook_only():
+    async with killing(deaf=True) as (world, record):
+        hooks = []
+
+        async def hook():
+            hooks.append(world.clock.monotonic())
+
+        world.killer.kill(Kill(record, 30, "", held=True), hook)
+        await world.advance(5)
+        world.killer.kill(Kill(record, 25, "", held=True), hook)
+        await world.settle()
+        assert (len(hooks), world.signals) == (1, [])
+        world.killer.kill(Kill(record, 25, ""), hook)
+        await world.settle()
+        assert (len(hooks), world.signals) == (1, ["SIGTERM"])
+        await world.advance(25.1)
+        assert world.signals == ["SIGTERM", "SIGKILL"]
+
+
+async def test_when_all_grace_was_spent_on_waiting_for_its_turn_it_has_a_moment():
+    async with killing(deaf=True) as (world, record):
+        world.killer.kill(Kill(record, 5, "", held=True), None)
+        await world.advance(4.9)
+        assert world.signals == []
+        await world.advance(0.2)
+        assert world.signals == ["SIGTERM"]
+        await world.advance(1.8)
+        assert world.signals == ["SIGTERM"]
+        await world.advance(0.3)
+        assert world.signals == ["SIGTERM", "SIGKILL"]
+
+
 @pytest.mark.parametrize(("hook_seconds", "term_at"), [(1, 1), (50, 10)])
 async def test_the_hook_comes_first_and_has_no_more_than_the_grace(hook_seconds, term_at):
     async with killing(deaf=True) as (world, record):
