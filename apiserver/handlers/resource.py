@@ -299,14 +299,13 @@ class ResourceHandlers:
             resource, list_options(ctx.query, resource, info.namespace, watching=False)
         )
         waiting = iter(listing.found)
-        one_by_one = replace(deleting, uid="", resource_version="")
 
         async def work() -> None:
             for cached in waiting:
                 item_ctx = replace(ctx, info=replace(info, name=cached.name))
                 try:
                     await self._registry.delete_object(
-                        item_ctx, resource, cached.namespace, cached.name, one_by_one
+                        item_ctx, resource, cached.namespace, cached.name, deleting
                     )
                 except ApiError as error:
                     if error.reason != "NotFound":  # somebody else was faster

@@ -480,6 +480,17 @@ async def test_delete_collection(server: Server) -> None:
     assert len((await server.tree("list"))["items"]) == 25
 
 
+async def test_preconditions_hold_for_each_of_a_collection(server: Server) -> None:
+    for name in ("a", "b"):
+        await server.ask("create", body=config(name))
+    a = (await server.tree("get", name="a"))["metadata"]["uid"]
+    body = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": a}}
+    with pytest.raises(ApiError, match="UID in precondition") as refused:
+        await server.ask("deletecollection", body=body)
+    assert refused.value.code == 409
+    assert await server.tree("get", name="b")
+
+
 async def test_scale(server: Server) -> None:
     deployments = BY_PLURAL["apps", "v1", "deployments"]
     body = {
