@@ -31,7 +31,7 @@ check: .venv/installed
 	lint-imports
 
 unit: .venv/installed
-	pytest tests/unit
+	pytest -n auto tests/unit
 
 integration: install
 	pytest tests/integration

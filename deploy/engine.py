@@ -58,7 +58,9 @@ def need_engine(socket: Path) -> None:
 
 def kill_containers(client: docker.DockerClient, *, ours_only: bool) -> int:
     """End the running containers; how many there were."""
-    chosen = client.containers.list(filters={"label": OUR_LABEL} if ours_only else None)
+    chosen = client.containers.list(
+        filters={"label": OUR_LABEL} if ours_only else None, ignore_removed=True
+    )
     for container in chosen:
         try:
             container.kill()
@@ -70,8 +72,13 @@ def kill_containers(client: docker.DockerClient, *, ours_only: bool) -> int:
 
 def remove_ours(client: docker.DockerClient) -> None:
     """Remove the containers that carry our label, and the sandbox image."""
-    for container in client.containers.list(all=True, filters={"label": OUR_LABEL}):
-        container.remove(force=True, v=True)
+    ours = client.containers.list(all=True, filters={"label": OUR_LABEL}, ignore_removed=True)
+    for container in ours:
+        try:
+            container.remove(force=True, v=True)
+        except APIError as error:
+            if error.status_code not in (404, 409):  # gone, or going, by itself
+                raise
     for image in client.images.list(name=SANDBOX_IMAGE):
         client.images.remove(str(image.id), force=True)
 

@@ -259,7 +259,7 @@ def test_a_node_that_fences_itself_lets_its_stateful_pod_go(whole: Cluster, name
         assert uid not in found
         assert FENCED not in found.values()
         assert world.doubled == {}
-        assert world.now["statefulset-0"] == list(found.values())
+        wait(lambda: world.now.get("statefulset-0") == list(found.values()), "it is seen there")
         outages.heal(whole.directory)
         wait(lambda: ready(whole, FENCED), "it is back")
         assert world.doubled == {}

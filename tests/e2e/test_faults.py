@@ -67,7 +67,10 @@ def test_a_silent_machines_pods_run_elsewhere_and_it_may_return(cluster: Cluster
     wait(lambda: "NotReady" not in cluster.kubectl("get", "node", falls), "the machine is back")
     docker = cluster.docker(falls)
     label = {"label": f"io.kubernetes.pod.namespace={web}"}
-    wait(lambda: not docker.containers.list(filters=label), "its replaced pod is stopped there")
+    wait(
+        lambda: not docker.containers.list(filters=label, ignore_removed=True),
+        "its replaced pod is stopped there",
+    )
     docker.close()
     assert len(running(cluster, web)) == 2
 
@@ -98,7 +101,7 @@ def test_a_killed_engine_comes_back_and_its_pods_with_it(cluster: Cluster, web: 
         docker = cluster.docker(machine)
         there = {
             c.labels.get("io.kubernetes.pod.name")
-            for c in docker.containers.list()
+            for c in docker.containers.list(ignore_removed=True)
             if c.labels.get("io.kubernetes.container.name") == "c"
         }
         docker.close()

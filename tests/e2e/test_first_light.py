@@ -230,7 +230,7 @@ def test_graceful_deletion_waits_for_the_process(cluster: Cluster, namespace: st
     left = [
         c
         for m in cluster.machines
-        for c in cluster.docker(m).containers.list(all=True, filters=filters)
+        for c in cluster.docker(m).containers.list(all=True, filters=filters, ignore_removed=True)
     ]
     assert left == []
     docker.close()

@@ -383,4 +383,4 @@ def test_nothing_is_left_of_a_pod_that_is_gone(pods: Pods) -> None:
     assert found["metadata"]["uid"] not in Path("/proc/self/mounts").read_text()
     machine = pods.cluster.docker(found["spec"]["nodeName"])
     filters = {"label": f"io.kubernetes.pod.uid={found['metadata']['uid']}"}
-    assert machine.containers.list(all=True, filters=filters) == []
+    assert machine.containers.list(all=True, filters=filters, ignore_removed=True) == []

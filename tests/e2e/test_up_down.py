@@ -70,7 +70,7 @@ def engine(machine: Machine) -> Iterator[docker.DockerClient]:
         wait(lambda: engine_answers(socket), "the machine's own engine")
         client = docker.DockerClient(base_url=f"unix://{socket}")
         yield client
-        for container in client.containers.list(all=True):
+        for container in client.containers.list(all=True, ignore_removed=True):
             container.remove(force=True)
         client.close()
         own.terminate()
@@ -86,10 +86,10 @@ def test_an_engine_of_the_machines_own_is_used_and_left(
     wait(lambda: "default" in machine.do("kubectl", "get", "sa", "-o", "name"), "service account")
     machine.do("kubectl", "run", "one", f"--image={IMAGE}", "--", "sleep", "1000")
     machine.do("kubectl", "wait", "--for=condition=Ready", "pod/one", "--timeout=60s")
-    assert len(engine.containers.list()) == 3  # the pod's two, and the stranger
+    assert len(engine.containers.list(ignore_removed=True)) == 3  # the pod's two, and the stranger
 
     machine.do(wherry_program(), "down", "--purge", *machine.folders, machine.socket)
-    assert [one.id for one in engine.containers.list(all=True)] == [foreign.id]
+    assert [one.id for one in engine.containers.list(all=True, ignore_removed=True)] == [foreign.id]
     assert [tag for image in engine.images.list() for tag in image.tags] == [IMAGE]
     assert "DOCKER" in machine.do("iptables-save")  # the engine's own rules stay
     assert "wherry" not in machine.do("nft", "list", "tables")

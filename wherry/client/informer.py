@@ -188,10 +188,10 @@ class Informer(Generic[M]):
             await self._pause()
 
     async def _pause(self) -> None:
-        self._hurry.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._backoff.next()):
                 await self._hurry.wait()
+        self._hurry.clear()  # not before: who asked amid a failing attempt is heard, too
 
     def _forgotten(self, error: ApiError) -> bool:
         """Decide where to list from after a refusal; True when it may be done at once."""

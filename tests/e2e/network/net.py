@@ -111,7 +111,9 @@ class Net:
                 f"io.kubernetes.pod.name={pod}",
                 f"io.kubernetes.pod.namespace={self.namespace}",
             ]
-            found = self.cluster.docker(machine).containers.list(filters={"label": labels})
+            found = self.cluster.docker(machine).containers.list(
+                filters={"label": labels}, ignore_removed=True
+            )
             self._pids[pod] = found[0].attrs["State"]["Pid"]
         return ("nsenter", f"--net=/proc/{self._pids[pod]}/ns/net")
 

@@ -60,7 +60,7 @@ def inside(site: Cluster, machine: str, *command: str) -> subprocess.CompletedPr
     client = site.docker(machine)
     try:
         labels = ["io.kubernetes.pod.name=on-" + machine, "io.kubernetes.container.name=web"]
-        [found] = client.containers.list(filters={"label": labels})
+        [found] = client.containers.list(filters={"label": labels}, ignore_removed=True)
         pid = found.attrs["State"]["Pid"]
     finally:
         client.close()

@@ -186,3 +186,28 @@ class TestModel:
             if got != want:
                 wrong[field.wire] = got, want
         assert not wrong
+
+
+def test_inner_types_are_made_once_and_shared() -> None:
+    class Leaf(Model):
+        word: str = ""
+
+    class Branch(Model):
+        leaves: list[Leaf] = []
+        by_name: dict[str, Leaf] = {}
+
+    class Tree(Model):
+        branch: Branch | None = None
+        above: Tree | None = None
+
+    assert not Leaf.__pydantic_complete__
+    tree = Tree.from_wire({"branch": {"leaves": [{"word": "a"}]}, "above": {"branch": {}}})
+    assert Leaf.__pydantic_complete__
+    assert Branch.__pydantic_complete__
+    assert tree.branch is not None
+    assert tree.branch.leaves == [Leaf(word="a")]
+    assert tree.above is not None
+    assert tree.to_wire() == {
+        "branch": {"leaves": [{"word": "a"}]},
+        "above": {"branch": {}},
+    }
