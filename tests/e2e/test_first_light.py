@@ -71,8 +71,14 @@ def test_hello_runs_on_both_machines_and_answers_everywhere(
             in run("curl", "-sS", "--max-time", "5", f"http://{node}:30080/").stdout
         )
     name = pods[0]["metadata"]["name"]
-    page = cluster.wherry("exec", "-n", namespace, name, "--", "wget", "-qO-", "http://hello/")
-    assert "hello from wherry" in page
+    page = ("wget", "-qO-", "http://hello/")
+    wait(
+        lambda: (
+            "hello from wherry"
+            in cluster.wherry("exec", "-n", namespace, name, "--", *page, check=False)
+        ),
+        "the service's name in a pod",
+    )
     for one in pods:
         for machine in cluster.machines:
             url = f"http://{one['status']['podIP']}:8080/"

@@ -131,8 +131,8 @@ def test_port_forward(pods: Cluster, what: str, port: str) -> None:
 )
 def test_proxy(pods: Cluster, name: str) -> None:
     path = f"/api/v1/namespaces/default/{name}/proxy"
-    page = wait(lambda: pods.kubectl("get", "--raw", f"{path}/", check=False), "an endpoint")
-    assert page == f'<a href="{path}/x">hello</a>\n'
+    page = f'<a href="{path}/x">hello</a>\n'
+    wait(lambda: pods.kubectl("get", "--raw", f"{path}/", check=False) == page, page)
     node = pods.get("pod", "web")["spec"]["nodeName"]
     assert pods.kubectl("get", "--raw", f"/api/v1/nodes/{node}/proxy/healthz") == "ok"
 
