@@ -97,10 +97,8 @@ def test_every_kind_of_name(cluster: Cluster, namespace: str) -> None:
         "alias",
         "db-1.db:8080",
     ):
-        said = cluster.kubectl(
-            "exec", "db-0", "-n", namespace, "--", "wget", "-qO-", f"http://{name}/"
-        )
-        assert said == "hello\n", name
+        words = ("exec", "db-0", "-n", namespace, "--", "wget", "-qO-", f"http://{name}/")
+        wait(lambda words=words: cluster.kubectl(*words, check=False) == "hello\n", name)
 
 
 @pytest.fixture

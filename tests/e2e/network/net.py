@@ -164,7 +164,7 @@ class Net:
     def datagrams(self, pod: str, address: str, port: int) -> Datagrams:
         script = (
             "import socket, sys\n"
-            "s = socket.socket(int(sys.argv[1]), socket.SOCK_DGRAM); s.settimeout(0.5)\n"
+            "s = socket.socket(int(sys.argv[1]), socket.SOCK_DGRAM); s.settimeout(2)\n"
             "s.connect((sys.argv[2], int(sys.argv[3])))\n"
             "for line in sys.stdin:\n"
             "    try: s.send(b'?'); print(s.recv(99).decode(), flush=True)\n"

@@ -57,7 +57,7 @@ def test_endpoints_come_and_go(net: Net) -> None:
 
 
 def test_a_client_keeps_its_endpoint_for_a_while(net: Net) -> None:
-    config = {"clientIP": {"timeoutSeconds": 1}}
+    config = {"clientIP": {"timeoutSeconds": 3}}
     addresses = net.service("sticky", sessionAffinity="ClientIP", sessionAffinityConfig=config)
     for address in addresses:
         wait(lambda a=address: net.ask("client-2", http(a)) in WEBS, "an answer")
