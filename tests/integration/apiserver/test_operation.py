@@ -91,7 +91,7 @@ async def test_etcd_with_tls_and_several_endpoints(tmp_path: Path) -> None:
 def shown_certificate(port: int) -> bytes:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return ssl.get_server_certificate(("127.0.0.1", port), timeout=5).encode()
+    return ssl.get_server_certificate(("127.0.0.1", port), timeout=30).encode()
 
 
 async def test_new_certificates_without_a_restart(etcd: Any, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from cli.http import Api
 from tests.integration.conftest import running_apiserver
 from wherry.client.kubeconfig import load
 
-TIMEOUT_SECONDS = 30
+TIMEOUT_SECONDS = 60
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from wherry.client.rest import Client
 from wherry.daemon.clock import SystemClock
 from wherry.daemon.tls import server_context
 
-SECONDS_MAX = 20
+SECONDS_MAX = 60
 
 
 class Process:

@@ -24,7 +24,7 @@ def config_map(name, namespace="n", **data):
 async def running(informer):
     task = asyncio.ensure_future(informer.run())
     try:
-        await asyncio.wait_for(informer.synced(), 5)
+        await asyncio.wait_for(informer.synced(), 30)
         yield
     finally:
         task.cancel()
@@ -32,7 +32,7 @@ async def running(informer):
 
 
 async def until(condition):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.005)
 

@@ -151,5 +151,5 @@ async def test_controller_retries_what_fails_and_requeues_what_asks():
         queue.add(key)
     await until(lambda: len(seen) == 7)
     queue.shutdown()
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, 30)
     assert sorted(seen) == ["again"] * 3 + ["fails"] * 3 + ["fine"]

@@ -264,7 +264,7 @@ async def test_health_and_metrics(cluster, shared):
     def fetch(path, token=TOKEN):
         url = f"https://127.0.0.1:{manager.port}{path}"
         asked = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
-        with urllib.request.urlopen(asked, timeout=5, context=context) as answer:
+        with urllib.request.urlopen(asked, timeout=30, context=context) as answer:
             return answer.read().decode()
 
     async def healthy():

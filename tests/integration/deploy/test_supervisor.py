@@ -21,7 +21,7 @@ from deploy.preflight import Problem
 from deploy.spec import Daemon, Plan, Ready
 from deploy.supervisor import RESTART_CHECK_SECONDS
 
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 SERVE = "import http.server,sys; http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.SimpleHTTPRequestHandler).serve_forever()"
 
 

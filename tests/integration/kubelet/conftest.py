@@ -27,7 +27,7 @@ from wherry.api.meta_v1 import ObjectMeta
 from wherry.client import kubeconfig
 from wherry.client.rest import ApiUnavailable, Client
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 ADDRESS = "172.31.252.1"
 
 

@@ -17,7 +17,7 @@ from wherry.client.kubeconfig import load
 from wherry.client.rest import Client
 from wherry.daemon.clock import FakeClock, SystemClock
 
-SECONDS_MAX = 10
+SECONDS_MAX = 60
 
 
 class World:

@@ -222,7 +222,7 @@ async def test_grace_is_kept_and_then_over(kubelet, pods):
     begun = time.monotonic()
     await kubelet.client.delete(Pod, "deaf", "default", grace_period_seconds=2)
     await kubelet.until_gone("deaf")
-    assert 1.9 <= time.monotonic() - begun < 6
+    assert 1.9 <= time.monotonic() - begun < 20  # its own is 30 s
 
 
 async def test_a_pod_can_be_deleted_while_it_pulls(kubelet, pods):

@@ -14,7 +14,7 @@ from kubelet.runtime.memory import MemoryRuntime
 from kubelet.runtime.protocol import Applied, NotFound, RuntimeFailure, State
 from wherry.daemon.clock import SystemClock
 
-SECONDS_MAX = 20
+SECONDS_MAX = 60
 COMMANDS = {
     "docker": {"sleep": ["/bin/busybox", "sleep", "1000"], "exit": ["/bin/busybox", "sh", "-c", "exit 3"]},
     "memory": {"sleep": ["sleep", "1000"], "exit": ["exit", "3"]},
@@ -237,7 +237,7 @@ class TestDockerOnly:
         begun = time.monotonic()
         await bench.runtime.signal(made, signal.Signals.SIGTERM.name)
         ended = await until(bench.runtime, made, State.EXITED)
-        assert (ended.exit_code, time.monotonic() - begun < 3) == (0, True)
+        assert (ended.exit_code, time.monotonic() - begun < 10) == (0, True)
 
 
 async def test_resources_change_while_it_runs(bench):

@@ -22,7 +22,7 @@ from wherry.client.kubeconfig import load
 from wherry.client.rest import ApiError, Client
 
 HOST = "127.0.0.1"
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 T = TypeVar("T")
 
 
@@ -75,7 +75,7 @@ async def test_the_life_of_a_name(client: Client, server) -> None:
 
     async def ask(name: str) -> dns.message.Message:
         query = dns.message.make_query(f"{name}.svc.cluster.local.", "A")
-        return await dns.asyncquery.udp(query, HOST, timeout=5, port=port)
+        return await dns.asyncquery.udp(query, HOST, timeout=20, port=port)
 
     async def address(name: str) -> str | None:
         reply = await ask(name)

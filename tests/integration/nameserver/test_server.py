@@ -87,7 +87,7 @@ class Running:
     async def ask(self, name: str, kind: str = "A", *, tcp: bool = False) -> dns.message.Message:
         query = dns.message.make_query(name, kind)
         way = dns.asyncquery.tcp if tcp else dns.asyncquery.udp
-        return await way(query, HOST, timeout=5, port=self.port)
+        return await way(query, HOST, timeout=20, port=self.port)
 
     async def addresses(self, name: str, **how: bool) -> list[str]:
         reply = await self.ask(name, **how)
