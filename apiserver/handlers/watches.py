@@ -42,11 +42,9 @@ async def open_watch(
     initial = options.initial_events
     if initial is None:
         initial = not options.revision
-    if options.progress:
+    if options.progress or (options.revision is None and initial):
         await cache.fresh()
-    if options.revision is None and initial:
-        await cache.fresh()
-    elif options.revision and initial:
+    if options.revision and initial:
         try:
             await cache.wait_for(options.revision)
         except CacheBehind as error:

@@ -38,17 +38,16 @@ def available(rs: ReplicaSet) -> int:
     return min(size(rs), rs.status.available_replicas)
 
 
-def is_shrunk(rs: ReplicaSet) -> bool:
-    """Has the set no pods beyond its size? Not before its controller has acted on that size."""
-    seen = rs.status.observed_generation >= rs.metadata.generation
-    return seen and rs.status.replicas <= size(rs)
-
-
 def alive(rs: ReplicaSet) -> float:
     """The most pods the set may have just now; infinity when nobody can tell."""
     if rs.status.observed_generation < rs.metadata.generation:
         return math.inf
     return max(size(rs), rs.status.replicas)
+
+
+def is_shrunk(rs: ReplicaSet) -> bool:
+    """Has the set no pods beyond its size? Not before its controller has acted on that size."""
+    return alive(rs) <= size(rs)
 
 
 def is_rolling(deployment: Deployment) -> bool:

@@ -22,7 +22,6 @@ M = TypeVar("M", bound=TypedModel)
 V = TypeVar("V", bound=Model)
 
 LINE_BYTES_MAX = 64 << 20  # one watch event; etcd's largest object is 3 MiB
-_BOOKMARK = b'{"type":"BOOKMARK"'  # how its line begins, by our server and upstream's
 _TEXT_SHOWN_MAX = 2048  # of an answer that is not a Status
 
 
@@ -83,11 +82,6 @@ def decode_list(model: type[M], body: bytes) -> ObjectList[M]:
 
 def decode_event(model: type[M], line: bytes) -> WatchEvent[M]:
     """The event on a watch's line; an ERROR event raises the ApiError it carries."""
-    if line.startswith(_BOOKMARK):
-        # Most kinds rest for hours: what reads their events is not made for bookmarks' sake.
-        mark = _read(_event_model(PartialObjectMetadata), line, model.GVK.kind)
-        metadata = {"resourceVersion": mark.object.metadata.resource_version}
-        return WatchEvent(mark.type, model.from_wire({"metadata": metadata}))
     try:
         event = _read(_event_model(model), line, model.GVK.kind)
     except ApiUnavailable:
